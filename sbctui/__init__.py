@@ -1,0 +1,1 @@
+"""sbctui: manage the network-booted single-board computers of a lab."""

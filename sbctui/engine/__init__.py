@@ -1,0 +1,1 @@
+"""The engine: typed values in and out; no terminal, no prompts, no exits."""

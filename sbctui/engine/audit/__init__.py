@@ -1,0 +1,1 @@
+"""What disagrees on a site, and the plan that mends it."""

@@ -1,0 +1,37 @@
+"""One disagreement, in words, with what can be done about it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from sbctui.engine.plan import Unit
+
+Group = Literal["orphan", "mis-parented", "broken", "half-made", "stray", "conflict", "missing",
+                "drift", "service"]  # fmt: skip
+"""What kind of finding, in the order in which screens show them."""
+
+
+class Finding(BaseModel):
+    """``id`` is stable while the fault stands: ``<check>:<subject>``.
+
+    ``why`` explains in one or two sentences; ``proof`` is the evidence (a path, a config line,
+    an open session); ``fix`` is the unit that mends it, or None and then ``unfixable`` says why.
+    ``safe`` fixes lose nothing and hurt no running board. Bytes and epoch seconds.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    group: Group
+    subject: str
+    title: str
+    why: str
+    proof: str = ""
+    bytes: int = 0
+    since: float = 0.0
+    fix: Unit | None = None
+    fix_title: str = ""
+    safe: bool = False
+    unfixable: str = ""

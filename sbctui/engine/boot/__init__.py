@@ -1,0 +1,1 @@
+"""What a board loads: rendered from the node and a template."""

@@ -1,0 +1,245 @@
+"""The one door to other programs: argument lists, C locale, closed stdin, typed errors.
+
+Only this module starts programs. A program's children end with it on cancel or timeout.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from sbctui.engine.errors import Cancelled, ToolFailed, ToolMissing
+from sbctui.engine.model.text import clean
+
+PACKAGES: Mapping[str, str] = {
+    "blkid": "util-linux",
+    "btrfs": "btrfs-progs",
+    "cp": "coreutils",
+    "debugfs": "e2fsprogs",
+    "dhcp_release": "dnsmasq-utils",
+    "dnsmasq": "dnsmasq-base",
+    "dumpe2fs": "e2fsprogs",
+    "e2fsck": "e2fsprogs",
+    "fakeroot": "fakeroot",
+    "fusermount3": "fuse3",
+    "getent": "libc-bin",
+    "ip": "iproute2",
+    "mke2fs": "e2fsprogs",
+    "qemu-img": "qemu-utils",
+    "qemu-storage-daemon": "qemu-system-common",
+    "resize2fs": "e2fsprogs",
+    "setpriv": "util-linux",
+    "ss": "iproute2",
+    "ssh": "openssh-client",
+    "ssh-keygen": "openssh-client",
+    "tar": "tar",
+    "tune2fs": "e2fsprogs",
+    "unshare": "util-linux",
+    "useradd": "passwd",
+    "zstd": "zstd",
+}
+"""Debian package of every program we start."""
+
+_SBIN = ("/usr/local/sbin", "/usr/sbin", "/sbin")
+Stop = threading.Event | None
+Log = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A finished program: exit code, both outputs decoded, seconds it took."""
+
+    command: str
+    returncode: int
+    stdout: str
+    stderr: str
+    seconds: float
+
+
+def search_path() -> str:
+    """PATH with the sbin folders, where an ordinary user's PATH lacks them."""
+    parts = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    return os.pathsep.join([*parts, *(p for p in _SBIN if p not in parts)])
+
+
+def find(tool: str) -> Path:
+    """Where a program is. Raises ToolMissing with the package to install."""
+    found = shutil.which(tool, path=search_path())
+    if not found:
+        raise ToolMissing(tool, PACKAGES.get(tool, tool))
+    return Path(found)
+
+
+def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """A clean environment: C locale, our PATH, home, and what is named."""
+    kept = {
+        k: os.environ[k]
+        for k in ("HOME", "USER", "LOGNAME", "TMPDIR", "SSH_AUTH_SOCK")
+        if k in os.environ
+    }
+    return {**kept, "LC_ALL": "C", "PATH": search_path(), **(extra or {})}
+
+
+def pasteable(argv: Sequence[str | os.PathLike[str]]) -> str:
+    """The command as a person can paste it into a shell."""
+    return shlex.join(os.fspath(a) for a in argv)
+
+
+def run(
+    argv: Sequence[str | os.PathLike[str]],
+    *,
+    ok: Sequence[int] = (0,),
+    timeout: float | None = None,
+    stop: Stop = None,
+    log: Log | None = None,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    stdin: IO[bytes] | bytes | None = None,
+    pass_fds: Sequence[int] = (),
+) -> Done:
+    """Run a program to its end. ``timeout`` in seconds.
+
+    Raises ToolMissing; ToolFailed for an exit code not in ``ok`` or a timeout; Cancelled when
+    ``stop`` is set, after the program and its children have been ended.
+    """
+    tool, *rest = (os.fspath(a) for a in argv)
+    full = [tool if "/" in tool else str(find(tool)), *rest]
+    shown = pasteable(argv)
+    if log:
+        log(shown)
+    began = time.monotonic()
+    given = stdin if isinstance(stdin, bytes) else None
+    feed = subprocess.DEVNULL if stdin is None else subprocess.PIPE
+    with subprocess.Popen(
+        full,
+        stdin=feed if stdin is None or isinstance(stdin, bytes) else stdin,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment(env),
+        cwd=cwd,
+        start_new_session=True,
+        pass_fds=pass_fds,
+    ) as process:
+        out, err = _collect(process, given, shown, began, timeout, stop)
+    code = process.returncode
+    done = Done(shown, code, out, err, time.monotonic() - began)
+    if code not in ok:
+        raise ToolFailed(tool.rpartition("/")[2], code, _last_line(err) or _last_line(out))
+    return done
+
+
+def _collect(
+    process: subprocess.Popen[bytes],
+    given: bytes | None,
+    shown: str,
+    began: float,
+    timeout: float | None,
+    stop: Stop,
+) -> tuple[str, str]:
+    tick = 0.1 if stop is not None else timeout
+    while True:
+        try:
+            out, err = process.communicate(given, timeout=tick)
+            return out.decode(errors="replace"), err.decode(errors="replace")
+        except subprocess.TimeoutExpired:
+            given = None
+            if stop is not None and stop.is_set():
+                end_session(process)
+                raise Cancelled(f"stopped while running {shown}") from None
+            if timeout is not None and time.monotonic() - began >= timeout:
+                end_session(process)
+                raise ToolFailed(shown, -1, f"no answer within {timeout:g} s") from None
+
+
+def end_session(process: subprocess.Popen[bytes], grace: float = 2.0) -> None:
+    """End a program started in its own session, children included: TERM, then KILL."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(process.pid, number)
+        except ProcessLookupError:
+            break
+        try:
+            process.wait(grace)
+            break
+        except subprocess.TimeoutExpired:
+            continue
+
+
+def start(
+    argv: Sequence[str | os.PathLike[str]],
+    *,
+    log_file: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    user: int | None = None,
+    group: int | None = None,
+    pass_fds: Sequence[int] = (),
+    cwd: Path | None = None,
+) -> subprocess.Popen[bytes]:
+    """Start a daemon in a session of its own; both outputs go to ``log_file`` (appended).
+
+    ``user`` and ``group`` are numeric ids to run as. Raises ToolMissing.
+    """
+    tool, *rest = (os.fspath(a) for a in argv)
+    full = [tool if "/" in tool else str(find(tool)), *rest]
+    with open(log_file or os.devnull, "ab") as out:
+        return subprocess.Popen(
+            full,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            env=environment(env),
+            cwd=cwd or "/",
+            start_new_session=True,
+            pass_fds=pass_fds,
+            user=user,
+            group=group,
+            extra_groups=[] if user is not None else None,
+            umask=0o027,
+        )
+
+
+def pipe(
+    first: Sequence[str | os.PathLike[str]],
+    second: Sequence[str | os.PathLike[str]],
+    *,
+    stop: Stop = None,
+    log: Log | None = None,
+    cwd: Path | None = None,
+) -> Done:
+    """``first | second``: both must end with 0. Raises like ``run``."""
+    tool, *rest = (os.fspath(a) for a in first)
+    full = [tool if "/" in tool else str(find(tool)), *rest]
+    with subprocess.Popen(
+        full,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment(),
+        cwd=cwd,
+        start_new_session=True,
+    ) as source:
+        try:
+            done = run(second, stop=stop, log=log, cwd=cwd, stdin=source.stdout)
+            if source.stdout:
+                source.stdout.close()
+        except BaseException:
+            end_session(source)
+            raise
+        complaint = source.stderr.read().decode(errors="replace") if source.stderr else ""
+    if source.returncode:
+        raise ToolFailed(tool.rpartition("/")[2], source.returncode, _last_line(complaint))
+    return done
+
+
+def _last_line(text: str) -> str:
+    lines = [line for line in text.splitlines() if line.strip()]
+    return clean(lines[-1].strip()) if lines else ""

@@ -1,0 +1,75 @@
+"""What a room's ``perform`` gets beside its action."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sbctui.engine.events import Emit, Note, Progress
+from sbctui.engine.model.node import BootSpec, Promise
+from sbctui.engine.model.site import Site
+from sbctui.engine.services.port import Control
+
+Undo = Callable[[], None]
+
+
+def nothing() -> None:
+    """The undo of an action that has none."""
+
+
+@dataclass
+class Found:
+    """What earlier actions of the same unit found out, for the config that is written last.
+
+    ``data`` goes into the unit's result, e.g. {"reboot": "unreachable"}.
+    """
+
+    boot: BootSpec | None = None
+    filesystem: str | None = None
+    promise: Promise | None = None
+    personalised: tuple[str, ...] | None = None
+    data: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Context:
+    """One unit's surroundings. ``site`` is the snapshot the plan was confirmed against.
+
+    ``owner`` is the (uid, gid) that new files get when root works on another's site.
+    """
+
+    site: Site
+    emit: Emit
+    stop: threading.Event
+    control: Control
+    owner: tuple[int, int] | None = None
+    found: Found = field(default_factory=Found)
+    reload: Callable[[], Site] | None = None
+    changed: Callable[[str], None] | None = None
+    _last: float = 0.0
+
+    def staged(self, name: str) -> Path:
+        """The staging folder of a node in the making."""
+        return self.site.staging_path(name)
+
+    def log(self, text: str) -> None:
+        """A command run, in pasteable form (for ``commands.run(log=…)``)."""
+        self.emit(Note(level="command", text=text, at=time.time()))
+
+    def warn(self, text: str) -> None:
+        """A sentence the admin should read."""
+        self.emit(Note(level="warning", text=text, at=time.time()))
+
+    def progress(self, what: str) -> Callable[[int, int], None]:
+        """A byte counter for a long step, at most ten events a second, never losing the last."""
+
+        def report(done: int, total: int) -> None:
+            now = time.monotonic()
+            if now - self._last >= 0.1 or done >= total:
+                self._last = now
+                self.emit(Progress(what=what, done=done, total=total))
+
+        return report

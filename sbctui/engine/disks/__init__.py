@@ -1,0 +1,1 @@
+"""Disks: three kinds behind one port."""

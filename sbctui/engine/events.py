@@ -1,0 +1,84 @@
+"""What the engine tells while it works: small frozen values, sent to one callback.
+
+Bytes are bytes, times are seconds since the epoch (UTC).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class _Event(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Started(_Event):
+    """A plan begins; ``total`` units are ahead."""
+
+    kind: Literal["started"] = "started"
+    title: str
+    total: int
+    at: float
+
+
+class UnitStarted(_Event):
+    """Unit number ``index`` (from 0) begins."""
+
+    kind: Literal["unit-started"] = "unit-started"
+    index: int
+    title: str
+    at: float
+
+
+class Progress(_Event):
+    """Inside a long step: ``done`` of ``total`` bytes; ``total`` is 0 when it can't be known."""
+
+    kind: Literal["progress"] = "progress"
+    what: str
+    done: int
+    total: int
+
+
+class Note(_Event):
+    """A sentence for the log: a command run, an outcome, a warning."""
+
+    kind: Literal["note"] = "note"
+    level: Literal["command", "info", "warning"]
+    text: str
+    at: float
+
+
+class UnitFinished(_Event):
+    """Unit ``index`` stands (``error`` empty), was skipped, or failed and was undone."""
+
+    kind: Literal["unit-finished"] = "unit-finished"
+    index: int
+    title: str
+    outcome: Literal["done", "failed", "skipped"]
+    error: str = ""
+    at: float
+
+
+class Finished(_Event):
+    """The plan is over; ``code`` is the exit code the command line would return."""
+
+    kind: Literal["finished"] = "finished"
+    code: int
+    done: int
+    failed: int
+    skipped: int
+    at: float
+
+
+Event = Annotated[
+    Started | UnitStarted | Progress | Note | UnitFinished | Finished,
+    Field(discriminator="kind"),
+]
+Emit = Callable[[Event], None]
+
+
+def silent(event: Event) -> None:
+    """An ``Emit`` for callers that want no events."""

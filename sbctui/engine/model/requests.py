@@ -1,0 +1,174 @@
+"""What can be asked of the engine: one frozen value per verb.
+
+Facts that only one request needs (what the resolver said, what a source file is) are gathered
+by the facade and travel inside the request, so that planners read nothing.
+"""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from sbctui.engine.model.addresses import Alias, Group, Ip, Mac, RootName
+
+
+class _Request(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Source(_Request):
+    """What a new root is filled from, as looked at: bytes are those of the unpacked files."""
+
+    path: str
+    kind: Literal["tar", "directory"]
+    bytes: int
+    inodes: int = 0
+
+
+class CreateRoot(_Request):
+    """A new unallocated root of ``size`` bytes, empty or filled from ``source`` (S0.11)."""
+
+    verb: Literal["root create"] = "root create"
+    name: RootName
+    size: int
+    source: Source | None = None
+    notes: str = ""
+
+
+class CloneRoot(_Request):
+    """Copy ``source`` to the new unallocated root ``name`` (S0.14)."""
+
+    verb: Literal["root clone"] = "root clone"
+    source: str
+    name: RootName
+
+
+class AllocateRoot(_Request):
+    """Give a root a MAC and an address (S0.12); ``resolved`` is the resolver's answer."""
+
+    verb: Literal["root allocate"] = "root allocate"
+    name: str
+    mac: Mac
+    ip: Ip | None = None
+    resolved: tuple[IPv4Address, ...] = ()
+
+
+class DeallocateRoot(_Request):
+    """Take MAC, address and exports away and reboot the board (S0.13)."""
+
+    verb: Literal["root deallocate"] = "root deallocate"
+    name: str
+    cut: bool = False
+    reboot: bool = True
+
+
+class ResizeRoot(_Request):
+    """Grow a root's disk and its file system to ``size`` bytes."""
+
+    verb: Literal["root resize"] = "root resize"
+    name: str
+    size: int
+
+
+class DeleteRoot(_Request):
+    """Move a root to the trash (S0.15)."""
+
+    verb: Literal["root delete"] = "root delete"
+    name: str
+
+
+class LeafSpec(_Request):
+    """One leaf asked for; ``resolved`` is what the resolver said for the alias."""
+
+    mac: Mac
+    alias: Alias = ""
+    group: Group = ""
+    ip: Ip | None = None
+    resolved: tuple[IPv4Address, ...] = ()
+
+
+class CreateLeaves(_Request):
+    """One leaf of ``root`` per entry (S0.18)."""
+
+    verb: Literal["leaf create"] = "leaf create"
+    root: str
+    leaves: tuple[LeafSpec, ...]
+
+
+class DeleteLeaves(_Request):
+    """Move leaves of ``root`` to the trash: those named, or with ``macs`` None all (S0.19).
+
+    ``cut`` ends open NBD sessions; without it a leaf whose board is connected is refused.
+    """
+
+    verb: Literal["leaf delete"] = "leaf delete"
+    root: str
+    macs: tuple[Mac, ...] | None = None
+    cut: bool = False
+
+
+class EditNode(_Request):
+    """Change what is only for people, or a leaf's address; None leaves a field alone."""
+
+    verb: Literal["node edit"] = "node edit"
+    name: str
+    alias: Alias | None = None
+    group: Group | None = None
+    notes: str | None = None
+    ip: Ip | None = None
+
+
+class AttachLeaf(_Request):
+    """List an orphan in ``root``'s children again."""
+
+    verb: Literal["leaf attach"] = "leaf attach"
+    name: str
+    root: str
+
+
+class RestoreTrash(_Request):
+    """Bring trash folders back to where they were; also what ``undo`` asks."""
+
+    verb: Literal["trash restore"] = "trash restore"
+    folders: tuple[str, ...]
+
+
+class PurgeTrash(_Request):
+    """Delete trash folders for good, leaves before their roots."""
+
+    verb: Literal["trash purge"] = "trash purge"
+    folders: tuple[str, ...]
+
+
+class FixFindings(_Request):
+    """Apply the fixes of the audit findings with these ids."""
+
+    verb: Literal["audit fix"] = "audit fix"
+    findings: tuple[str, ...]
+
+
+class ApplyServices(_Request):
+    """Derive everything again and make the daemons follow."""
+
+    verb: Literal["services apply"] = "services apply"
+
+
+Request = Annotated[
+    CreateRoot
+    | CloneRoot
+    | AllocateRoot
+    | DeallocateRoot
+    | ResizeRoot
+    | DeleteRoot
+    | CreateLeaves
+    | DeleteLeaves
+    | EditNode
+    | AttachLeaf
+    | RestoreTrash
+    | PurgeTrash
+    | FixFindings
+    | ApplyServices,
+    Field(discriminator="verb"),
+]

@@ -1,0 +1,1 @@
+"""Planners and performers of the heart: roots, leaves, trash."""

@@ -1,0 +1,279 @@
+"""A plan: what will be done, as data that can be shown, compared, saved and run.
+
+A planner turns (Site, Request) into a ``Plan`` or raises ``Refused``. Units stand or fall as
+one; inside a unit actions run in order and are undone newest first. The publishing rename is
+the last undoable action of its unit. Names of nodes are folder names in ``nodes/``.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from sbctui.engine.model.addresses import Ip, Mac
+from sbctui.engine.model.node import NodeConfig, StoreKind
+from sbctui.engine.model.requests import Request, Source
+
+
+class _Action(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class StageNode(_Action):
+    """Make ``nodes/.new-<name>/`` and hold it by flock; undo removes it with all in it."""
+
+    kind: Literal["stage"] = "stage"
+    name: str
+
+
+class MakeDisk(_Action):
+    """Make a raw disk of ``size`` bytes with an ext4 file system in the staged node.
+
+    Filled from ``source``; its /boot files land in the staged ``boot/``.
+    """
+
+    kind: Literal["make-disk"] = "make-disk"
+    name: str
+    size: int
+    source: Source | None
+
+
+class CloneDisk(_Action):
+    """Copy the disk of node ``source`` into the staged node by ``store``.
+
+    ``live`` = a board has the source open: check and repair the copy. Also links the
+    source's boot files (kernel, initramfs, device trees) into the staged ``boot/``.
+    """
+
+    kind: Literal["clone-disk"] = "clone-disk"
+    name: str
+    source: str
+    store: StoreKind
+    live: bool = False
+
+
+class PersonaliseDisk(_Action):
+    """Write host name, machine-id and host key into the staged node's disk, without mounting."""
+
+    kind: Literal["personalise"] = "personalise"
+    name: str
+    hostname: str
+    what: tuple[str, ...]
+
+
+class WriteNode(_Action):
+    """Write the staged node's rendered boot files and, last, its config.json.
+
+    ``personalised``, ``boot``, ``promise`` and ``disk.filesystem`` come from what the earlier
+    actions of the unit found.
+    """
+
+    kind: Literal["write-node"] = "write-node"
+    name: str
+    config: NodeConfig
+
+
+class PublishNode(_Action):
+    """Sync the staged node and rename it into place, never over another: the commit.
+
+    Under the site's lock; fails if its name, MAC or IP was taken meanwhile.
+    """
+
+    kind: Literal["publish"] = "publish"
+    name: str
+
+
+class UpdateConfig(_Action):
+    """Replace a published node's config, which must still equal ``before``; undo puts it back."""
+
+    kind: Literal["update-config"] = "update-config"
+    name: str
+    before: NodeConfig
+    after: NodeConfig
+
+
+class SetChildren(_Action):
+    """Add MACs to a root's children map and drop others, in one write; undo reverses it."""
+
+    kind: Literal["set-children"] = "set-children"
+    root: str
+    add: tuple[Mac, ...] = ()
+    drop: tuple[Mac, ...] = ()
+
+
+class DropMissingChildren(_Action):
+    """Take those of ``macs`` that have no folder out of the root's children map."""
+
+    kind: Literal["drop-missing-children"] = "drop-missing-children"
+    root: str
+    macs: tuple[Mac, ...]
+
+
+class ResizeDisk(_Action):
+    """Grow a raw disk and its file system to ``size`` bytes; rolls forward after a crash."""
+
+    kind: Literal["resize-disk"] = "resize-disk"
+    name: str
+    size: int
+
+
+class WithdrawExport(_Action):
+    """Close the gate for an export and take it from the storage daemon; undo puts it back.
+
+    With a session open: refused, or with ``cut`` the session is ended.
+    """
+
+    kind: Literal["withdraw-export"] = "withdraw-export"
+    export: str
+    cut: bool = False
+
+
+class DrainExport(_Action):
+    """Admit no new session and wait up to ``seconds`` for the old one; ``cut`` ends it then."""
+
+    kind: Literal["drain-export"] = "drain-export"
+    export: str
+    seconds: int
+    cut: bool = False
+
+
+class RebootBoard(_Action):
+    """Ask a board to reboot over ssh; being unreachable is reported and is no failure."""
+
+    kind: Literal["reboot"] = "reboot"
+    name: str
+    ip: Ip
+    user: str
+
+
+class TrashNode(_Action):
+    """Take the disk's write lease and rename the node into ``trash/<folder>``: the commit."""
+
+    kind: Literal["trash"] = "trash"
+    name: str
+    folder: str
+
+
+class RestoreNode(_Action):
+    """Rename ``trash/<folder>`` back to ``nodes/<name>``, never over another."""
+
+    kind: Literal["restore"] = "restore"
+    folder: str
+    name: str
+
+
+class PurgeFolder(_Action):
+    """Delete a trash folder for good. There is no undo."""
+
+    kind: Literal["purge"] = "purge"
+    folder: str
+
+
+class TrashStray(_Action):
+    """Move something that is no node (path relative to the site) into ``trash/<folder>``."""
+
+    kind: Literal["trash-stray"] = "trash-stray"
+    path: str
+    folder: str
+
+
+class DropStaging(_Action):
+    """Delete a half-made node that no running job holds."""
+
+    kind: Literal["drop-staging"] = "drop-staging"
+    path: str
+
+
+class RefreshServices(_Action):
+    """Re-derive every file of the named nodes (all when empty) and make the daemons follow."""
+
+    kind: Literal["refresh"] = "refresh"
+    names: tuple[str, ...] = ()
+
+
+Action = Annotated[
+    StageNode
+    | MakeDisk
+    | CloneDisk
+    | PersonaliseDisk
+    | WriteNode
+    | PublishNode
+    | UpdateConfig
+    | SetChildren
+    | DropMissingChildren
+    | ResizeDisk
+    | WithdrawExport
+    | DrainExport
+    | RebootBoard
+    | TrashNode
+    | RestoreNode
+    | PurgeFolder
+    | TrashStray
+    | DropStaging
+    | RefreshServices,
+    Field(discriminator="kind"),
+]
+
+
+class Unit(_Action):
+    """Actions that stand or fall together; ``always`` runs even after cancel and failures.
+
+    ``node`` is what the unit is about, ``detail`` one line for the preview.
+    """
+
+    title: str
+    node: str = ""
+    detail: str = ""
+    actions: tuple[Action, ...]
+    always: bool = False
+
+
+class Plan(_Action):
+    """A whole request, ready to show and to run.
+
+    ``needs`` and ``frees`` are bytes; ``notes`` are sentences for the admin (which rule chose
+    an address, what is promised, what is left out); ``impact`` is the rung of UI.md's
+    confirmation ladder; ``hold`` keeps the site's lock for the whole run (short plans).
+    """
+
+    title: str
+    request: Request
+    generation: int
+    units: tuple[Unit, ...]
+    needs: int = 0
+    frees: int = 0
+    notes: tuple[str, ...] = ()
+    impact: Literal["create", "reversible", "one", "many", "purge"] = "create"
+    confirm: str = ""
+    hold: bool = True
+    command: str = ""
+
+    def same_work(self, other: Plan) -> bool:
+        """Whether both plans do the same, whatever generation they were made at."""
+        return self.units == other.units
+
+
+class UnitResult(_Action):
+    """What became of one unit; ``data`` holds outcomes such as {"reboot": "unreachable"}."""
+
+    title: str
+    node: str = ""
+    outcome: Literal["done", "failed", "skipped"]
+    error: str = ""
+    code: int = 0
+    data: dict[str, str] = Field(default_factory=dict)
+
+
+class Report(_Action):
+    """What became of a plan; ``code`` is the command line's exit code."""
+
+    title: str
+    verb: str
+    results: tuple[UnitResult, ...]
+    code: int
+    job: str = ""
+
+    def of(self, outcome: str) -> tuple[UnitResult, ...]:
+        """The results with one outcome."""
+        return tuple(r for r in self.results if r.outcome == outcome)
