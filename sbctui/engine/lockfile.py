@@ -1,0 +1,168 @@
+"""The site's lock: one flocked file that also holds the generation number.
+
+``SITE/lock`` is JSON: ``generation`` (raised by one when a writer takes the lock and by one
+when it lets go, so it is odd while somebody writes), ``holder`` (for display only) and
+``changed``, the node names each of the last generations touched, so that a reader need not
+look at all of them. The kernel drops the flock with its holder; nothing is judged stale.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sbctui.engine.errors import Cancelled, Locked, NotPermitted
+from sbctui.engine.files import hit
+from sbctui.engine.model.text import clean
+
+_KEPT = 64
+_FILE = "lock"
+
+
+@dataclass(frozen=True, slots=True)
+class LockState:
+    """What the lock file says: generation, holder in words, and who changed when."""
+
+    generation: int = 0
+    holder: str = ""
+    changed: tuple[tuple[int, tuple[str, ...]], ...] = ()
+
+    @property
+    def settled(self) -> bool:
+        """Nobody was writing when this was read."""
+        return self.generation % 2 == 0
+
+    def since(self, generation: int) -> frozenset[str] | None:
+        """Names touched after ``generation``; None when that can't be known any more."""
+        if generation == self.generation:
+            return frozenset()
+        steps = {number: names for number, names in self.changed if number > generation}
+        wanted = range(generation // 2 * 2 + 2, self.generation + 1, 2)
+        if not all(number in steps for number in wanted) or any("*" in n for n in steps.values()):
+            return None
+        return frozenset(name for names in steps.values() for name in names)
+
+
+def read_lock(site: Path) -> LockState:
+    """The lock file as it is now; zeros when missing or in the middle of being written."""
+    try:
+        return _parse((site / _FILE).read_bytes())
+    except FileNotFoundError:
+        return LockState()
+
+
+def read_generation(site: Path) -> int:
+    """The site's generation: changes whenever anything in it was changed by a verb."""
+    return read_lock(site).generation
+
+
+def _parse(data: bytes) -> LockState:
+    try:
+        raw: Any = json.loads(data)
+        return LockState(
+            generation=int(raw["generation"]),
+            holder=clean(str(raw.get("holder") or "")),
+            changed=tuple((int(g), tuple(map(str, names))) for g, names in raw["changed"]),
+        )
+    except (ValueError, KeyError, TypeError):
+        return LockState()
+
+
+@dataclass
+class SiteLock:
+    """One engine's hold on its site's lock; re-entrant within a thread, shared by none."""
+
+    site: Path
+    what: str = ""
+    wait: float = 10.0
+    _mutex: threading.RLock = field(default_factory=threading.RLock)
+    _fd: int = -1
+    _depth: int = 0
+    _touched: set[str] = field(default_factory=set)
+
+    @contextmanager
+    def held(self, stop: threading.Event | None = None) -> Iterator[None]:
+        """Hold the lock; waits at most ``wait`` seconds, then raises Locked naming the holder."""
+        with self._mutex:
+            if self._depth == 0:
+                self._take(stop)
+            self._depth += 1
+            try:
+                yield
+            finally:
+                self._depth -= 1
+                if self._depth == 0:
+                    self._drop()
+
+    def touch(self, name: str) -> None:
+        """Record that a node changed (``*`` = anything may have), for readers elsewhere."""
+        self._touched.add(name)
+
+    def _take(self, stop: threading.Event | None) -> None:
+        path = self.site / _FILE
+        try:
+            fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+        except PermissionError:
+            raise NotPermitted(
+                f"{path} is not yours to write; run as its owner or with sudo"
+            ) from None
+        try:
+            self._wait(fd, stop)
+            state = _parse(os.pread(fd, 1 << 20, 0))
+            odd = state.generation + (1 if state.settled else 2)
+            touched = () if state.settled else ((odd - 1, ("*",)),)
+            holder = f"{self.what or 'another run'} (pid {os.getpid()}, since {_clock()})"
+            _store(fd, LockState(odd, holder, state.changed + touched))
+        except BaseException:
+            os.close(fd)
+            raise
+        self._fd = fd
+        self._touched = set()
+
+    def _wait(self, fd: int, stop: threading.Event | None) -> None:
+        deadline = time.monotonic() + self.wait
+        while True:
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except BlockingIOError:
+                if stop is not None and stop.is_set():
+                    raise Cancelled("stopped while waiting for the site's lock") from None
+                if time.monotonic() >= deadline:
+                    holder = read_lock(self.site).holder or "another run"
+                    raise Locked(
+                        f"the site is locked by {holder}; try again when it ends"
+                    ) from None
+                time.sleep(0.02)
+
+    def _drop(self) -> None:
+        try:
+            state = _parse(os.pread(self._fd, 1 << 20, 0))
+            even = state.generation + 1
+            changed = (*state.changed, (even, tuple(sorted(self._touched))))
+            hit("lock.drop")
+            _store(self._fd, LockState(even, "", changed))
+        finally:
+            os.close(self._fd)
+            self._fd = -1
+
+
+def _clock() -> str:
+    return time.strftime("%H:%M:%S")
+
+
+def _store(fd: int, state: LockState) -> None:
+    changed = [[g, list(names) if len(names) <= 2000 else ["*"]] for g, names in state.changed]
+    data = json.dumps(
+        {"generation": state.generation, "holder": state.holder, "changed": changed[-_KEPT:]}
+    ).encode()
+    os.pwrite(fd, data, 0)
+    os.ftruncate(fd, len(data))
