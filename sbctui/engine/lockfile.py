@@ -24,6 +24,7 @@ from sbctui.engine.files import hit
 from sbctui.engine.model.text import clean
 
 _KEPT = 64
+_NAMES = 100
 _FILE = "lock"
 
 
@@ -160,9 +161,9 @@ def _clock() -> str:
 
 
 def _store(fd: int, state: LockState) -> None:
-    changed = [[g, list(names) if len(names) <= 2000 else ["*"]] for g, names in state.changed]
+    """One write, padded to the old length: a reader never sees the tail of an older text."""
+    changed = [[g, list(n) if len(n) <= _NAMES else ["*"]] for g, n in state.changed[-_KEPT:]]
     data = json.dumps(
-        {"generation": state.generation, "holder": state.holder, "changed": changed[-_KEPT:]}
+        {"generation": state.generation, "holder": state.holder, "changed": changed}
     ).encode()
-    os.pwrite(fd, data, 0)
-    os.ftruncate(fd, len(data))
+    os.pwrite(fd, data.ljust(os.fstat(fd).st_size), 0)

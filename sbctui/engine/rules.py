@@ -1,0 +1,266 @@
+"""What a site allows: every rule answers None, or "no, because …" with what would lift it.
+
+The same sentence stands greyed in the app, is raised as ``Refused`` by the planner, and is
+checked by one test table. Pure: only a ``Site`` is asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from ipaddress import IPv4Address
+
+from sbctui.engine.errors import NoSuchNode, NoSpace, Refused
+from sbctui.engine.model.addresses import shown
+from sbctui.engine.model.node import State
+from sbctui.engine.model.site import Node, Site
+from sbctui.engine.model.text import clean
+
+_NAMED = 3
+
+
+def node(site: Site, name: str) -> Node:
+    """The node, by name or by a leaf's alias. Raises NoSuchNode, or Refused when broken."""
+    if name in site.nodes:
+        return site.nodes[name]
+    if name in site.broken:
+        raise Refused(f"{clean(name)} is broken: {site.broken[name].reason}; see: sbctui audit")
+    aliased = [n for n in site.nodes.values() if n.config.alias and n.config.alias == name]
+    if len(aliased) == 1:
+        return aliased[0]
+    raise NoSuchNode(f"there is no node {shown(name)}; list them with: sbctui root list")
+
+
+def root(site: Site, name: str) -> Node:
+    """The root of that name. Raises NoSuchNode; Refused when it is a leaf or broken."""
+    found = node(site, name)
+    if not found.is_root:
+        raise Refused(f"{found.name} is a leaf, not a root")
+    return found
+
+
+def leaf(site: Site, name: str) -> Node:
+    """The leaf of that name or alias. Raises NoSuchNode; Refused when it is a root or broken."""
+    found = node(site, name)
+    if found.is_root:
+        raise Refused(f"{found.name} is a root, not a leaf")
+    return found
+
+
+def _some(names: Iterable[str], what: str) -> str:
+    listed = sorted(names)
+    rest = f" and {len(listed) - _NAMED} more" if len(listed) > _NAMED else ""
+    return f"{len(listed)} {what}{'s' if len(listed) != 1 else ''} ({', '.join(listed[:_NAMED])}{rest})"
+
+
+def _writable(site: Site) -> str | None:
+    if site.facts.writable:
+        return None
+    return f"{site.path} can't be written; mount it read-write or run as its owner"
+
+
+def _stood_on(site: Site, name: str) -> str | None:
+    """Why the disk of root ``name`` may not change: overlays stand on it."""
+    standing = site.standing_on.get(name, ())
+    trashed = [s for s in standing if s.startswith("trash/")]
+    alive = [s for s in standing if not s.startswith("trash/")]
+    if alive:
+        return (
+            f"{_some(alive, 'overlay leaf').replace('leafs', 'leaves')} stand on the disk of {name}"
+        )
+    if trashed:
+        return (
+            f"{len(trashed)} deleted {'leaf' if len(trashed) == 1 else 'leaves'} in the trash still "
+            f"use the disk of {name}: purge them (sbctui trash purge), or clone the root"
+        )
+    return None
+
+
+def _children(site: Site, name: str) -> str | None:
+    children = site.nodes[name].config.children
+    if not children:
+        return None
+    count = len(children)
+    return (
+        f"{name} has {count} {'leaf' if count == 1 else 'leaves'}; "
+        f"delete them first: sbctui leaf delete {name} --all"
+    )
+
+
+def _allocated(site: Site, name: str) -> str | None:
+    config = site.nodes[name].config
+    if config.mac is None:
+        return None
+    return f"{name} is allocated to {config.mac}; first: sbctui root deallocate {name}"
+
+
+def connected(site: Site, name: str) -> str | None:
+    """Why a node's disk must be left alone now: a board is connected to it."""
+    sessions = site.sessions_of.get(site.nodes[name].config.export, ())
+    if not sessions:
+        return None
+    return (
+        f"the board at {clean(sessions[0].address)} is running from {name}; "
+        "shut it down first, or say --cut to pull its disk away"
+    )
+
+
+Rule = Callable[[Site, str], str | None]
+
+
+def _first(site: Site, name: str, *rules: Rule) -> str | None:
+    for rule in rules:
+        if reason := rule(site, name):
+            return reason
+    return _writable(site)
+
+
+def _is_root(site: Site, name: str) -> str | None:
+    return None if site.nodes[name].is_root else f"{name} is a leaf, not a root"
+
+
+def _is_leaf(site: Site, name: str) -> str | None:
+    return f"{name} is a root, not a leaf" if site.nodes[name].is_root else None
+
+
+def _settled(site: Site, name: str) -> str | None:
+    if name in site.broken:
+        return f"{name} is broken: {site.broken[name].reason}; see: sbctui audit"
+    found = site.nodes[name]
+    if site.state(name) is State.MISPARENTED:
+        parent = site.listed_by[name][0]
+        return f"{name} stands in the children of {parent} though it is a root; see: sbctui audit"
+    if found.disk is None:
+        return f"the disk of {name} is missing ({found.config.disk.file}); see: sbctui audit"
+    if found.config.disk.resize_to is not None:
+        return (
+            f"the disk of {name} is in the middle of a resize; finish it with: sbctui audit --fix"
+        )
+    return None
+
+
+def can_create_root(site: Site) -> str | None:
+    """Whether a root can be made at all."""
+    return _writable(site)
+
+
+def can_clone(site: Site, name: str) -> str | None:
+    """Whether a root's disk can be copied now, live or not (S0.14)."""
+    return _first(site, name, _settled, _is_root, _clone_live)
+
+
+def _clone_live(site: Site, name: str) -> str | None:
+    found = site.nodes[name]
+    if not site.sessions_of.get(found.config.export, ()) or site.facts.store == "reflink":
+        return None
+    return (
+        f"a board is running from {name} and {site.facts.filesystem or 'this file system'} can't "
+        "share extents, so a copy would be torn; shut the board down first"
+    )
+
+
+def can_allocate(site: Site, name: str) -> str | None:
+    """Whether a root can be given a MAC: deallocated, no leaves, nothing stands on it (S0.21)."""
+    return _first(site, name, _settled, _is_root, _allocated, _children, _stood_on)
+
+
+def can_deallocate(site: Site, name: str) -> str | None:
+    """Whether there is anything to take away."""
+    if name in site.nodes and site.nodes[name].config.mac is None:
+        return f"{name} is not allocated"
+    return _first(site, name, _is_root)
+
+
+def can_resize(site: Site, name: str) -> str | None:
+    """Whether a root's disk may change: deallocated, without leaves, nothing stands on it."""
+    return _first(site, name, _settled, _is_root, _allocated, _children, _stood_on)
+
+
+def can_delete(site: Site, name: str) -> str | None:
+    """Whether a root can go to the trash: not allocated, without children (S0.15)."""
+    if name in site.broken:
+        return None
+    if not site.nodes[name].is_root:
+        return can_delete_leaf(site, name)
+    blocking = [r for rule in (_allocated, _children) if (r := rule(site, name))]
+    alive = [s for s in site.standing_on.get(name, ()) if not s.startswith("trash/")]
+    if alive and not blocking:
+        blocking.append(_stood_on(site, name) or "")
+    return "; ".join(blocking) or _writable(site)
+
+
+def can_delete_leaf(site: Site, name: str) -> str | None:
+    """Whether a leaf can go to the trash: no board connected."""
+    return _first(site, name, _is_leaf, connected)
+
+
+def can_create_leaves(site: Site, name: str) -> str | None:
+    """Whether leaves can be made of a root: deallocated, disk settled (S0.18)."""
+    return _first(site, name, _settled, _is_root, _allocated)
+
+
+def can_delete_leaves(site: Site, name: str) -> str | None:
+    """Whether a root has leaves to delete (S0.19)."""
+    if reason := _first(site, name, _is_root):
+        return reason
+    return None if site.nodes[name].config.children else f"{name} has no leaves"
+
+
+def can_attach(site: Site, name: str) -> str | None:
+    """Whether a leaf is an orphan that can be listed again (S0.5)."""
+    if reason := _first(site, name, _is_leaf):
+        return reason
+    listed = site.listed_by.get(name, ())
+    return f"{name} is already listed by {listed[0]}" if listed else None
+
+
+def free_name(site: Site, name: str) -> str | None:
+    """Why a name can't be given to a new node."""
+    if name in site.nodes or name in site.broken:
+        return f"there is a node {name} already; choose another name"
+    if any(s.path == f"nodes/.new-{name}" for s in site.strays):
+        return f"a node {name} is being made, or was left half-made; see: sbctui audit"
+    if any(s.path == f"nodes/{name}" for s in site.strays):
+        return f"nodes/{name} is taken by something that is no node; see: sbctui audit"
+    return None
+
+
+def free_mac(site: Site, mac: str) -> str | None:
+    """Why a MAC can't be given to a node (S0.21)."""
+    taken = site.by_mac.get(mac)
+    if taken:
+        return f"{mac} is taken by {taken[0]}"
+    reserved = [r.name for r in site.roots if mac in r.config.children]
+    return f"{mac} stands in the children of {reserved[0]}; see: sbctui audit" if reserved else None
+
+
+def free_ip(site: Site, ip: IPv4Address, *, but: str = "") -> str | None:
+    """Why an address can't be given to a node; ``but`` names a node that may hold it."""
+    network = site.settings.network
+    if network.subnet is None:
+        return "this site has no subnet; set one with: sbctui site init --subnet CIDR"
+    if not network.is_host(ip):
+        return f"{ip} is no host address of {network.subnet}; choose one inside it"
+    if ip == network.server:
+        return f"{ip} is the server's own address; choose another"
+    taken = [name for name in site.by_ip.get(ip, ()) if name != but]
+    return f"{ip} is taken by {taken[0]}; choose another" if taken else None
+
+
+def enough_space(site: Site, needs: int, inodes: int = 0) -> None:
+    """Raises NoSpace when ``needs`` bytes (plus 5 %) or ``inodes`` exceed what is free."""
+    wanted = needs + needs // 20
+    if wanted > site.facts.free_bytes:
+        raise NoSpace(
+            f"this needs {wanted} bytes and {site.path} has {site.facts.free_bytes} free; "
+            "empty the trash (sbctui trash purge --all) or make room"
+        )
+    if inodes > site.facts.free_inodes > 0:
+        raise NoSpace(
+            f"this needs {inodes} inodes and {site.path} has {site.facts.free_inodes} free"
+        )
+
+
+def require(reason: str | None) -> None:
+    """Turn a rule's answer into Refused."""
+    if reason:
+        raise Refused(reason)
