@@ -1,0 +1,127 @@
+"""Many boards from one text: a list, a range or CSV → one verdict per line, in order.
+
+Pure. A line is ``MAC[,alias[,group]]``; commas, semicolons, tabs and blanks separate. The MAC
+may hold one range of hex digits, ``dc:a6:32:00:00:[01-28]`` (that is 40 boards: MACs count in
+hex), and then the alias may hold one of as many numbers, ``pi-{01..40}``. Blank lines, lines
+that begin with ``#`` and a heading that begins with ``mac`` stand for nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from sbctui.engine.errors import BadInput
+from sbctui.engine.model.addresses import dashed, parse_alias, parse_group, parse_mac, shown
+from sbctui.engine.model.requests import LeafSpec
+from sbctui.engine.model.site import Site
+
+MOST = 4096
+"""Boards that one range may stand for."""
+_SEPARATOR = re.compile(r"[ \t]*[,;\t][ \t]*|[ \t]+")
+_MAC_RANGE = re.compile(r"(.*)\[([0-9a-f]{1,4})-([0-9a-f]{1,4})\](.*)", re.IGNORECASE)
+_NAME_RANGE = re.compile(r"(.*)\{([0-9]{1,4})\.\.([0-9]{1,4})\}(.*)")
+
+
+@dataclass(frozen=True, slots=True)
+class LineVerdict:
+    """One line: its number from 1, its text, and the leaves it asks for when it is ``ok``.
+
+    ``message`` is the shown name or count when ok, and the reason in words when ``bad``.
+    ``blank`` asks for nothing and is no fault.
+    """
+
+    line: int
+    text: str
+    kind: Literal["ok", "bad", "blank"]
+    message: str = ""
+    leaves: tuple[LeafSpec, ...] = ()
+
+
+@dataclass
+class _Known:
+    """Who has a MAC or a host name already: in the site, or on an earlier line."""
+
+    site: Site
+    names: dict[str, str]
+    lines: dict[str, int] = field(default_factory=dict)
+
+    def refuse(self, leaf: LeafSpec) -> None:
+        for key, label in ((leaf.mac, leaf.mac), (leaf.alias, f"name {leaf.alias}")):
+            if key and key in self.lines:
+                raise BadInput(f"{label}: dup of line {self.lines[key]}")
+        folder = dashed(leaf.mac)
+        owner = next(iter(self.site.by_mac.get(leaf.mac, ())), None)
+        if owner is not None:
+            raise BadInput(f"{leaf.mac}: taken by {self.site.nodes[owner].config.hostname}")
+        if folder in self.site.broken:
+            raise BadInput(f"{leaf.mac}: taken by the broken node {folder}; see the audit")
+        if leaf.alias and leaf.alias in self.names:
+            raise BadInput(f"name {leaf.alias}: taken by {self.names[leaf.alias]}")
+
+    def add(self, leaf: LeafSpec, line: int) -> None:
+        self.lines[leaf.mac] = line
+        if leaf.alias:
+            self.lines[leaf.alias] = line
+
+
+def parse_bulk(text: str, site: Site) -> tuple[LineVerdict, ...]:
+    """One verdict per line of ``text``, against one snapshot of the site.
+
+    Never raises: what is wrong with a line is its verdict, and holds up that line only.
+    """
+    names = {n.config.hostname: name for name, n in site.nodes.items()}
+    known = _Known(site, names | {name: name for name in site.broken})
+    lines = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    return tuple(_verdict(number, line, known) for number, line in enumerate(lines, 1))
+
+
+def _verdict(number: int, text: str, known: _Known) -> LineVerdict:
+    fields = [f.strip('" ') for f in _SEPARATOR.split(text.strip())]
+    first = fields[0]
+    if not first or first.startswith("#") or first.lower() == "mac":
+        return LineVerdict(number, text, "blank")
+    try:
+        leaves = _leaves(fields)
+        for leaf in leaves:
+            known.refuse(leaf)
+    except BadInput as error:
+        message = str(error).removeprefix(shown(first)).strip()
+        return LineVerdict(number, text, "bad", message.removeprefix("is "))
+    for leaf in leaves:
+        known.add(leaf, number)
+    return LineVerdict(number, text, "ok", _named(leaves), leaves)
+
+
+def _leaves(fields: list[str]) -> tuple[LeafSpec, ...]:
+    first, alias, group, *more = [*fields, "", ""][: max(3, len(fields))]
+    if any(more):
+        raise BadInput(f"{len(fields)} fields; a line is MAC,alias,group")
+    macs = _spread(_MAC_RANGE, first, 16)
+    aliases = _spread(_NAME_RANGE, alias, 10) if alias else [""] * len(macs)
+    if len(aliases) != len(macs):
+        raise BadInput(f"{len(aliases)} names for {len(macs)} boards; give as many of both")
+    group = parse_group(group)
+    pairs = zip(macs, aliases, strict=True)
+    return tuple(LeafSpec(mac=parse_mac(m), alias=parse_alias(a), group=group) for m, a in pairs)
+
+
+def _spread(pattern: re.Pattern[str], text: str, base: int) -> list[str]:
+    match = pattern.fullmatch(text)
+    if not match:
+        return [text]
+    before, low, high, after = match.groups()
+    first, last = int(low, base), int(high, base)
+    if last < first or len(low) != len(high):
+        raise BadInput(f"the range {low} to {high} runs backwards or changes its width")
+    if last - first >= MOST:
+        raise BadInput(f"a range of {last - first + 1}; the most is {MOST}")
+    write: Callable[[int], str] = (lambda n: f"{n:x}") if base == 16 else str
+    return [before + write(n).zfill(len(low)) + after for n in range(first, last + 1)]
+
+
+def _named(leaves: tuple[LeafSpec, ...]) -> str:
+    names = [leaf.alias or "sbc-" + leaf.mac.replace(":", "")[-6:] for leaf in leaves]
+    return names[0] if len(names) == 1 else f"{len(names)} boards, {names[0]} to {names[-1]}"
