@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
+from sbctui.engine import rules
 from sbctui.engine.errors import BadInput
 from sbctui.engine.model.addresses import dashed, parse_alias, parse_group, parse_mac, shown
 from sbctui.engine.model.requests import LeafSpec
@@ -56,8 +57,9 @@ class _Known:
         owner = next(iter(self.site.by_mac.get(leaf.mac, ())), None)
         if owner is not None:
             raise BadInput(f"{leaf.mac}: taken by {self.site.nodes[owner].config.hostname}")
-        if folder in self.site.broken:
-            raise BadInput(f"{leaf.mac}: taken by the broken node {folder}; see the audit")
+        reason = rules.free_mac(self.site, leaf.mac) or rules.free_name(self.site, folder)
+        if reason:
+            raise BadInput(reason)
         if leaf.alias and leaf.alias in self.names:
             raise BadInput(f"name {leaf.alias}: taken by {self.names[leaf.alias]}")
 

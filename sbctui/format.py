@@ -1,0 +1,134 @@
+"""Sizes, times, plans and reports as text; pure, shared by the command line and the screens.
+
+Everything that may come from outside goes through ``clean``; no result holds a control
+character or a newline.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sbctui.engine.model.text import clean
+from sbctui.engine.plan import Plan, Report, Unit, UnitResult
+
+_UNITS = "BKMGTP"
+_WINDOW = 60.0
+UNKNOWN = "--"
+"""What stands for a time or rate nobody can tell yet."""
+
+
+def size(count: float) -> str:
+    """Bytes in binary units, at most five characters: ``0``, ``912B``, ``4.8G``, ``541G``."""
+    if count <= 0:
+        return "0"
+    value, step = float(count), 0
+    while value >= 999.5 and step < len(_UNITS) - 1:
+        value, step = value / 1024, step + 1
+    if step == 0 or value >= 9.95:
+        return f"{value:.0f}{_UNITS[step]}"
+    text = f"{value:.1f}".removesuffix(".0") or "0"
+    return f"{text}{_UNITS[step]}"
+
+
+def age(seconds: float) -> str:
+    """A span in its largest unit, at most four characters: ``3s``, ``14m``, ``5h``, ``12d``."""
+    left = max(0, int(seconds))
+    for unit, length in (("y", 365 * 86400), ("d", 86400), ("h", 3600), ("m", 60)):
+        if left >= 2 * length or (unit != "y" and left >= length):
+            return f"{left // length}{unit}"
+    return f"{left}s"
+
+
+def duration(seconds: float | None) -> str:
+    """A span as a clock: ``0:09``, ``1:12``, ``2:03:00``; ``--`` for None."""
+    if seconds is None:
+        return UNKNOWN
+    whole = max(0, round(seconds))
+    hours, rest = divmod(whole, 3600)
+    minutes, left = divmod(rest, 60)
+    return f"{hours}:{minutes:02}:{left:02}" if hours else f"{minutes}:{left:02}"
+
+
+def rate(samples: Sequence[tuple[float, float]]) -> float | None:
+    """Work per second over the last 60 s of ``(time, done)`` samples; None while unknown."""
+    if not samples:
+        return None
+    last, done = samples[-1]
+    first, before = next((s for s in samples if last - s[0] <= _WINDOW), samples[-1])
+    if last - first < 1.0 or done <= before:
+        return None
+    return (done - before) / (last - first)
+
+
+def eta(samples: Sequence[tuple[float, float]], total: float) -> float | None:
+    """Seconds until ``total``, from ``(time, done)`` samples; None while unknown."""
+    speed = rate(samples)
+    if speed is None or total <= 0:
+        return None
+    return max(0.0, (total - samples[-1][1]) / speed)
+
+
+def bar(done: float, total: float, width: int) -> str:
+    """A bar in ASCII, ``width`` characters with its brackets: ``[####......]``."""
+    inner = max(1, width - 2)
+    full = int(inner * min(1.0, done / total)) if total > 0 else 0
+    return "[" + "#" * full + "." * (inner - full) + "]"
+
+
+def plural(count: int, noun: str) -> str:
+    """``1 leaf``, ``3 leaves``, ``0 jobs``."""
+    if count == 1:
+        return f"1 {noun}"
+    stem = noun[:-1] + "ves" if noun.endswith("f") else noun + "s"
+    return f"{count} {stem}"
+
+
+def cut(text: str, width: int) -> str:
+    """The text in at most ``width`` characters; ``~`` at the end says that some is missing."""
+    return text if len(text) <= width else text[: max(0, width - 1)] + "~"[: max(0, width)]
+
+
+def plan_lines(plan: Plan, most: int = 12) -> list[str]:
+    """The preview of a plan, one sentence a line, of its units at most ``most`` lines."""
+    lines = [clean(plan.title)]
+    lines += _elided([_unit(u) for u in plan.units if not u.always], most)
+    lines += [_unit(u) for u in plan.units if u.always]
+    if plan.needs:
+        lines.append(f"  needs {size(plan.needs)} of disk")
+    if plan.frees:
+        lines.append(f"  frees {size(plan.frees)} of disk")
+    lines += [f"  note: {clean(note)}" for note in plan.notes]
+    if plan.command:
+        lines.append(f"  $ {clean(plan.command)}")
+    return lines
+
+
+def report_lines(report: Report) -> list[str]:
+    """What became of a plan: the counts first, then whatever did not stand, with its reason."""
+    done, failed, skipped = (report.of(o) for o in ("done", "failed", "skipped"))
+    counts = [f"{len(done)} done"]
+    counts += [f"{len(failed)} failed"] if failed else []
+    counts += [f"{len(skipped)} skipped"] if skipped else []
+    lines = [f"{clean(report.title)}: {', '.join(counts)}"]
+    lines += [f"  failed   {_result(r)}: {clean(r.error)}" for r in failed]
+    lines += [f"  skipped  {_result(r)}" for r in skipped]
+    for result in done:
+        lines += [f"  {_result(result)}: {clean(k)} {clean(v)}" for k, v in result.data.items()]
+    return lines
+
+
+def _unit(unit: Unit) -> str:
+    detail = f"  {clean(unit.detail)}" if unit.detail else ""
+    return f"  {clean(unit.title)}{detail}"
+
+
+def _result(result: UnitResult) -> str:
+    return clean(result.title or result.node)
+
+
+def _elided(lines: list[str], most: int) -> list[str]:
+    if len(lines) <= max(3, most):
+        return lines
+    head = max(1, most - 2)
+    left = len(lines) - head - 1
+    return [*lines[:head], f"  ... {left} more ...", lines[-1]]

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sbctui.engine.model.node import DiskSpec, NodeConfig
+from sbctui.engine.model.settings import Settings
+from sbctui.engine.model.site import Broken, Node, Site, Stamp
+from sbctui.engine.nodes.bulk import parse_bulk
+
+
+def site() -> Site:
+    leaf = NodeConfig(
+        kind="leaf",
+        name="b8-27-eb-0a-10-01",
+        mac="b8:27:eb:0a:10:01",
+        alias="leaf-0012",
+        disk=DiskSpec(size=1),
+    )
+    root = NodeConfig(kind="root", name="debian12", disk=DiskSpec(size=1))
+    broken = Broken("b8-27-eb-0a-10-02", "cut off", 0, 0.0)
+    nodes = {c.name: Node(c, None, Stamp(1, 1, 1)) for c in (leaf, root)}
+    return Site(Path("/x"), Settings(), nodes=nodes, broken={broken.name: broken})
+
+
+@pytest.mark.parametrize(
+    ("line", "kind", "message"),
+    [
+        ("dc:a6:32:01:02:03", "ok", "sbc-010203"),
+        ("DC-A6-32-01-02-03", "ok", "sbc-010203"),
+        ("dca6.3201.0203", "ok", "sbc-010203"),
+        ("  dca632010203\t", "ok", "sbc-010203"),
+        ('"dca632010203","pi-07","room-b"', "ok", "pi-07"),
+        ("dca632010203 pi-07 room-b", "ok", "pi-07"),
+        ("dca632010203;pi-07;", "ok", "pi-07"),
+        ("dca632010203,,room-b", "ok", "sbc-010203"),
+        ("dc:a6:32:00:00:[01-28]", "ok", "40 boards, sbc-000001 to sbc-000028"),
+        ("dc:a6:32:00:00:[01-28],pi-{01..40}", "ok", "40 boards, pi-01 to pi-40"),
+        ("", "blank", ""),
+        ("# the lab", "blank", ""),
+        ("MAC,alias,group", "blank", ""),
+        ("dc:a6:32:01:02:0", "bad", "not a MAC (11 hex digits); write it as dc:a6:32:01:02:03"),
+        ("01:a6:32:01:02:03", "bad", "a multicast MAC; give the board's own address"),
+        ("b8:27:eb:0a:10:01", "bad", "b8:27:eb:0a:10:01: taken by leaf-0012"),
+        ("b8:27:eb:0a:10:02", "bad", "there is a node b8-27-eb-0a-10-02 already"),
+        ("dca632010203,leaf-0012", "bad", "name leaf-0012: taken by b8-27-eb-0a-10-01"),
+        ("dca632010203,debian12", "bad", "name debian12: taken by debian12"),
+        ("dca632010203,a/b", "bad", "'a/b' can't be a name"),
+        ("dca632010203,a,b,c", "bad", "4 fields"),
+        ("dc:a6:32:00:00:[28-01]", "bad", "the range 28 to 01 runs backwards"),
+        ("dc:a6:32:00:00:[1-28]", "bad", "the range 1 to 28 runs backwards or changes"),
+        ("dc:a6:32:00:[0000-ffff]", "bad", "a range of 65536"),
+        ("dc:a6:32:00:00:[01-28],pi", "bad", "1 names for 40 boards"),
+        ("\x1b[31mred", "bad", "not a MAC"),
+    ],
+)
+def test_one_line(line: str, kind: str, message: str) -> None:
+    (verdict,) = parse_bulk(line, site())
+    assert (verdict.kind, verdict.message[: len(message)]) == (kind, message)
+    assert "\x1b" not in verdict.message
+    assert bool(verdict.leaves) == (kind == "ok")
+
+
+def test_duplicates_name_the_first_line() -> None:
+    text = "dca632010203,pi-1\n\nDC:A6:32:01:02:03\ndca632010204,pi-1\n"
+    verdicts = parse_bulk(text, site())
+    kinds = ["ok", "blank", "bad", "bad", "blank"]
+    assert [(v.line, v.kind) for v in verdicts] == list(enumerate(kinds, 1))
+    assert verdicts[2].message == "dc:a6:32:01:02:03: dup of line 1"
+    assert verdicts[3].message == "name pi-1: dup of line 1"
+
+
+def test_a_bad_line_takes_no_mac_from_later_ones() -> None:
+    first, second = parse_bulk("dca632010203,a/b\ndca632010203,pi-1", site())
+    assert (first.kind, second.kind) == ("bad", "ok")
+
+
+def test_fields_reach_the_request() -> None:
+    (verdict,) = parse_bulk("\ufeffdca632010203, pi-07, room-b", site())
+    (leaf,) = verdict.leaves
+    assert (leaf.mac, leaf.alias, leaf.group) == ("dc:a6:32:01:02:03", "pi-07", "room-b")
