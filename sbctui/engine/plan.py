@@ -217,9 +217,10 @@ Action = Annotated[
 
 
 class Unit(_Action):
-    """Actions that stand or fall together; ``always`` runs even after cancel and failures.
+    """Actions that stand or fall together.
 
-    ``node`` is what the unit is about, ``detail`` one line for the preview.
+    ``node`` is what the unit is about, ``detail`` one line for the preview. ``always`` runs
+    even after cancel and failures; when a ``required`` unit fails the rest is skipped.
     """
 
     title: str
@@ -227,11 +228,14 @@ class Unit(_Action):
     detail: str = ""
     actions: tuple[Action, ...]
     always: bool = False
+    required: bool = False
 
 
 class Plan(_Action):
     """A whole request, ready to show and to run.
 
+    ``made`` is the time (epoch seconds) the plan counts from: planning the same request on the
+    same site at the same ``made`` gives the same plan.
     ``needs`` and ``frees`` are bytes; ``notes`` are sentences for the admin (which rule chose
     an address, what is promised, what is left out); ``impact`` is the rung of UI.md's
     confirmation ladder; ``hold`` keeps the site's lock for the whole run (short plans).
@@ -240,6 +244,7 @@ class Plan(_Action):
     title: str
     request: Request
     generation: int
+    made: float
     units: tuple[Unit, ...]
     needs: int = 0
     frees: int = 0

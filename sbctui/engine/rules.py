@@ -9,13 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from ipaddress import IPv4Address
 
-from sbctui.engine.errors import NoSuchNode, NoSpace, Refused
+from sbctui.engine.errors import NoSpace, NoSuchNode, Refused
 from sbctui.engine.model.addresses import shown
 from sbctui.engine.model.node import State
 from sbctui.engine.model.site import Node, Site
 from sbctui.engine.model.text import clean
-
-_NAMED = 3
 
 
 def node(site: Site, name: str) -> Node:
@@ -24,9 +22,9 @@ def node(site: Site, name: str) -> Node:
         return site.nodes[name]
     if name in site.broken:
         raise Refused(f"{clean(name)} is broken: {site.broken[name].reason}; see: sbctui audit")
-    aliased = [n for n in site.nodes.values() if n.config.alias and n.config.alias == name]
+    aliased = site.by_alias.get(name, ())
     if len(aliased) == 1:
-        return aliased[0]
+        return site.nodes[aliased[0]]
     raise NoSuchNode(f"there is no node {shown(name)}; list them with: sbctui root list")
 
 
@@ -46,10 +44,9 @@ def leaf(site: Site, name: str) -> Node:
     return found
 
 
-def _some(names: Iterable[str], what: str) -> str:
-    listed = sorted(names)
-    rest = f" and {len(listed) - _NAMED} more" if len(listed) > _NAMED else ""
-    return f"{len(listed)} {what}{'s' if len(listed) != 1 else ''} ({', '.join(listed[:_NAMED])}{rest})"
+def leaves(count: int) -> str:
+    """``1 leaf``, ``40 leaves``."""
+    return f"{count} {'leaf' if count == 1 else 'leaves'}"
 
 
 def _writable(site: Site) -> str | None:
@@ -64,13 +61,11 @@ def _stood_on(site: Site, name: str) -> str | None:
     trashed = [s for s in standing if s.startswith("trash/")]
     alive = [s for s in standing if not s.startswith("trash/")]
     if alive:
-        return (
-            f"{_some(alive, 'overlay leaf').replace('leafs', 'leaves')} stand on the disk of {name}"
-        )
+        return f"{leaves(len(alive))} stand on the disk of {name}, {alive[0]} first"
     if trashed:
         return (
-            f"{len(trashed)} deleted {'leaf' if len(trashed) == 1 else 'leaves'} in the trash still "
-            f"use the disk of {name}: purge them (sbctui trash purge), or clone the root"
+            f"{leaves(len(trashed))} in the trash still use the disk of {name}: "
+            "purge them (sbctui trash purge --all), or clone the root"
         )
     return None
 
@@ -79,11 +74,7 @@ def _children(site: Site, name: str) -> str | None:
     children = site.nodes[name].config.children
     if not children:
         return None
-    count = len(children)
-    return (
-        f"{name} has {count} {'leaf' if count == 1 else 'leaves'}; "
-        f"delete them first: sbctui leaf delete {name} --all"
-    )
+    return f"{name} has {leaves(len(children))}; delete them first: sbctui leaf delete {name} --all"
 
 
 def _allocated(site: Site, name: str) -> str | None:
@@ -231,6 +222,14 @@ def free_mac(site: Site, mac: str) -> str | None:
         return f"{mac} is taken by {taken[0]}"
     reserved = [r.name for r in site.roots if mac in r.config.children]
     return f"{mac} stands in the children of {reserved[0]}; see: sbctui audit" if reserved else None
+
+
+def free_alias(site: Site, alias: str, *, but: str = "") -> str | None:
+    """Why an alias can't be given to a leaf: shown names and host names are unique."""
+    if alias in site.nodes:
+        return f"there is a node named {alias}; choose another alias"
+    taken = [name for name in site.by_alias.get(alias, ()) if name != but]
+    return f"the alias {alias} is taken by {taken[0]}; choose another" if taken else None
 
 
 def free_ip(site: Site, ip: IPv4Address, *, but: str = "") -> str | None:

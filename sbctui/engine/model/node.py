@@ -46,11 +46,15 @@ class _Stored(BaseModel):
 
 
 class DiskSpec(_Stored):
-    """The disk: format, apparent size in bytes, and for an overlay the root it stands on."""
+    """The disk: format, apparent size in bytes, and for an overlay the root it stands on.
+
+    ``base_made`` is that root's ``created``: a later root of the same name is another disk.
+    """
 
     format: DiskFormat = "raw"
     size: int = Field(ge=0)
     base: RootName | None = None
+    base_made: datetime | None = None
     filesystem: str = ""
     resize_to: int | None = None
 

@@ -173,6 +173,11 @@ class Site:
         return _group((n.config.ip, name) for name, n in self.nodes.items())
 
     @cached_property
+    def by_alias(self) -> Mapping[str, tuple[str, ...]]:
+        """Alias → names of the nodes that have it."""
+        return _group((n.config.alias or None, name) for name, n in self.nodes.items())
+
+    @cached_property
     def roots(self) -> tuple[Node, ...]:
         """All roots, by name."""
         return tuple(n for _, n in sorted(self.nodes.items()) if n.is_root)
@@ -189,10 +194,18 @@ class Site:
 
     @cached_property
     def standing_on(self) -> Mapping[str, tuple[str, ...]]:
-        """Root name → nodes and trash entries whose overlay disk needs that root's disk."""
-        here = [(n.config.disk.base, name) for name, n in self.nodes.items()]
-        gone = [(t.config.disk.base if t.config else None, f"trash/{t.folder}") for t in self.trash]
-        return _group(here + gone)
+        """Root name → nodes, and ``trash/`` entries, whose overlay needs that root's disk."""
+        here = ((self._base(n.config), name) for name, n in self.nodes.items())
+        gone = ((self._base(t.config), f"trash/{t.folder}") for t in self.trash)
+        return _group((*here, *gone))
+
+    def _base(self, config: NodeConfig | None) -> str | None:
+        """The root an overlay stands on, unless a newer root has taken that name."""
+        if config is None or config.disk.base is None:
+            return None
+        root = self.nodes.get(config.disk.base)
+        same = root is None or config.disk.base_made == root.config.created
+        return config.disk.base if same else None
 
     @cached_property
     def sessions_of(self) -> Mapping[str, tuple[Session, ...]]:
@@ -228,7 +241,7 @@ class Site:
     def with_facts(self, facts: Facts) -> Site:
         """The same nodes with newer facts; keeps the look-ups already built."""
         site = replace(self, facts=facts)
-        for name in ("by_mac", "by_ip", "roots", "leaves", "listed_by", "standing_on"):
+        for name in ("by_mac", "by_ip", "by_alias", "roots", "leaves", "listed_by", "standing_on"):
             if name in self.__dict__:
                 site.__dict__[name] = self.__dict__[name]
         return site
