@@ -6,7 +6,7 @@ checked by one test table. Pure: only a ``Site`` is asked.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from ipaddress import IPv4Address
 
 from sbctui.engine.errors import NoSpace, NoSuchNode, Refused

@@ -1,0 +1,61 @@
+"""Pieces that several planners share; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from sbctui.engine.model.requests import Request
+from sbctui.engine.model.site import Node, Site
+from sbctui.engine.nodes.words import command_line
+from sbctui.engine.plan import Plan, RefreshServices, TrashNode, Unit
+
+OVERLAY_BYTES = 256 * 1024
+"""What an empty qcow2 overlay takes, in bytes."""
+NODE_BYTES = 64 * 1024
+"""What a node's folder, config and boot scripts take, in bytes, rounded up."""
+NODE_INODES = 16
+
+
+def made(site: Site) -> datetime:
+    """The plan's time as stored in configs."""
+    return datetime.fromtimestamp(site.facts.now, UTC).replace(microsecond=0)
+
+
+def trash_folder(site: Site, name: str) -> str:
+    """Folder in ``trash/`` for a node deleted by this plan."""
+    return f"{made(site):%Y%m%dT%H%M%SZ}-{name}"
+
+
+def refresh(names: Iterable[str]) -> Unit:
+    """The last unit of a plan: one service refresh for all that changed."""
+    action = RefreshServices(names=tuple(names))
+    return Unit(title="refresh the services", actions=(action,), always=True)
+
+
+def to_trash(site: Site, name: str) -> TrashNode:
+    """The action that moves a node to the trash."""
+    return TrashNode(name=name, folder=trash_folder(site, name))
+
+
+def clone_bytes(site: Site, source: Node) -> int:
+    """Bytes one copy of a root takes at once, by the site's disk kind."""
+    allocated = source.disk.allocated if source.disk else 0
+    return (
+        NODE_BYTES + {"reflink": 0, "overlay": OVERLAY_BYTES, "copy": allocated}[site.facts.store]
+    )
+
+
+def plan(site: Site, request: Request, title: str, units: Iterable[Unit], **more: object) -> Plan:
+    """A Plan with what is the same for every verb filled in."""
+    return Plan.model_validate(
+        {
+            "title": title,
+            "request": request,
+            "generation": site.generation,
+            "made": site.facts.now,
+            "units": tuple(units),
+            "command": command_line(request),
+            **more,
+        }
+    )

@@ -1,0 +1,36 @@
+"""(Site, Request) → Plan, or Refused: the one way in for every verb of the heart. Pure."""
+
+from __future__ import annotations
+
+from functools import singledispatch
+
+from sbctui.engine.model import requests as ask
+from sbctui.engine.model.site import Site
+from sbctui.engine.nodes import plan_leaf, plan_root, plan_trash
+from sbctui.engine.nodes.making import plan, refresh
+from sbctui.engine.plan import Plan
+
+
+@singledispatch
+def plan_for(request: ask.Request, site: Site) -> Plan:
+    """Plan a request on a snapshot. Raises Refused, NoSuchNode, NoSpace, BadInput."""
+    raise TypeError(type(request).__name__)
+
+
+plan_for.register(ask.CreateRoot, lambda request, site: plan_root.create(site, request))
+plan_for.register(ask.CloneRoot, lambda request, site: plan_root.clone(site, request))
+plan_for.register(ask.AllocateRoot, lambda request, site: plan_root.allocate(site, request))
+plan_for.register(ask.DeallocateRoot, lambda request, site: plan_root.deallocate(site, request))
+plan_for.register(ask.ResizeRoot, lambda request, site: plan_root.resize(site, request))
+plan_for.register(ask.DeleteRoot, lambda request, site: plan_root.delete(site, request))
+plan_for.register(ask.CreateLeaves, lambda request, site: plan_leaf.create(site, request))
+plan_for.register(ask.DeleteLeaves, lambda request, site: plan_leaf.delete(site, request))
+plan_for.register(ask.AttachLeaf, lambda request, site: plan_leaf.attach(site, request))
+plan_for.register(ask.EditNode, lambda request, site: plan_leaf.edit(site, request))
+plan_for.register(ask.RestoreTrash, lambda request, site: plan_trash.restore(site, request))
+plan_for.register(ask.PurgeTrash, lambda request, site: plan_trash.purge(site, request))
+
+
+@plan_for.register
+def _(request: ask.ApplyServices, site: Site) -> Plan:
+    return plan(site, request, "apply the services", [refresh(())], impact="reversible")

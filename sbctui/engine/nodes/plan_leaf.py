@@ -1,0 +1,252 @@
+"""Plans for leaves: create, delete, attach, and editing any node."""
+
+from __future__ import annotations
+
+from sbctui.engine import rules
+from sbctui.engine.errors import NoSuchNode, Refused
+from sbctui.engine.model import requests as ask
+from sbctui.engine.model.addresses import dashed
+from sbctui.engine.model.node import DiskSpec, NodeConfig
+from sbctui.engine.model.site import Node, Site
+from sbctui.engine.nodes.addressing import Addresses, Chosen
+from sbctui.engine.nodes.making import NODE_INODES, clone_bytes, made, plan, refresh, to_trash
+from sbctui.engine.plan import (
+    Action,
+    CloneDisk,
+    DropMissingChildren,
+    PersonaliseDisk,
+    Plan,
+    PublishNode,
+    SetChildren,
+    StageNode,
+    Unit,
+    UpdateConfig,
+    WithdrawExport,
+    WriteNode,
+)
+
+_SHOWN = 3
+
+
+def create(site: Site, request: ask.CreateLeaves) -> Plan:
+    """One leaf per MAC; those that are there already are left alone. Raises Refused, NoSpace."""
+    root = rules.root(site, request.root)
+    rules.require(rules.can_create_leaves(site, root.name))
+    wanted, notes = _wanted(site, root, request)
+    needs = clone_bytes(site, root) * len(wanted)
+    rules.enough_space(site, needs, NODE_INODES * len(wanted))
+    addresses = Addresses(site)
+    units: list[Unit] = []
+    for spec in wanted:
+        chosen = _address(site, addresses, spec)
+        notes += list(chosen.notes) if chosen else []
+        units.append(_leaf_unit(site, root, spec, chosen))
+    if wanted and site.settings.network.subnet is None:
+        notes.append("this site has no subnet yet: the leaves get addresses when it has one")
+    macs = tuple(spec.mac for spec in wanted)
+    if units:
+        units = [
+            _reserve(root.name, macs),
+            *units,
+            _unlist_missing(root.name, macs),
+            refresh(dashed(mac) for mac in macs),
+        ]
+    title = f"create {rules.leaves(len(wanted))} of {root.name}"
+    return plan(site, request, title, units, needs=needs, notes=tuple(notes), hold=False)
+
+
+def _wanted(
+    site: Site, root: Node, request: ask.CreateLeaves
+) -> tuple[list[ask.LeafSpec], list[str]]:
+    """The leaves still to be made, checked, and a note for each that is there already."""
+    wanted: list[ask.LeafSpec] = []
+    notes: list[str] = []
+    macs: set[str] = set()
+    aliases: set[str] = set()
+    for spec in request.leaves:
+        if spec.mac in macs:
+            raise Refused(f"{spec.mac} is listed twice; give each board once")
+        if spec.alias and spec.alias in aliases:
+            raise Refused(f"the alias {spec.alias} is listed twice; give each board its own")
+        macs.add(spec.mac)
+        aliases.add(spec.alias)
+        if root.config.children.get(spec.mac) in site.nodes:
+            notes.append(f"{spec.mac} is a leaf of {root.name} already and is left alone")
+            continue
+        if spec.mac not in root.config.children:
+            rules.require(rules.free_mac(site, spec.mac))
+        rules.require(rules.free_name(site, dashed(spec.mac)))
+        if spec.alias:
+            rules.require(rules.free_alias(site, spec.alias))
+        wanted.append(spec)
+    return wanted, notes
+
+
+def _address(site: Site, addresses: Addresses, spec: ask.LeafSpec) -> Chosen | None:
+    if site.settings.network.subnet is None and spec.ip is None:
+        return None
+    return addresses.choose(spec.alias, explicit=spec.ip, resolved=spec.resolved)
+
+
+def _leaf_unit(site: Site, root: Node, spec: ask.LeafSpec, chosen: Chosen | None) -> Unit:
+    name = dashed(spec.mac)
+    overlay = site.facts.store == "overlay"
+    source = root.config.disk
+    config = NodeConfig(
+        kind="leaf",
+        name=name,
+        alias=spec.alias,
+        group=spec.group,
+        mac=spec.mac,
+        ip=chosen.ip if chosen else None,
+        ip_rule=chosen.rule if chosen else None,
+        parent=root.name,
+        disk=DiskSpec(
+            format="qcow2" if overlay else "raw",
+            size=source.size,
+            base=root.name if overlay else None,
+            base_made=root.config.created if overlay else None,
+            filesystem=source.filesystem,
+        ),
+        boot=root.config.boot,
+        created=made(site),
+        cloned_from=root.name,
+        store=site.facts.store,
+        promise="clean",
+    )
+    what = site.settings.personalise.what if source.filesystem == "ext4" else ()
+    personal: tuple[Action, ...] = (
+        (PersonaliseDisk(name=name, hostname=config.hostname, what=what),) if what else ()
+    )
+    return Unit(
+        title=f"leaf {name}",
+        node=name,
+        detail=f"{config.hostname}  {chosen.ip} ({chosen.rule})" if chosen else config.hostname,
+        actions=(
+            StageNode(name=name),
+            CloneDisk(name=name, source=root.name, store=site.facts.store),
+            *personal,
+            WriteNode(name=name, config=config),
+            PublishNode(name=name),
+        ),
+    )
+
+
+def _reserve(root: str, macs: tuple[str, ...]) -> Unit:
+    action = SetChildren(root=root, add=macs)
+    return Unit(title=f"list them in {root}", node=root, actions=(action,), required=True)
+
+
+def _unlist_missing(root: str, macs: tuple[str, ...]) -> Unit:
+    action = DropMissingChildren(root=root, macs=macs)
+    return Unit(title=f"settle the children of {root}", node=root, actions=(action,), always=True)
+
+
+def delete(site: Site, request: ask.DeleteLeaves) -> Plan:
+    """Leaves of a root to the trash, all or those named. Raises Refused, NoSuchNode."""
+    root = rules.root(site, request.root)
+    rules.require(rules.can_delete_leaves(site, root.name))
+    children = root.config.children
+    macs = tuple(children) if request.macs is None else tuple(dict.fromkeys(request.macs))
+    unknown = [mac for mac in macs if mac not in children]
+    if unknown:
+        raise NoSuchNode(
+            f"{unknown[0]} is no leaf of {root.name}; list them with: sbctui leaf list {root.name}"
+        )
+    folders = [children[mac] for mac in macs]
+    connected = [f for f in folders if f in site.nodes and rules.connected(site, f)]
+    if connected and not request.cut:
+        raise Refused(_running(site, connected))
+    units = [_trash_unit(site, site.nodes[f], cut=request.cut) for f in folders if f in site.nodes]
+    disks = [site.nodes[f].disk for f in folders if f in site.nodes]
+    days = site.settings.trash_days
+    return plan(
+        site,
+        request,
+        f"delete {rules.leaves(len(macs))} of {root.name}",
+        [*units, _unlist_missing(root.name, macs), refresh(folders)],
+        frees=sum(disk.allocated for disk in disks if disk),
+        notes=(f"they come back with: sbctui undo, for {days} days",),
+        impact="one" if len(macs) == 1 and not connected else "many",
+        confirm="" if len(macs) == 1 and not connected else str(len(macs)),
+    )
+
+
+def _running(site: Site, names: list[str]) -> str:
+    shown = ", ".join(site.nodes[n].config.hostname for n in names[:_SHOWN])
+    more = " …" if len(names) > _SHOWN else ""
+    return (
+        f"boards are running from {rules.leaves(len(names))} ({shown}{more}); "
+        "shut them down first, or say --cut to pull their disks away"
+    )
+
+
+def _trash_unit(site: Site, node: Node, *, cut: bool) -> Unit:
+    return Unit(
+        title=f"{node.name} to the trash",
+        node=node.name,
+        detail=node.config.hostname,
+        actions=(
+            WithdrawExport(export=node.config.export, cut=cut),
+            to_trash(site, node.name),
+        ),
+    )
+
+
+def attach(site: Site, request: ask.AttachLeaf) -> Plan:
+    """List an orphan in a root's children again. Raises Refused."""
+    leaf = rules.leaf(site, request.name)
+    root = rules.root(site, request.root)
+    rules.require(rules.can_attach(site, leaf.name))
+    mac = leaf.config.mac or ""
+    if mac in root.config.children:
+        raise Refused(f"{root.name} lists {mac} already as {root.config.children[mac]}")
+    if root.config.mac is not None:
+        raise Refused(f"{root.name} is allocated, so it can't have leaves; deallocate it first")
+    base = leaf.config.disk.base
+    if base is not None and base != root.name:
+        raise Refused(f"the disk of {leaf.name} stands on {base}; attach it to that root")
+    after = leaf.config.model_copy(update={"parent": root.name})
+    unit = Unit(
+        title=f"attach {leaf.name} to {root.name}",
+        node=leaf.name,
+        actions=(
+            UpdateConfig(name=leaf.name, before=leaf.config, after=after),
+            SetChildren(root=root.name, add=(mac,)),
+        ),
+    )
+    title = f"attach {leaf.name} to {root.name}"
+    return plan(site, request, title, [unit, refresh([leaf.name])], impact="reversible")
+
+
+def edit(site: Site, request: ask.EditNode) -> Plan:
+    """Change alias, group, notes or a leaf's address. Raises Refused."""
+    node = rules.node(site, request.name)
+    changes: dict[str, object] = {
+        key: value
+        for key in ("alias", "group", "notes")
+        if (value := getattr(request, key)) is not None
+    }
+    notes: tuple[str, ...] = ()
+    if request.alias:
+        if node.is_root:
+            raise Refused(f"{node.name} is a root and is shown by its own name; notes are free")
+        rules.require(rules.free_alias(site, request.alias, but=node.name))
+        if "hostname" in node.config.personalised:
+            notes = (f"inside its disk the host name stays {node.config.hostname}",)
+    if request.ip is not None:
+        if node.config.mac is None:
+            raise Refused(f"{node.name} is not allocated, so it has no address")
+        rules.require(rules.connected(site, node.name))
+        chosen = Addresses(site).choose("", explicit=request.ip, but=node.name)
+        changes |= {"ip": chosen.ip, "ip_rule": chosen.rule}
+    after = node.config.model_copy(update=changes)
+    units: list[Unit] = []
+    if after != node.config:
+        action = UpdateConfig(name=node.name, before=node.config, after=after)
+        changed = ", ".join(f"{key} {value}" for key, value in changes.items())
+        units = [
+            Unit(title=f"edit {node.name}", node=node.name, detail=changed, actions=(action,)),
+            refresh([node.name]),
+        ]
+    return plan(site, request, f"edit {node.name}", units, notes=notes, impact="reversible")

@@ -1,0 +1,138 @@
+"""Plans for the trash: restore (which is undo) and purge."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sbctui.engine import rules
+from sbctui.engine.errors import NoSuchNode, Refused
+from sbctui.engine.model import requests as ask
+from sbctui.engine.model.addresses import shown
+from sbctui.engine.model.site import Site, Trashed
+from sbctui.engine.nodes.making import plan, refresh
+from sbctui.engine.plan import (
+    DropMissingChildren,
+    Plan,
+    PurgeFolder,
+    RestoreNode,
+    SetChildren,
+    Unit,
+)
+
+
+def _entries(site: Site, folders: Iterable[str]) -> list[Trashed]:
+    known = {entry.folder: entry for entry in site.trash}
+    for folder in folders:
+        if folder not in known:
+            raise NoSuchNode(f"{shown(folder)} is not in the trash; see: sbctui trash list")
+    return [known[folder] for folder in dict.fromkeys(folders)]
+
+
+def restore(site: Site, request: ask.RestoreTrash) -> Plan:
+    """Bring deleted nodes back, roots before their leaves. Raises Refused, NoSuchNode."""
+    entries = _entries(site, request.folders)
+    if not entries:
+        raise Refused("nothing is named; see: sbctui trash list")
+    entries.sort(key=lambda e: (e.config is not None and e.config.kind == "leaf", e.folder))
+    back = {e.name for e in entries}
+    if len(back) < len(entries):
+        raise Refused("two of these have the same name; restore one of them")
+    units: list[Unit] = []
+    for entry in entries:
+        rules.require(_why_not(site, entry, back))
+        units.append(_restore_unit(entry))
+    title = f"restore {', '.join(sorted(back)[:3])}{' …' if len(back) > 3 else ''}"
+    names = [e.name for e in entries]
+    return plan(
+        site, request, title, [*units, *_settle(entries), refresh(names)], impact="reversible"
+    )
+
+
+def _why_not(site: Site, entry: Trashed, back: set[str]) -> str | None:
+    if reason := rules.free_name(site, entry.name):
+        return f"{entry.folder} can't come back: {reason}"
+    config = entry.config
+    if config is None:
+        return f"the config.json of {entry.folder} can't be read, so it can't come back as a node"
+    if config.kind == "root":
+        return None
+    parent = config.parent or ""
+    if parent not in site.nodes and parent not in back:
+        return f"{entry.name} can't come back: its root {parent} is gone; restore that first"
+    reasons = [
+        config.mac and config.mac in site.by_mac and rules.free_mac(site, config.mac),
+        config.ip and rules.free_ip(site, config.ip),
+        config.alias and rules.free_alias(site, config.alias),
+        _other_base(site, entry, back),
+    ]
+    found = [reason for reason in reasons if reason]
+    return f"{entry.name} can't come back: {found[0]}" if found else None
+
+
+def _other_base(site: Site, entry: Trashed, back: set[str]) -> str | None:
+    disk = entry.config.disk if entry.config else None
+    if disk is None or disk.base is None or disk.base in back:
+        return None
+    base = site.nodes.get(disk.base)
+    if base is not None and base.config.created == disk.base_made:
+        return None
+    return f"its disk stands on an older {disk.base} that is gone"
+
+
+def _restore_unit(entry: Trashed) -> Unit:
+    config = entry.config
+    listed: tuple[SetChildren, ...] = ()
+    if config is not None and config.kind == "leaf" and config.parent and config.mac:
+        listed = (SetChildren(root=config.parent, add=(config.mac,)),)
+    return Unit(
+        title=f"restore {entry.name}",
+        node=entry.name,
+        actions=(*listed, RestoreNode(folder=entry.folder, name=entry.name)),
+    )
+
+
+def _settle(entries: list[Trashed]) -> list[Unit]:
+    macs: dict[str, list[str]] = {}
+    for entry in entries:
+        if entry.config is not None and entry.config.parent and entry.config.mac:
+            macs.setdefault(entry.config.parent, []).append(entry.config.mac)
+    return [
+        Unit(
+            title=f"settle the children of {root}",
+            node=root,
+            actions=(DropMissingChildren(root=root, macs=tuple(listed)),),
+            always=True,
+        )
+        for root, listed in macs.items()
+    ]
+
+
+def purge(site: Site, request: ask.PurgeTrash) -> Plan:
+    """Delete trash folders for good, leaves first. Raises Refused, NoSuchNode."""
+    entries = _entries(site, request.folders)
+    entries.sort(key=lambda e: (e.config is None or e.config.kind == "root", e.folder))
+    going = {e.folder for e in entries}
+    for entry in entries:
+        rules.require(_needed(site, entry, going))
+    units = [
+        Unit(title=f"purge {e.folder}", node=e.name, actions=(PurgeFolder(folder=e.folder),))
+        for e in entries
+    ]
+    count = len(entries)
+    title = f"purge {count} {'entry' if count == 1 else 'entries'} of the trash for good"
+    frees = sum(e.allocated for e in entries)
+    return plan(
+        site, request, title, units, frees=frees, impact="purge", confirm="purge", hold=False
+    )
+
+
+def _needed(site: Site, entry: Trashed, going: set[str]) -> str | None:
+    """Why a trashed root must stay: an overlay elsewhere in the trash stands on it."""
+    if entry.config is None or entry.config.kind != "root":
+        return None
+    for other in site.trash:
+        disk = other.config.disk if other.config else None
+        on_it = disk and disk.base == entry.name and disk.base_made == entry.config.created
+        if on_it and other.folder not in going:
+            return f"{other.folder} in the trash stands on the disk of {entry.name}: purge it too"
+    return None
