@@ -7,14 +7,22 @@ character or a newline.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from sbctui.engine.model.text import clean
-from sbctui.engine.plan import Plan, Report, Unit, UnitResult
+
+if TYPE_CHECKING:
+    from sbctui.engine.plan import Plan, Report, Unit, UnitResult
 
 _UNITS = "BKMGTP"
 _WINDOW = 60.0
 UNKNOWN = "--"
 """What stands for a time or rate nobody can tell yet."""
+
+Span = tuple[str, str]
+"""A piece of a screen line: clean text and a tone."""
+Line = tuple[Span, ...]
+"""A screen line; tones are ``""``, ``dim``, ``good``, ``warn``, ``bad``, ``head`` and ``key``."""
 
 
 def size(count: float) -> str:

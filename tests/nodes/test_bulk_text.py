@@ -18,7 +18,8 @@ def site() -> Site:
         alias="leaf-0012",
         disk=DiskSpec(size=1),
     )
-    root = NodeConfig(kind="root", name="debian12", disk=DiskSpec(size=1))
+    children = {"b8:27:eb:0a:10:01": leaf.name, "b8:27:eb:0a:10:09": "b8-27-eb-0a-10-09"}
+    root = NodeConfig(kind="root", name="debian12", disk=DiskSpec(size=1), children=children)
     broken = Broken("b8-27-eb-0a-10-02", "cut off", 0, 0.0)
     nodes = {c.name: Node(c, None, Stamp(1, 1, 1)) for c in (leaf, root)}
     return Site(Path("/x"), Settings(), nodes=nodes, broken={broken.name: broken})
@@ -80,3 +81,10 @@ def test_fields_reach_the_request() -> None:
     (verdict,) = parse_bulk("\ufeffdca632010203, pi-07, room-b", site())
     (leaf,) = verdict.leaves
     assert (leaf.mac, leaf.alias, leaf.group) == ("dc:a6:32:01:02:03", "pi-07", "room-b")
+
+
+def test_what_the_root_has_already_is_no_fault() -> None:
+    there, unmade = parse_bulk("b827eb0a1001\nb827eb0a1009", site(), "debian12")
+    assert (there.kind, there.message) == ("there", "already: sbc-0a1001")
+    assert unmade.kind == "ok"
+    assert parse_bulk("b827eb0a1001", site(), "another")[0].kind == "bad"

@@ -9,7 +9,7 @@ that begin with ``#`` and a heading that begins with ``mac`` stand for nothing.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -31,12 +31,12 @@ class LineVerdict:
     """One line: its number from 1, its text, and the leaves it asks for when it is ``ok``.
 
     ``message`` is the shown name or count when ok, and the reason in words when ``bad``.
-    ``blank`` asks for nothing and is no fault.
+    ``there`` asks for leaves the root has already, ``blank`` for nothing; neither is a fault.
     """
 
     line: int
     text: str
-    kind: Literal["ok", "bad", "blank"]
+    kind: Literal["ok", "there", "bad", "blank"]
     message: str = ""
     leaves: tuple[LeafSpec, ...] = ()
 
@@ -47,12 +47,18 @@ class _Known:
 
     site: Site
     names: dict[str, str]
+    children: Mapping[str, str]
     lines: dict[str, int] = field(default_factory=dict)
+
+    def there(self, leaf: LeafSpec) -> bool:
+        return self.children.get(leaf.mac) in self.site.nodes
 
     def refuse(self, leaf: LeafSpec) -> None:
         for key, label in ((leaf.mac, leaf.mac), (leaf.alias, f"name {leaf.alias}")):
             if key and key in self.lines:
                 raise BadInput(f"{label}: dup of line {self.lines[key]}")
+        if leaf.mac in self.children:
+            return
         folder = dashed(leaf.mac)
         owner = next(iter(self.site.by_mac.get(leaf.mac, ())), None)
         if owner is not None:
@@ -69,13 +75,15 @@ class _Known:
             self.lines[leaf.alias] = line
 
 
-def parse_bulk(text: str, site: Site) -> tuple[LineVerdict, ...]:
+def parse_bulk(text: str, site: Site, root: str = "") -> tuple[LineVerdict, ...]:
     """One verdict per line of ``text``, against one snapshot of the site.
 
+    ``root`` is the root the leaves are for, when known: what it has already is no fault.
     Never raises: what is wrong with a line is its verdict, and holds up that line only.
     """
     names = {n.config.hostname: name for name, n in site.nodes.items()}
-    known = _Known(site, names | {name: name for name in site.broken})
+    children = site.nodes[root].config.children if root in site.nodes else {}
+    known = _Known(site, names | {name: name for name in site.broken}, children)
     lines = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n").split("\n")
     return tuple(_verdict(number, line, known) for number, line in enumerate(lines, 1))
 
@@ -94,6 +102,8 @@ def _verdict(number: int, text: str, known: _Known) -> LineVerdict:
         return LineVerdict(number, text, "bad", message.removeprefix("is "))
     for leaf in leaves:
         known.add(leaf, number)
+    if all(known.there(leaf) for leaf in leaves):
+        return LineVerdict(number, text, "there", f"already: {_named(leaves)}", leaves)
     return LineVerdict(number, text, "ok", _named(leaves), leaves)
 
 

@@ -1,0 +1,42 @@
+"""One-line widgets: pane titles, the header, the status line and the keys that apply now."""
+
+from __future__ import annotations
+
+from rich.style import Style
+from textual.strip import Strip
+from textual.widget import Widget
+
+from sbctui.format import Line
+from sbctui.widgets.rows import strip
+
+
+class Bar(Widget):
+    """One line of text, repainted only when it differs. ``right`` is flush right."""
+
+    DEFAULT_CSS = "Bar { height: 1; background: ansi_default; color: ansi_default; }"
+
+    def __init__(self, *, id: str | None = None, classes: str = "", look: Style | None = None):
+        super().__init__(id=id, classes=classes)
+        self._left: Line = ()
+        self._right: Line = ()
+        self._look = look
+
+    def show(self, left: Line, right: Line = ()) -> None:
+        """Show a line; ``left`` is cut before ``right`` is."""
+        if (left, right) != (self._left, self._right):
+            self._left, self._right = left, right
+            self.refresh()
+
+    @property
+    def text(self) -> str:
+        """The words shown, for tests and the screen reader."""
+        return "".join(t for t, _ in (*self._left, *self._right))
+
+    def render_line(self, y: int) -> Strip:
+        """The line (Textual's line API)."""
+        width = self.size.width
+        tail = sum(len(t) for t, _ in self._right)
+        if not tail or tail >= width:
+            return strip(self._left or self._right, width, self._look)
+        right = strip(self._right, tail, self._look)
+        return Strip.join([strip(self._left, width - tail, self._look), right])
