@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -39,16 +40,19 @@ class Context:
     """One unit's surroundings. ``site`` is the snapshot the plan was confirmed against.
 
     ``owner`` is the (uid, gid) that new files get when root works on another's site.
+    ``reload`` gives the site as it is now, ``changed`` records a node as changed; both are
+    only for actions that run under the site's lock. ``holds`` is let go when the unit ends.
     """
 
     site: Site
     emit: Emit
     stop: threading.Event
     control: Control
+    reload: Callable[[], Site]
+    changed: Callable[[str], None]
     owner: tuple[int, int] | None = None
     found: Found = field(default_factory=Found)
-    reload: Callable[[], Site] | None = None
-    changed: Callable[[str], None] | None = None
+    holds: ExitStack = field(default_factory=ExitStack)
     _last: float = 0.0
 
     def staged(self, name: str) -> Path:

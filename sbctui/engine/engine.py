@@ -1,37 +1,40 @@
-"""The facade: what the command line, the app and Python programs call."""
+"""The facade: what the command line, the app and Python programs call. It wires and no more."""
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
+import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
+from sbctui.engine import facts, recovery
 from sbctui.engine.audit.finding import Finding
+from sbctui.engine.audit.observe import observe
+from sbctui.engine.audit.plan import findings, plan_fix
+from sbctui.engine.context import Context
+from sbctui.engine.disks.create import inspect_source
 from sbctui.engine.disks.port import Usage
-from sbctui.engine.events import Emit, Event, silent
-from sbctui.engine.model.requests import Request, RestoreTrash, Source
-from sbctui.engine.model.settings import Settings
-from sbctui.engine.model.site import Site
+from sbctui.engine.disks.usage import usage
+from sbctui.engine.errors import PlanChanged, Refused, SbcError, from_os
+from sbctui.engine.events import Emit, Event, Finished, Note, silent
+from sbctui.engine.executor import execute
+from sbctui.engine.jobs import Job, Jobs
+from sbctui.engine.lockfile import SiteLock
+from sbctui.engine.model.requests import FixFindings, PurgeTrash, Request, RestoreTrash, Source
+from sbctui.engine.model.site import Facts, Site
+from sbctui.engine.nodes.plan import plan_for
 from sbctui.engine.plan import Plan, Report
+from sbctui.engine.services.control import SiteControl
 from sbctui.engine.services.port import Control
+from sbctui.engine.siteinit import init_site
+from sbctui.engine.store import Store
 
+__all__ = ["Engine", "Job", "init_site", "run_job"]
 
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One job as its folder tells it. Times are epoch seconds; ``code`` as in ``Report``."""
-
-    id: str
-    title: str
-    verb: str
-    state: Literal["running", "done", "failed", "interrupted"]
-    started: float
-    finished: float = 0.0
-    total: int = 0
-    done: int = 0
-    failed: int = 0
-    code: int = 0
+_LOOK_EVERY = 30.0
+"""Seconds between full looks at the folders, which find what was changed by hand."""
 
 
 class Engine:
@@ -39,58 +42,220 @@ class Engine:
 
     def __init__(self, path: Path) -> None:
         """Raises NotASite, NotPermitted."""
-        self.path = path
-        self.control: Control
+        self.path = path.resolve()
+        self.control: Control = SiteControl(self.path)
+        self._store = Store(self.path)
+        self._jobs = Jobs(self.path)
+        self._lock = SiteLock(self.path)
+        self._mutex = threading.RLock()
+        self._looked = 0.0
+        self._probe = facts.Probe(self.path)
+        self._facts = Facts()
+        self._owner = facts.foreign_owner(self.path)
 
-    def site(self) -> Site:
-        """The newest snapshot with facts; cheap when nothing changed; rereads only what did."""
-        raise NotImplementedError
+    def site(self, *, full: bool = False) -> Site:
+        """The newest snapshot with facts; cheap when nothing changed; rereads only what did.
+
+        With ``full``, and every half minute, every node's file is looked at.
+        """
+        return self._site(time.time(), full=full)
+
+    def _site(self, now: float, *, full: bool = False) -> Site:
+        with self._mutex:
+            due = time.monotonic() - self._looked >= _LOOK_EVERY
+            site = self._store.load(full=full or due)
+            if full or due:
+                self._looked = time.monotonic()
+            self._facts = self._probe.facts(site.settings, self.control, now)
+            return site.with_facts(self._facts)
 
     def source(self, path: Path) -> Source:
         """Look at what a root could be filled from. Raises BadInput when it is no image."""
-        raise NotImplementedError
+        return inspect_source(path)
 
     def plan(self, request: Request) -> Plan:
         """Gather the request's facts and plan. Raises BadInput, Refused, NoSuchNode, NoSpace."""
-        raise NotImplementedError
+        site = self.site()
+        return self._plan(site, facts.gather(site, request))
+
+    def _plan(self, site: Site, request: Request) -> Plan:
+        if isinstance(request, FixFindings):
+            return plan_fix(site, request, self.audit(site))
+        return plan_for(request, site)
 
     def apply(self, plan: Plan, emit: Emit = silent, stop: threading.Event | None = None) -> Report:
         """Run a plan here and now, journaled. Raises Locked, PlanChanged, NotPermitted."""
-        raise NotImplementedError
+        return self.run(self._create(plan), plan, emit, stop or threading.Event())
 
     def start(self, plan: Plan) -> str:
         """Run a plan in a session of its own that survives this process; its job id."""
-        raise NotImplementedError
+        job = self._create(plan)
+        self._jobs.spawn(job)
+        return job
+
+    def _create(self, plan: Plan) -> str:
+        try:
+            return self._jobs.create(plan, self._owner)
+        except OSError as error:
+            raise from_os(error, plan.title) from error
+
+    def run(self, job: str, plan: Plan, emit: Emit, stop: threading.Event) -> Report:
+        """Work on a job in this process. Raises like ``apply``; the job's result says it too."""
+        with self._jobs.running(job) as journal:
+
+            def tee(event: Event) -> None:
+                journal(event)
+                emit(event)
+
+            try:
+                report = self._locked_run(job, plan, tee, stop)
+            except SbcError as error:
+                self._jobs.finish(job, _not_run(job, plan, error))
+                tee(Finished(code=error.code, done=0, failed=0, skipped=0, at=time.time()))
+                raise
+            self._jobs.finish(job, report)
+            return report
+
+    def _locked_run(self, job: str, plan: Plan, emit: Emit, stop: threading.Event) -> Report:
+        self._lock.what = plan.title
+
+        def context() -> Context:
+            return self._context(site, emit, stop)
+
+        def perform() -> Report:
+            report = execute(plan, context, self._lock, emit, stop)
+            return report.model_copy(update={"job": job})
+
+        with self._lock.held(stop):
+            self._recover(job, emit)
+            site = self._site(plan.made)
+            if not plan.same_work(self._plan(site, plan.request)):
+                raise PlanChanged(
+                    f"the site changed since this plan was made, so nothing was done ({plan.title})"
+                    "; look at the new plan"
+                )
+            if plan.hold:
+                return perform()
+        return perform()
+
+    def _context(self, site: Site, emit: Emit, stop: threading.Event) -> Context:
+        return Context(
+            site=site,
+            emit=emit,
+            stop=stop,
+            control=self.control,
+            reload=self._reload,
+            changed=self._changed,
+            owner=self._owner,
+        )
+
+    def _reload(self) -> Site:
+        """The nodes as they are now, with the facts of the last look."""
+        with self._mutex:
+            return self._store.load().with_facts(self._facts)
+
+    def _changed(self, name: str) -> None:
+        self._lock.touch(name)
+        with self._mutex:
+            self._store.touch(name)
+
+    def _recover(self, job: str, emit: Emit) -> None:
+        """Under the lock: mend what a crash left, sweep what has expired."""
+
+        def say(text: str) -> None:
+            emit(Note(level="info", text=text, at=time.time()))
+
+        left = self._jobs.interrupted()
+        if left or self._lock.after_crash:
+            reserved = self._jobs.reserved(but=job)
+            recovery.recover(
+                self.site(full=True),
+                reserved,
+                owner=self._owner,
+                changed=self._changed,
+                say=say,
+            )
+            recovery.rederive(self._reload(), self.control, self._owner)
+            for name in left:
+                self._jobs.finish(name, _interrupted(name, self._jobs.plan(name)))
+        self._jobs.prune()
+        for folder in recovery.expired(self._reload()):
+            plan = plan_for(PurgeTrash(folders=(folder,)), self._reload())
+            execute(plan, lambda: self._context(self._reload(), silent, threading.Event()),
+                    self._lock, silent, threading.Event())  # fmt: skip
+
+    def recover(self) -> None:
+        """Mend what a crash left, now. Raises Locked, NotPermitted."""
+        self._lock.what = "recovery"
+        with self._lock.held():
+            self._recover("", silent)
 
     def jobs(self) -> tuple[Job, ...]:
         """All jobs, newest first."""
-        raise NotImplementedError
+        return self._jobs.list()
+
+    def job_plan(self, job: str) -> Plan:
+        """What a job was to do. Raises NoSuchNode."""
+        return self._jobs.plan(job)
 
     def events(self, job: str, stop: threading.Event) -> Iterator[Event]:
         """A job's events from its beginning, then as they come, until Finished or ``stop``."""
-        raise NotImplementedError
+        return self._jobs.events(job, stop)
 
     def report(self, job: str) -> Report | None:
         """What became of a job; None while it runs."""
-        raise NotImplementedError
+        return self._jobs.report(job)
 
     def cancel(self, job: str) -> None:
         """Ask a running job to stop; what is done stays."""
-        raise NotImplementedError
+        self._jobs.cancel(job)
 
     def undo(self) -> RestoreTrash:
-        """The request that brings back what the last delete job took. Raises Refused."""
-        raise NotImplementedError
+        """The request that brings back what the last delete took. Raises Refused."""
+        trash = self.site().trash
+        if not trash:
+            raise Refused("there is nothing to undo: the trash is empty")
+        last = max(entry.deleted for entry in trash)
+        return RestoreTrash(folders=tuple(t.folder for t in trash if t.deleted == last))
 
     def audit(self, site: Site | None = None) -> tuple[Finding, ...]:
         """Every disagreement, in the groups' order."""
-        raise NotImplementedError
+        site = site or self.site(full=True)
+        return findings(site, observe(site))
 
     def usage(self, name: str) -> Usage:
         """A node's disk: apparent, allocated and exclusive bytes, measured now."""
-        raise NotImplementedError
+        return usage(self.site().disk_path(name), threading.Event())
 
 
-def init_site(path: Path, settings: Settings) -> Site:
-    """Make a site in a new or empty folder. Raises Refused, NotPermitted, NotASite."""
-    raise NotImplementedError
+def _not_run(job: str, plan: Plan, error: SbcError) -> Report:
+    return Report(
+        title=plan.title,
+        verb=plan.request.verb,
+        results=(),
+        code=error.code,
+        job=job,
+        error=str(error),
+    )
+
+
+def _interrupted(job: str, plan: Plan) -> Report:
+    return Report(
+        title=plan.title,
+        verb=plan.request.verb,
+        results=(),
+        code=130,
+        job=job,
+        error="interrupted; what it had finished stands, the rest was dropped: run it again",
+    )
+
+
+def run_job(path: Path, job: str) -> Report:
+    """The body of a job's own process: SIGINT and SIGTERM stop it, SIGHUP does not."""
+    engine = Engine(path)
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    os.chdir("/")
+    return engine.run(job, engine.job_plan(job), silent, stop)

@@ -6,6 +6,7 @@ Every message says what happened, to what, and what to do about it.
 
 from __future__ import annotations
 
+import errno
 from typing import ClassVar
 
 
@@ -105,3 +106,15 @@ class Cancelled(SbcError):
     """The admin stopped it."""
 
     code = 130
+
+
+def from_os(error: OSError, doing: str) -> SbcError:
+    """An operating system error as ours: what was being done, to which file, and a remedy."""
+    where = f" ({error.filename})" if error.filename else ""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return NoSpace(f"{doing}: the disk is full{where}; make room, then run it again")
+    if error.errno == errno.EROFS:
+        return NotPermitted(f"{doing}: the file system is read-only{where}; mount it read-write")
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return NotPermitted(f"{doing}: permission denied{where}; run as the site's owner or sudo")
+    return SbcError(f"{doing}: {error.strerror or error}{where}")

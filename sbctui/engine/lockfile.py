@@ -88,6 +88,8 @@ class SiteLock:
     _fd: int = -1
     _depth: int = 0
     _touched: set[str] = field(default_factory=set)
+    after_crash: bool = False
+    """Whether the holder before this one died with the lock in its hand."""
 
     @contextmanager
     def held(self, stop: threading.Event | None = None) -> Iterator[None]:
@@ -120,6 +122,7 @@ class SiteLock:
             state = _parse(os.pread(fd, 1 << 20, 0))
             odd = state.generation + (1 if state.settled else 2)
             touched = () if state.settled else ((odd - 1, ("*",)),)
+            self.after_crash = not state.settled
             holder = f"{self.what or 'another run'} (pid {os.getpid()}, since {_clock()})"
             _store(fd, LockState(odd, holder, state.changed + touched))
         except BaseException:

@@ -220,7 +220,8 @@ class Unit(_Action):
     """Actions that stand or fall together.
 
     ``node`` is what the unit is about, ``detail`` one line for the preview. ``always`` runs
-    even after cancel and failures; when a ``required`` unit fails the rest is skipped.
+    even after cancel and failures; when a ``required`` unit fails the rest is skipped; one
+    that does not ``counts`` only prepares the others.
     """
 
     title: str
@@ -229,6 +230,7 @@ class Unit(_Action):
     actions: tuple[Action, ...]
     always: bool = False
     required: bool = False
+    counts: bool = True
 
 
 class Plan(_Action):
@@ -271,13 +273,17 @@ class UnitResult(_Action):
 
 
 class Report(_Action):
-    """What became of a plan; ``code`` is the command line's exit code."""
+    """What became of a plan; ``code`` is the command line's exit code.
+
+    ``error`` says why nothing was run at all.
+    """
 
     title: str
     verb: str
     results: tuple[UnitResult, ...]
     code: int
     job: str = ""
+    error: str = ""
 
     def of(self, outcome: str) -> tuple[UnitResult, ...]:
         """The results with one outcome."""

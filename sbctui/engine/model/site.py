@@ -151,7 +151,7 @@ class Facts:
 
 @dataclass(frozen=True)
 class Site:
-    """Everything, at one generation."""
+    """Everything, at one generation. ``boot_template`` is the admin's own boot script, if any."""
 
     path: Path
     settings: Settings
@@ -161,6 +161,7 @@ class Site:
     strays: tuple[Stray, ...] = ()
     trash: tuple[Trashed, ...] = ()
     facts: Facts = Facts()
+    boot_template: str | None = None
 
     @cached_property
     def by_mac(self) -> Mapping[str, tuple[str, ...]]:

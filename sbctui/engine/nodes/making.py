@@ -24,7 +24,8 @@ def made(site: Site) -> datetime:
 
 def trash_folder(site: Site, name: str) -> str:
     """Folder in ``trash/`` for a node deleted by this plan."""
-    return f"{made(site):%Y%m%dT%H%M%SZ}-{name}"
+    now = datetime.fromtimestamp(site.facts.now, UTC)
+    return f"{now:%Y%m%dT%H%M%S}{now.microsecond // 1000:03d}Z-{name}"
 
 
 def refresh(names: Iterable[str]) -> Unit:

@@ -134,7 +134,8 @@ def _leaf_unit(site: Site, root: Node, spec: ask.LeafSpec, chosen: Chosen | None
 
 def _reserve(root: str, macs: tuple[str, ...]) -> Unit:
     action = SetChildren(root=root, add=macs)
-    return Unit(title=f"list them in {root}", node=root, actions=(action,), required=True)
+    title = f"list them in {root}"
+    return Unit(title=title, node=root, actions=(action,), required=True, counts=False)
 
 
 def _unlist_missing(root: str, macs: tuple[str, ...]) -> Unit:

@@ -151,7 +151,8 @@ def allocate(site: Site, request: ask.AllocateRoot) -> Plan:
         ),
     )
     notes = (*chosen.notes, chosen.sentence(node.name))
-    return plan(site, request, f"allocate {node.name} to {request.mac}", [unit], notes=notes)
+    title = f"allocate {node.name} to {request.mac}"
+    return plan(site, request, title, [unit, refresh([node.name])], notes=notes)
 
 
 def deallocate(site: Site, request: ask.DeallocateRoot) -> Plan:

@@ -1,0 +1,164 @@
+"""The one writer: runs a plan's units, undoes what fails, and reports each."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack, nullcontext
+from typing import Any
+
+from sbctui.engine import reconcile
+from sbctui.engine.context import Context, Undo
+from sbctui.engine.disks import perform as disks
+from sbctui.engine.errors import Cancelled, SbcError, from_os
+from sbctui.engine.events import Emit, Finished, Started, UnitFinished, UnitStarted
+from sbctui.engine.lockfile import SiteLock
+from sbctui.engine.nodes import perform as nodes
+from sbctui.engine.plan import Action, Plan, Report, Unit, UnitResult
+
+PERFORM: dict[str, Callable[[Any, Context], Undo]] = {
+    "stage": nodes.stage,
+    "make-disk": disks.make_disk,
+    "clone-disk": disks.clone_disk,
+    "personalise": disks.personalise_disk,
+    "write-node": nodes.write_node,
+    "publish": nodes.publish,
+    "update-config": nodes.update_config,
+    "set-children": nodes.set_children,
+    "drop-missing-children": nodes.drop_missing_children,
+    "resize-disk": disks.resize_disk,
+    "withdraw-export": nodes.withdraw,
+    "drain-export": nodes.drain,
+    "reboot": nodes.reboot,
+    "trash": nodes.trash,
+    "restore": nodes.restore,
+    "purge": nodes.purge,
+    "trash-stray": nodes.trash_stray,
+    "drop-staging": nodes.drop_staging,
+    "refresh": reconcile.refresh,
+}
+LOCKED = frozenset(
+    {
+        "stage",
+        "publish",
+        "update-config",
+        "set-children",
+        "drop-missing-children",
+        "trash",
+        "restore",
+        "purge",
+        "trash-stray",
+        "drop-staging",
+        "refresh",
+    }
+)
+"""Actions that take the site's lock for their own duration, where the plan does not hold it."""
+
+
+def execute(
+    plan: Plan,
+    context: Callable[[], Context],
+    lock: SiteLock,
+    emit: Emit,
+    stop: threading.Event,
+) -> Report:
+    """Run every unit; ``context`` gives each a fresh one. Never raises for a unit's failure."""
+    emit(Started(title=plan.title, total=len(plan.units), at=time.time()))
+    results: list[UnitResult] = []
+    abandoned = False
+    for index, unit in enumerate(plan.units):
+        if (abandoned or stop.is_set()) and not unit.always:
+            result = UnitResult(title=unit.title, node=unit.node, outcome="skipped")
+        else:
+            emit(UnitStarted(index=index, title=unit.title, at=time.time()))
+            result = _run_unit(unit, context(), lock, threading.Event() if unit.always else stop)
+        results.append(result)
+        abandoned = abandoned or (unit.required and result.outcome == "failed")
+        emit(_finished_unit(index, result))
+    report = Report(
+        title=plan.title,
+        verb=plan.request.verb,
+        results=tuple(results),
+        code=_code(plan, results, stopped=stop.is_set()),
+    )
+    emit(_finished(report))
+    return report
+
+
+def _run_unit(unit: Unit, ctx: Context, lock: SiteLock, stop: threading.Event) -> UnitResult:
+    ctx.stop = stop
+    with ctx.holds:
+        try:
+            with ExitStack() as undo:
+                for action in unit.actions:
+                    undo.callback(_undo(_perform(action, ctx, lock), action, ctx, lock))
+                undo.pop_all()
+        except OSError as error:
+            return _failed(unit, from_os(error, unit.title), ctx)
+        except SbcError as error:
+            return _failed(unit, error, ctx)
+    return UnitResult(title=unit.title, node=unit.node, outcome="done", data=ctx.found.data)
+
+
+def _perform(action: Action, ctx: Context, lock: SiteLock) -> Undo:
+    with lock.held(ctx.stop) if action.kind in LOCKED else nullcontext():
+        return PERFORM[action.kind](action, ctx)
+
+
+def _undo(undo: Undo, action: Action, ctx: Context, lock: SiteLock) -> Callable[[], None]:
+    """An undo that takes the lock as its action did and, failing, says so and lets others go on."""
+
+    def run() -> None:
+        try:
+            with lock.held() if action.kind in LOCKED else nullcontext():
+                undo()
+        except (SbcError, OSError) as error:
+            ctx.warn(f"could not undo {action.kind}: {error}; see: sbctui audit")
+
+    return run
+
+
+def _failed(unit: Unit, error: SbcError, ctx: Context) -> UnitResult:
+    return UnitResult(
+        title=unit.title,
+        node=unit.node,
+        outcome="failed",
+        error=str(error),
+        code=error.code,
+        data=ctx.found.data,
+    )
+
+
+def _code(plan: Plan, results: list[UnitResult], *, stopped: bool) -> int:
+    failed = [r for r in results if r.outcome == "failed"]
+    if stopped or any(r.code == Cancelled.code for r in failed):
+        return Cancelled.code
+    if not failed:
+        return 0
+    done = [
+        r
+        for r, unit in zip(results, plan.units, strict=True)
+        if r.outcome == "done" and unit.counts and not unit.always
+    ]
+    return 7 if done else failed[0].code
+
+
+def _finished_unit(index: int, result: UnitResult) -> UnitFinished:
+    return UnitFinished(
+        index=index,
+        title=result.title,
+        outcome=result.outcome,
+        error=result.error,
+        at=time.time(),
+    )
+
+
+def _finished(report: Report) -> Finished:
+    return Finished(
+        code=report.code,
+        done=len(report.of("done")),
+        failed=len(report.of("failed")),
+        skipped=len(report.of("skipped")),
+        at=time.time(),
+    )

@@ -1,0 +1,103 @@
+"""What is true outside the configs: gathered here, handed to planners as values."""
+
+from __future__ import annotations
+
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
+from ipaddress import IPv4Address
+from pathlib import Path
+
+from sbctui.engine import commands
+from sbctui.engine.disks.port import Probed
+from sbctui.engine.disks.probe import choose
+from sbctui.engine.errors import BadInput, ToolFailed, ToolMissing
+from sbctui.engine.files import Owner
+from sbctui.engine.model.addresses import parse_ip
+from sbctui.engine.model.requests import AllocateRoot, CreateLeaves, LeafSpec, Request
+from sbctui.engine.model.settings import Settings
+from sbctui.engine.model.site import Facts, Site
+from sbctui.engine.services.port import Control
+
+_RESOLVE_SECONDS = 1.0
+"""Seconds the resolver may take in all, however many names are asked."""
+
+
+def foreign_owner(site: Path) -> Owner:
+    """Who new files are given to when root works on another user's site."""
+    facts = site.stat()
+    return (facts.st_uid, facts.st_gid) if os.geteuid() == 0 and facts.st_uid else None
+
+
+class Probe:
+    """Facts of one site; what the file system can do is probed once per setting."""
+
+    def __init__(self, site: Path) -> None:
+        self._site = site
+        self._probed: dict[str, Probed] = {}
+
+    def facts(self, settings: Settings, control: Control, now: float) -> Facts:
+        """The facts of this moment, stamped ``now`` (epoch seconds)."""
+        space = os.statvfs(self._site)
+        writable = not space.f_flag & os.ST_RDONLY and os.access(self._site / "nodes", os.W_OK)
+        probed = self._probed.get(settings.disk_kind)
+        if probed is None:
+            probed = choose(self._site / "nodes", settings.disk_kind)
+            self._probed[settings.disk_kind] = probed
+        serving = control.running()
+        return Facts(
+            now=now,
+            total_bytes=space.f_blocks * space.f_frsize,
+            free_bytes=space.f_bavail * space.f_frsize,
+            free_inodes=space.f_favail,
+            store=probed.store,
+            filesystem=probed.filesystem,
+            writable=writable,
+            serving=serving,
+            sessions=control.sessions() if serving else (),
+            leases=control.leases(),
+            seen=control.seen(),
+        )
+
+
+def gather(site: Site, request: Request) -> Request:
+    """The request with what only the resolver knows filled in, within a second."""
+    if site.settings.network.subnet is None:
+        return request
+    if isinstance(request, AllocateRoot) and request.ip is None:
+        return request.model_copy(update={"resolved": _resolve([request.name])[request.name]})
+    if isinstance(request, CreateLeaves):
+        names = [leaf.alias for leaf in request.leaves if leaf.alias and leaf.ip is None]
+        if names:
+            return request.model_copy(update={"leaves": _resolved(request.leaves, names)})
+    return request
+
+
+def _resolved(leaves: tuple[LeafSpec, ...], names: list[str]) -> tuple[LeafSpec, ...]:
+    answers = _resolve(names)
+    return tuple(
+        leaf.model_copy(update={"resolved": answers.get(leaf.alias, ())}) for leaf in leaves
+    )
+
+
+def _resolve(names: list[str]) -> dict[str, tuple[IPv4Address, ...]]:
+    deadline = time.monotonic() + _RESOLVE_SECONDS
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        return dict(zip(names, pool.map(lambda n: _ask(n, deadline), names), strict=True))
+
+
+def _ask(name: str, deadline: float) -> tuple[IPv4Address, ...]:
+    left = deadline - time.monotonic()
+    if left <= 0:
+        return ()
+    try:
+        done = commands.run(["getent", "ahostsv4", name], ok=(0, 2), timeout=left)
+    except (ToolFailed, ToolMissing):
+        return ()
+    found: dict[IPv4Address, None] = {}
+    for line in done.stdout.splitlines():
+        try:
+            found[parse_ip(line.split()[0])] = None
+        except (BadInput, IndexError):
+            continue
+    return tuple(ip for ip in found if not ip.is_loopback)

@@ -1,0 +1,152 @@
+"""Make the derived files, and the daemons that read them, follow the nodes.
+
+Everything here may be deleted and comes back identical, so nothing is flushed: after a power
+cut the next start derives it again. What a board needs is there before its address is, and
+its address goes before the rest does.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Collection, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from sbctui.engine.context import Context, Undo, nothing
+from sbctui.engine.derive import Derived, derive
+from sbctui.engine.errors import ServiceFailed
+from sbctui.engine.files import Owner, hit
+from sbctui.engine.model.site import BOOT, Site
+from sbctui.engine.plan import RefreshServices
+from sbctui.engine.services.hosts import HostsDir
+from sbctui.engine.services.port import Changes, Control
+from sbctui.engine.services.storage import render_export
+
+RENDERED = ("boot.scr", "boot.scr.uimg", "pxelinux.cfg")
+
+
+def refresh(action: RefreshServices, ctx: Context) -> Undo:
+    """Perform a plan's service refresh. Raises ServiceFailed with the daemon's own line."""
+    site = ctx.reload()
+    changes = reconcile(site, ctx.control, action.names, before=ctx.site, owner=ctx.owner)
+    if changes.refused:
+        name, line = changes.refused[0]
+        more = f" (and {len(changes.refused) - 1} more)" if len(changes.refused) > 1 else ""
+        raise ServiceFailed(f"{name} is not served: {line}{more}")
+    return nothing
+
+
+def reconcile(
+    site: Site,
+    control: Control,
+    names: Collection[str] = (),
+    *,
+    before: Site | None = None,
+    owner: Owner = None,
+) -> Changes:
+    """Derive the named nodes' files (all when empty), apply them, say what was refused.
+
+    ``before`` is the site as it was, so that what a node no longer has is taken away.
+    """
+    derived = derive(site, names or None)
+    keys = _keys(site, before, names) if names else None
+    folder = site.path / "derived"
+    hosts = HostsDir(site.path, control)
+    here = {key: host for key, host in derived.hosts.items() if hosts.has(key)}
+    hosts.reconcile(here, keys)
+    _boot(site, derived, names, owner)
+    _links(folder / "tftp", derived.links, keys)
+    files = {
+        f"{key}.json": render_export(target, site.path) for key, target in derived.exports.items()
+    }
+    wanted = None if keys is None else {f"{key}.json" for key in keys}
+    _files(folder / "exports", files, wanted, owner)
+    applied = control.apply()
+    added = hosts.reconcile(derived.hosts, keys)
+    return Changes(
+        added=applied.added,
+        changed=applied.changed,
+        removed=applied.removed,
+        refused=(*applied.refused, *added.refused),
+    )
+
+
+def _keys(site: Site, before: Site | None, names: Collection[str]) -> frozenset[str]:
+    """Export names that the nodes have or had."""
+    sites = (site,) if before is None else (site, before)
+    found = {s.nodes[name].config.export for s in sites for name in names if name in s.nodes}
+    return frozenset(found - {""})
+
+
+def _boot(site: Site, derived: Derived, names: Collection[str], owner: Owner) -> None:
+    for name in names or site.nodes:
+        if name not in site.nodes:
+            continue
+        folder = site.node_path(name) / BOOT
+        wanted = derived.boot.get(name, {})
+        if wanted or (folder / RENDERED[0]).exists():
+            _rendered(folder, wanted, owner)
+
+
+def _rendered(folder: Path, wanted: Mapping[str, bytes], owner: Owner) -> None:
+    for name, data in wanted.items():
+        path = folder / name
+        path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+        if owner is not None:
+            os.chown(path.parent, *owner)
+        _put(path, data, owner, mode=0o644)
+    for name in RENDERED:
+        path = folder / name
+        if path.is_dir():
+            for entry in path.iterdir():
+                if f"{name}/{entry.name}" not in wanted:
+                    entry.unlink()
+        elif name not in wanted:
+            path.unlink(missing_ok=True)
+
+
+def _files(
+    folder: Path, wanted: Mapping[str, bytes], keys: Collection[str] | None, owner: Owner
+) -> None:
+    for name, data in wanted.items():
+        _put(folder / name, data, owner)
+    for name in os.listdir(folder) if keys is None else keys:
+        if name not in wanted:
+            hit("derived.unlink")
+            (folder / name).unlink(missing_ok=True)
+
+
+def _put(path: Path, data: bytes, owner: Owner, *, mode: int = 0o640) -> None:
+    """Write a derived file if it differs: by rename, so that no reader sees half of it."""
+    with suppress(FileNotFoundError, IsADirectoryError):
+        if path.read_bytes() == data:
+            return
+    temp = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    hit("derived.write")
+    try:
+        fd = os.open(temp, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with open(fd, "wb") as file:
+            file.write(data)
+            os.fchmod(fd, mode)
+            if owner is not None:
+                os.fchown(fd, *owner)
+        temp.replace(path)
+    except BaseException:
+        temp.unlink(missing_ok=True)
+        raise
+
+
+def _links(folder: Path, wanted: Mapping[str, str], keys: Collection[str] | None) -> None:
+    for name, target in wanted.items():
+        path = folder / name
+        if path.is_symlink() and os.readlink(path) == target:
+            continue
+        temp = folder / f".{name}.{secrets.token_hex(4)}.tmp"
+        hit("derived.link")
+        temp.symlink_to(target)
+        temp.replace(path)
+    for name in os.listdir(folder) if keys is None else keys:
+        if name not in wanted and (folder / name).is_symlink():
+            hit("derived.unlink")
+            (folder / name).unlink(missing_ok=True)

@@ -1,0 +1,123 @@
+"""After a crash: finish or drop what was begun, derive the rest again. Safe to be killed itself.
+
+Runs under the site's lock at the start of a mutating job, when something is left over.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Collection
+from contextlib import suppress
+from datetime import timedelta
+
+from sbctui.engine import reconcile
+from sbctui.engine.disks.resize import resize
+from sbctui.engine.errors import SbcError
+from sbctui.engine.files import Owner, flocked, hit, remove_tree
+from sbctui.engine.model.node import NodeConfig
+from sbctui.engine.model.site import Site
+from sbctui.engine.services.port import Control
+from sbctui.engine.store import GONE, write_config
+
+Say = Callable[[str], None]
+
+
+def recover(
+    site: Site,
+    reserved: Collection[str],
+    *,
+    owner: Owner,
+    changed: Callable[[str], None],
+    say: Say,
+) -> None:
+    """Drop dead staging folders, finish purges and resizes, unlist children without a folder.
+
+    ``reserved`` are the MACs that jobs running elsewhere have listed and not yet made.
+    """
+    _drop_staging(site, changed, say)
+    _finish_purges(site)
+    for root in site.roots:
+        _settle_children(site, root.config, reserved, owner, changed, say)
+        if root.config.disk.resize_to is not None:
+            _finish_resize(site, root.config, owner, changed, say)
+
+
+def rederive(site: Site, control: Control, owner: Owner) -> None:
+    """Everything derived, again; the last step of a recovery."""
+    reconcile.reconcile(site, control, owner=owner)
+
+
+def _drop_staging(site: Site, changed: Callable[[str], None], say: Say) -> None:
+    for stray in site.strays:
+        if stray.kind != "staging":
+            continue
+        path = site.path / stray.path
+        with suppress(BlockingIOError, FileNotFoundError), flocked(path, blocking=False):
+            hit("recovery.drop-staging")
+            remove_tree(path)
+            changed("*")
+            say(f"dropped the half-made {path.name}, which no job holds")
+
+
+def _finish_purges(site: Site) -> None:
+    trash = site.path / "trash"
+    for name in os.listdir(trash):
+        if name.startswith(GONE):
+            hit("recovery.purge")
+            remove_tree(trash / name)
+
+
+def _settle_children(
+    site: Site,
+    config: NodeConfig,
+    reserved: Collection[str],
+    owner: Owner,
+    changed: Callable[[str], None],
+    say: Say,
+) -> None:
+    gone = [
+        mac
+        for mac, folder in config.children.items()
+        if mac not in reserved and not os.path.lexists(site.node_path(folder))
+    ]
+    if not gone:
+        return
+    children = {m: f for m, f in config.children.items() if m not in gone}
+    hit("recovery.children")
+    after = config.model_copy(update={"children": children})
+    write_config(site.node_path(config.name), after, owner)
+    changed(config.name)
+    say(f"took {len(gone)} without a folder out of the children of {config.name}")
+
+
+def _finish_resize(
+    site: Site, config: NodeConfig, owner: Owner, changed: Callable[[str], None], say: Say
+) -> None:
+    size = config.disk.resize_to or config.disk.size
+    try:
+        resize(site.node_path(config.name) / config.disk.file, size, stop=threading.Event())
+    except (SbcError, OSError) as error:
+        say(f"the resize of {config.name} can't be finished: {error}")
+        return
+    disk = config.disk.model_copy(update={"size": size, "resize_to": None})
+    hit("recovery.resize")
+    after = config.model_copy(update={"disk": disk})
+    write_config(site.node_path(config.name), after, owner)
+    changed(config.name)
+    say(f"finished the resize of {config.name}")
+
+
+def expired(site: Site) -> list[str]:
+    """Trash folders past their time, leaves before roots; roots still stood on are kept."""
+    limit = timedelta(days=site.settings.trash_days).total_seconds()
+    old = [t for t in site.trash if site.facts.now - t.deleted.timestamp() > limit]
+    going = {t.folder for t in old}
+    kept = {
+        t.config.disk.base
+        for t in site.trash
+        if t.folder not in going and t.config is not None and t.config.disk.base
+    }
+    free = [t for t in old if not (t.config and t.config.kind == "root" and t.name in kept)]
+    free.sort(key=lambda t: t.config is None or t.config.kind == "root")
+    return [t.folder for t in free]

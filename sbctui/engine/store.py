@@ -1,0 +1,342 @@
+"""The site's folders ⇄ one frozen ``Site``: loading in one pass, and only what changed after.
+
+A node that can't be read becomes a ``Broken`` row with its reason and hides no other.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from pydantic import ValidationError
+
+from sbctui.engine.errors import NoSuchNode, NotASite, NotPermitted
+from sbctui.engine.files import Owner, is_held, write_atomic
+from sbctui.engine.lockfile import read_lock
+from sbctui.engine.model.node import DISK_FILES, SCHEMA, NodeConfig
+from sbctui.engine.model.settings import Settings
+from sbctui.engine.model.site import (
+    CONFIG,
+    STAGING,
+    Broken,
+    Disk,
+    Node,
+    Site,
+    Stamp,
+    Stray,
+    Trashed,
+)
+from sbctui.engine.model.text import clean
+
+MAX_CONFIG = 4 * 1024 * 1024
+"""Largest config.json read, in bytes: a root with 50,000 children stays under it."""
+SETTINGS = "site.toml"
+TEMPLATE = "templates/boot.cmd"
+GONE = ".gone-"
+"""Prefix in ``trash/`` of what is being deleted for good."""
+
+Kind = Literal["file", "folder", "staging", "other"]
+
+_TRASHED = re.compile(r"([0-9]{8}T[0-9]{9}Z)-(.+)")
+_KNOWN = {SETTINGS, "lock", "nodes", "trash", "jobs", "derived", "state", "repo", "templates"}
+
+
+class Store:
+    """One site's folders. Not thread-safe: the engine guards it."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises NotASite, NotPermitted."""
+        self.path = path
+        self._site: Site | None = None
+        self._dirty: frozenset[str] = frozenset()
+        self._settings: tuple[Stamp | None, Settings] | None = None
+        self._trash_stamp: Stamp | None = None
+        check_site(path)
+
+    def load(self, *, full: bool = False) -> Site:
+        """The site as it is now; rereads what the lock file says changed, or with ``full`` looks.
+
+        A full look stats every node and parses those whose config is another file than before.
+        Facts are the caller's. Raises NotASite when site.toml can't be used.
+        """
+        lock = read_lock(self.path)
+        old = self._site
+        generation = lock.generation - lock.generation % 2
+        if old is not None and not full and generation == old.generation and not self._dirty:
+            return old
+        changed = lock.since(old.generation) if old and not full else None
+        if old is not None and changed is not None:
+            site = self._partly(old, changed | self._dirty)
+        else:
+            site = self._all(old)
+        if "*" in self._dirty:
+            site = self._all(old)
+        self._site = replace(
+            site,
+            settings=self._read_settings(),
+            generation=generation,
+            trash=self._trash(old),
+            boot_template=_template(self.path),
+        )
+        self._dirty = frozenset()
+        return self._site
+
+    def touch(self, name: str) -> None:
+        """Read this node again at the next load (``*`` = everything)."""
+        self._dirty |= {name}
+
+    def _read_settings(self) -> Settings:
+        stamp = _stamp(self.path / SETTINGS)
+        if self._settings is None or self._settings[0] != stamp:
+            self._settings = (stamp, read_settings(self.path))
+        return self._settings[1]
+
+    def config(self, name: str) -> NodeConfig:
+        """One published node's config as it stands on disk now. Raises NoSuchNode."""
+        found = read_node(self.path / "nodes" / name)
+        if isinstance(found, Broken):
+            raise NoSuchNode(f"the node {clean(name)} can't be read: {found.reason}")
+        return found.config
+
+    def _all(self, old: Site | None) -> Site:
+        nodes: dict[str, Node] = {}
+        broken: dict[str, Broken] = {}
+        strays: list[Stray] = []
+        with os.scandir(self.path / "nodes") as entries:
+            for entry in entries:
+                self._sort(entry, old, nodes, broken, strays)
+        strays += self._top_level()
+        strays.sort(key=lambda s: s.path)
+        return Site(self.path, Settings(), 0, nodes, broken, tuple(strays))
+
+    def _sort(
+        self,
+        entry: os.DirEntry[str],
+        old: Site | None,
+        nodes: dict[str, Node],
+        broken: dict[str, Broken],
+        strays: list[Stray],
+    ) -> None:
+        if entry.name.startswith(".") or not entry.is_dir(follow_symlinks=False):
+            strays.append(_stray(entry, "nodes"))
+            return
+        known = old.nodes.get(entry.name) if old else None
+        found = read_node(entry.path, known)
+        if isinstance(found, Broken):
+            broken[entry.name] = found
+        else:
+            nodes[entry.name] = found
+
+    def _partly(self, old: Site, changed: frozenset[str]) -> Site:
+        nodes, broken = dict(old.nodes), dict(old.broken)
+        for name in changed:
+            nodes.pop(name, None)
+            broken.pop(name, None)
+            path = self.path / "nodes" / name
+            if name and path.is_dir():
+                found = read_node(path)
+                if isinstance(found, Broken):
+                    broken[name] = found
+                else:
+                    nodes[name] = found
+        staged = {f"nodes/{STAGING}{name}": name for name in changed if name}
+        strays = [s for s in old.strays if s.path not in staged]
+        for staging in staged:
+            strays += _staging(self.path / staging, staging)
+        return Site(self.path, old.settings, 0, nodes, broken, tuple(strays))
+
+    def _top_level(self) -> list[Stray]:
+        with os.scandir(self.path) as entries:
+            return [
+                _stray(e, "") for e in entries if e.name not in _KNOWN and e.name != "lost+found"
+            ]
+
+    def _trash(self, old: Site | None) -> tuple[Trashed, ...]:
+        stamp = _stamp(self.path / "trash")
+        if old is not None and stamp == self._trash_stamp:
+            return old.trash
+        self._trash_stamp = stamp
+        known = {t.folder: t for t in old.trash} if old else {}
+        found: list[Trashed] = []
+        with os.scandir(self.path / "trash") as entries:
+            for entry in entries:
+                match = _TRASHED.fullmatch(entry.name)
+                if match:
+                    found.append(known.get(entry.name) or _trashed(entry, *match.groups()))
+        return tuple(sorted(found, key=lambda t: t.folder))
+
+
+def _trashed(entry: os.DirEntry[str], stamp: str, name: str) -> Trashed:
+    deleted = datetime.strptime(stamp[:-4], "%Y%m%dT%H%M%S").replace(
+        microsecond=int(stamp[-4:-1]) * 1000, tzinfo=UTC
+    )
+    node = read_node(entry.path, named=name) if entry.is_dir(follow_symlinks=False) else None
+    config = node.config if isinstance(node, Node) else None
+    return Trashed(entry.name, name, deleted, config, tree_bytes(entry.path))
+
+
+def read_node(path: str | Path, known: Node | None = None, *, named: str = "") -> Node | Broken:
+    """One node's folder; ``known`` is kept when its config file is still the same one."""
+    folder = os.fspath(path)
+    name = named or os.path.basename(folder)
+    try:
+        found = _read_config(folder, known)
+    except (OSError, ValueError) as error:
+        return _broken(folder, name, _reason(error))
+    config, stamp = found
+    if config.name != name:
+        return _broken(folder, name, f"config.json names it {clean(config.name)!r}")
+    return Node(config, _disk(f"{folder}/{DISK_FILES[config.disk.format]}"), stamp)
+
+
+def _read_config(folder: str, known: Node | None) -> tuple[NodeConfig, Stamp]:
+    path = f"{folder}/{CONFIG}"
+    if known is not None:
+        facts = os.stat(path, follow_symlinks=False)
+        stamp = Stamp(facts.st_ino, facts.st_mtime_ns, facts.st_size)
+        if stamp == known.stamp:
+            return known.config, stamp
+    fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+    try:
+        facts = os.fstat(fd)
+        if facts.st_size > MAX_CONFIG:
+            raise ValueError(f"config.json is {facts.st_size} bytes long")
+        data = os.read(fd, facts.st_size + 1)
+    finally:
+        os.close(fd)
+    stamp = Stamp(facts.st_ino, facts.st_mtime_ns, facts.st_size)
+    return NodeConfig.model_validate_json(data), stamp
+
+
+def _reason(error: OSError | ValueError) -> str:
+    if isinstance(error, ValidationError):
+        first = error.errors(include_url=False, include_context=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        if where == "schema" and isinstance(first["input"], int) and first["input"] > SCHEMA:
+            return (
+                f"config.json has schema {first['input']}, newer than the {SCHEMA} this program "
+                "knows; use a newer sbctui"
+            )
+        return clean(f"config.json: {where + ': ' if where else ''}{first['msg']}")
+    if isinstance(error, FileNotFoundError):
+        return "config.json is missing"
+    if isinstance(error, IsADirectoryError):
+        return "config.json is a directory"
+    return clean(
+        f"config.json can't be read: {error.strerror if isinstance(error, OSError) else error}"
+    )
+
+
+def _broken(folder: str, name: str, reason: str) -> Broken:
+    try:
+        when = os.stat(folder).st_mtime
+    except OSError:
+        when = 0.0
+    return Broken(name, reason, tree_bytes(folder), when)
+
+
+def _disk(path: str) -> Disk | None:
+    try:
+        facts = os.stat(path, follow_symlinks=False)
+    except OSError:
+        return None
+    return Disk(facts.st_size, facts.st_blocks * 512, facts.st_mtime)
+
+
+def _stray(entry: os.DirEntry[str], parent: str) -> Stray:
+    path = f"{parent}/{entry.name}" if parent else entry.name
+    folder = entry.is_dir(follow_symlinks=False)
+    if folder and entry.name.startswith(STAGING):
+        return next(iter(_staging(Path(entry.path), path)), Stray(path, "staging", 0, 0.0))
+    kind: Kind = "folder" if folder else "file" if entry.is_file(follow_symlinks=False) else "other"
+    try:
+        facts = entry.stat(follow_symlinks=False)
+    except OSError:
+        return Stray(path, "other", 0, 0.0)
+    size = tree_bytes(entry.path) if folder else facts.st_blocks * 512
+    return Stray(path, kind, size, facts.st_mtime)
+
+
+def _staging(folder: Path, path: str) -> list[Stray]:
+    try:
+        facts = folder.stat(follow_symlinks=False)
+    except OSError:
+        return []
+    return [Stray(path, "staging", tree_bytes(folder), facts.st_mtime, is_held(folder))]
+
+
+def _stamp(path: Path) -> Stamp | None:
+    try:
+        facts = path.stat()
+    except OSError:
+        return None
+    return Stamp(facts.st_ino, facts.st_mtime_ns, facts.st_size)
+
+
+def tree_bytes(path: str | Path) -> int:
+    """Allocated bytes of everything below a folder; what can't be read counts as nothing."""
+    total = 0
+    for folder, _, files in os.walk(path):
+        for name in files:
+            try:
+                total += os.lstat(os.path.join(folder, name)).st_blocks * 512
+            except OSError:
+                continue
+    return total
+
+
+def write_config(folder: Path, config: NodeConfig, owner: Owner = None) -> None:
+    """Replace a published node's config.json atomically."""
+    write_atomic(folder / CONFIG, config.to_json(), owner=owner)
+
+
+def read_settings(site: Path) -> Settings:
+    """site.toml. Raises NotASite with the line or key that is wrong, NotPermitted."""
+    path = site / SETTINGS
+    try:
+        return Settings.model_validate(tomllib.loads(path.read_text("utf-8")))
+    except FileNotFoundError:
+        raise NotASite(f"{site} is no site; make one with: sbctui site init") from None
+    except PermissionError:
+        raise NotPermitted(f"{path} is not yours to read; run as its owner or with sudo") from None
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise NotASite(clean(f"{path}: {where}: {first['msg']}; mend that line")) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, IsADirectoryError) as error:
+        raise NotASite(clean(f"{path} can't be read as TOML: {error}; mend that line")) from None
+
+
+def _template(site: Path) -> str | None:
+    try:
+        return (site / TEMPLATE).read_text("utf-8")
+    except (FileNotFoundError, UnicodeDecodeError):
+        return None
+
+
+def check_site(path: Path) -> None:
+    """Refuse what is no site, and a site others could plant files in.
+
+    Raises NotASite; NotPermitted for a foreign owner or a world-writable folder above it.
+    """
+    try:
+        facts = path.stat()
+    except FileNotFoundError:
+        raise NotASite(f"there is no site at {path}; make one with: sbctui site init") from None
+    except PermissionError:
+        raise NotPermitted(f"{path} is not yours to read; run as its owner or with sudo") from None
+    if not (path / SETTINGS).exists():
+        raise NotASite(f"{path} is no site; make one with: sbctui site init")
+    if os.geteuid() not in (0, facts.st_uid):
+        raise NotPermitted(f"{path} belongs to another user; run as its owner or with sudo")
+    for folder in (path, *path.resolve().parents):
+        mode = folder.stat().st_mode
+        if mode & 0o002 and not mode & 0o1000:
+            raise NotPermitted(
+                f"{folder} can be written by everybody; mend it with: chmod o-w {folder}"
+            )
