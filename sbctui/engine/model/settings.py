@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from ipaddress import IPv4Address, IPv4Network
 from typing import Annotated, Literal
 
@@ -26,8 +27,29 @@ def _interface(value: str) -> str:
     return value
 
 
+_ARGUMENTS = re.compile(r"[A-Za-z0-9 ,.:=/_@%+~!*()\[\]-]*")
+
+
+def parse_kernel_arguments(text: str) -> str:
+    """Words for the kernel's command line that no boot loader's shell reads as its own."""
+    if not _ARGUMENTS.fullmatch(text):
+        raise BadInput(
+            f"{shown(text)} can't stand on a kernel's command line here; use letters, digits, "
+            "spaces and , . : = / _ @ % + ~ ! * ( ) [ ] -"
+        )
+    return text
+
+
+def _kernel_arguments(value: str) -> str:
+    try:
+        return parse_kernel_arguments(value)
+    except BadInput as error:
+        raise ValueError(str(error)) from None
+
+
 Subnet = Annotated[IPv4Network, BeforeValidator(_network)]
 Interface = Annotated[str, AfterValidator(_interface)]
+KernelArguments = Annotated[str, AfterValidator(_kernel_arguments)]
 
 
 class _Section(BaseModel):
@@ -104,8 +126,8 @@ class Settings(_Section):
     network: Network = Network()
     disk_kind: Literal["auto", "reflink", "overlay", "copy"] = "auto"
     personalise: Personalise = Personalise()
-    kernel_arguments: str = ""
-    ssh_user: str = Field(default="root", pattern=r"[a-z_][a-z0-9_-]{0,31}")
+    kernel_arguments: KernelArguments = ""
+    ssh_user: str = Field(default="root", pattern=r"^[a-z_][a-z0-9_-]{0,31}$")
     drain_seconds: int = Field(default=30, ge=0, le=3600)
     trash_days: int = Field(default=14, ge=0, le=3650)
 
