@@ -1,0 +1,225 @@
+"""How the rest of the engine talks to a site's supervisor: asking, and starting and ending it."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from contextlib import suppress
+from ipaddress import IPv4Address
+from pathlib import Path
+from time import monotonic
+from typing import TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from sbctui.engine import commands
+from sbctui.engine.errors import Refused, ServiceFailed
+from sbctui.engine.model.site import Lease, Seen, Session
+from sbctui.engine.services import control_wire as wire
+from sbctui.engine.services import processes
+from sbctui.engine.services.control_client import Caller, Silent
+from sbctui.engine.services.port import Changes, Status
+from sbctui.engine.services.processes import Child, Process
+from sbctui.engine.services.supervise_place import DAEMONS, open_log, prepare_state
+from sbctui.engine.store import check_site
+
+T = TypeVar("T")
+
+_ACT = 60.0
+"""Seconds an act may take: a thousand exports take five."""
+_START = 40.0
+_STEP = 0.05
+_HINT = "start the services with: sbctui services start"
+
+
+class SiteControl:
+    """A site's services, as ``Control`` promises. Thread-safe: one connection a request."""
+
+    def __init__(self, site_path: Path) -> None:
+        self._caller = Caller(site_path)
+
+    def running(self) -> bool:
+        """Whether a supervisor answers."""
+        try:
+            self._caller.ask("generation")
+        except (Silent, ServiceFailed):
+            return False
+        return True
+
+    def status(self) -> tuple[Status, ...]:
+        """Every daemon, also when none runs. Never raises."""
+        try:
+            return self._query("status", wire.STATUSES, ())
+        except ServiceFailed as error:
+            return tuple(self._unwatched(name, str(error)) for name in DAEMONS)
+
+    def generation(self) -> int:
+        """The newest generation of the site that the daemons follow; -1 when none runs."""
+        try:
+            return int(self._caller.ask("generation"))
+        except (Silent, ServiceFailed):
+            return -1
+
+    def apply(self) -> Changes:
+        """Make the daemons follow ``derived/`` now. Raises ServiceFailed."""
+        return self._act("apply", wire.CHANGES, Changes())
+
+    def withdraw(self, export: str, *, cut: bool) -> None:
+        """Close the gate and drop the export. Raises Refused while a session is open.
+
+        Lasts until ``restore`` or ``apply`` by this process, or until this process ends.
+        """
+        self._do("withdraw", export=export, cut=cut)
+
+    def restore(self, export: str) -> None:
+        """Undo ``withdraw``."""
+        self._do("restore", export=export)
+
+    def drain(self, export: str, seconds: int, *, cut: bool, stop: threading.Event) -> bool:
+        """Admit nobody new, wait; True when nobody is connected any more."""
+        deadline = monotonic() + seconds
+        if not self._do("close", export=export):
+            return True
+        while any(session.export == export for session in self.sessions()):
+            if stop.is_set() or monotonic() >= deadline:
+                return cut and not stop.is_set() and self._cut(export)
+            stop.wait(0.1)
+        return True
+
+    def reload_dhcp(self) -> None:
+        """Make dnsmasq forget deleted host files (SIGHUP)."""
+        self._do("reload_dhcp")
+
+    def release(self, mac: str, ip: IPv4Address) -> None:
+        """Release a lease, so that the address is free at once."""
+        self._do("release", mac=mac, ip=str(ip))
+
+    def sessions(self) -> tuple[Session, ...]:
+        """Sessions the gate knows."""
+        return self._query("sessions", wire.SESSIONS, ())
+
+    def leases(self) -> tuple[Lease, ...]:
+        """Leases in force."""
+        return self._query("leases", wire.LEASES, ())
+
+    def seen(self) -> tuple[Seen, ...]:
+        """Unknown boards."""
+        return self._query("seen", wire.SEEN, ())
+
+    def end(self) -> None:
+        """Ask the supervisor to end the daemons, newest first, and itself."""
+        self._do("stop")
+
+    def _cut(self, export: str) -> bool:
+        self._do("cut", export=export)
+        return True
+
+    def _unwatched(self, name: str, trouble: str) -> Status:
+        record = processes.read_record(self._caller.run() / f"{name}.json")
+        process = Process.open(record.pid, record.ticks, record.since) if record else None
+        if process is None or record is None:
+            return Status(name, "stopped", trouble)
+        process.close()
+        detail = f"runs, but nothing watches it; {_HINT}"
+        return Status(name, "running", detail, record.pid, record.since, record.restarts)
+
+    def _query(self, op: str, answer: TypeAdapter[T], nothing: T) -> T:
+        """A question that has an answer even when nothing runs or the answer is late."""
+        try:
+            return answer.validate_python(self._caller.ask(op))
+        except Silent:
+            if op == "status":
+                raise ServiceFailed(_HINT) from None
+            return nothing
+        except ValidationError:
+            raise ServiceFailed("the supervisor is of another version; restart it") from None
+
+    def _act(self, op: str, answer: TypeAdapter[T], nothing: T) -> T:
+        try:
+            return answer.validate_python(self._caller.ask(op, seconds=_ACT))
+        except Silent:
+            return nothing
+
+    def _do(self, op: str, **fields: object) -> bool:
+        """An act; False when no supervisor runs."""
+        try:
+            self._caller.ask(op, seconds=_ACT, **fields)
+        except Silent:
+            return False
+        return True
+
+
+def start_services(site_path: Path) -> None:
+    """Start the supervisor in a session of its own, or find it running.
+
+    Returns when every daemon runs or is off. Raises ServiceFailed with the line of the one
+    that does not, NotASite, NotPermitted.
+    """
+    check_site(site_path)
+    control = SiteControl(site_path)
+    child = None
+    log = site_path / "state" / "supervise.log"
+    size = log.stat().st_size if log.exists() else 0
+    if not control.running():
+        child = _spawn(site_path)
+    deadline = monotonic() + _START
+    while monotonic() < deadline:
+        if child is not None and child.poll() is not None and not control.running():
+            raise ServiceFailed(
+                f"the supervisor ended at once: {processes.last_line(log, size) or 'no message'}"
+            )
+        if control.running() and _settled(control.status()):
+            return
+        threading.Event().wait(_STEP)
+    raise ServiceFailed(f"the services did not start within {_START:g} s; see {log}")
+
+
+def _spawn(site: Path) -> Child:
+    owner = site.stat()
+    prepare_state(site, (owner.st_uid, owner.st_gid))
+    log = open_log(site / "state" / "supervise.log", (owner.st_uid, owner.st_gid))
+    kept = {"XDG_RUNTIME_DIR": os.environ.get("XDG_RUNTIME_DIR", "")}
+    try:
+        return commands.start(
+            [sys.executable, "-P", "-m", "sbctui.engine.services.supervise", site.resolve()],
+            log_file=Path(f"/proc/self/fd/{log}"),
+            env=kept,
+        )
+    finally:
+        os.close(log)
+
+
+def _settled(statuses: tuple[Status, ...]) -> bool:
+    """Whether all run or are off. Raises ServiceFailed for one that fails."""
+    for status in statuses:
+        if status.state == "failing":
+            raise ServiceFailed(f"{status.name} does not start: {status.detail}")
+    return all(status.state in ("running", "off") for status in statuses)
+
+
+def stop_services(site_path: Path, force: bool) -> None:
+    """End the daemons and their supervisor; boards lose their disks.
+
+    Raises Refused naming the boards that are connected, unless forced; ServiceFailed.
+    """
+    control = SiteControl(site_path)
+    if not control.running():
+        if all(status.state == "stopped" for status in control.status()):
+            return
+        with suppress(ServiceFailed):
+            start_services(site_path)
+    if not force:
+        boards = sorted({session.export for session in control.sessions()})
+        if boards:
+            shown = ", ".join(boards[:5]) + (f" and {len(boards) - 5} more" if boards[5:] else "")
+            raise Refused(
+                f"{len(boards)} boards have their disk open: {shown}; shut them down first, "
+                "or force it"
+            )
+    control.end()
+    deadline = monotonic() + _START
+    while any(status.state != "stopped" for status in control.status()):
+        if monotonic() >= deadline:
+            raise ServiceFailed(f"the services of {site_path} did not end within {_START:g} s")
+        threading.Event().wait(_STEP)

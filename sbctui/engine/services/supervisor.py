@@ -1,0 +1,214 @@
+"""All daemons of one site, kept in order, following the site's generation and settings."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from ipaddress import IPv4Address
+from pathlib import Path
+from time import monotonic
+from typing import Any, Protocol
+
+from sbctui.engine.errors import SbcError
+from sbctui.engine.files import is_held
+from sbctui.engine.lockfile import read_lock
+from sbctui.engine.model.addresses import parse_ip, parse_mac
+from sbctui.engine.model.site import Lease, Seen, Session
+from sbctui.engine.services import control_wire as wire
+from sbctui.engine.services.control_server import Call, Handler
+from sbctui.engine.services.port import Changes, Daemon, Status
+from sbctui.engine.services.supervise_place import Pace, Place
+from sbctui.engine.services.supervisor_keeper import Keeper
+
+_FOLLOW = 0.25
+"""Seconds between looks at the site's generation."""
+_PATIENCE = 5.0
+"""Seconds an apply waits for a daemon that is just being restarted."""
+_ABANDONED = 2.0
+"""Seconds a half-written generation may last with nobody holding the lock."""
+
+
+class Serving(Protocol):
+    """What a site's daemons do together: disks to boards, addresses to boards."""
+
+    def apply(self, asker: int) -> Changes:
+        """Make exports follow ``derived/``; what ``asker`` (a process) withdrew is back."""
+
+    def withdraw(self, export: str, *, cut: bool, asker: int) -> None:
+        """Close the gate and drop the export until it is restored or ``asker`` ends."""
+
+    def restore(self, export: str) -> None:
+        """Undo ``withdraw``."""
+
+    def close(self, export: str, asker: int) -> None:
+        """Admit no new session."""
+
+    def cut(self, export: str) -> None:
+        """End the open session."""
+
+    def sessions(self) -> tuple[Session, ...]:
+        """Who is connected."""
+
+    def leases(self) -> tuple[Lease, ...]:
+        """Leases in force."""
+
+    def seen(self) -> tuple[Seen, ...]:
+        """Unknown boards."""
+
+    def release(self, mac: str, ip: IPv4Address) -> None:
+        """Release a lease."""
+
+    def pending(self) -> bool:
+        """Whether ``apply`` has work though the site did not change: a drained session."""
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """A site's daemons in the order of their start, and what they do together.
+
+    ``renewed`` gives the daemons for the settings as they are now: only those that new
+    settings may change. Raises SbcError.
+    """
+
+    daemons: tuple[Daemon, ...]
+    serving: Serving
+    renewed: Callable[[], tuple[Daemon, ...]]
+
+
+class Supervisor:
+    """Keeps the daemons and answers for them."""
+
+    def __init__(
+        self, site: Path, services: Services, place: Place, pace: Pace, tell: Callable[[str], None]
+    ) -> None:
+        self._site = site
+        self._services = services
+        self._pace = pace
+        self._tell = tell
+        self._keepers = {d.name: Keeper(d, place, pace, tell) for d in services.daemons}
+        self._generation = -1
+        self._odd_since = 0.0
+        self._settings = self._stamp()
+        self._trouble = ""
+        self._said = ""
+        self.ending = threading.Event()
+
+    def begin(self) -> None:
+        """Start or adopt every daemon, in order, each after the one before has settled."""
+        for keeper in self._keepers.values():
+            keeper.begin()
+            keeper.settled(self._pace.start)
+
+    def follow(self, stop: threading.Event) -> None:
+        """Follow the site until ``stop`` is set or an end is asked for."""
+        while not (stop.is_set() or self.ending.is_set()):
+            self._look()
+            self.ending.wait(_FOLLOW)
+
+    def end(self) -> None:
+        """End every daemon, the last started first."""
+        for keeper in reversed(self._keepers.values()):
+            keeper.end()
+
+    def leave(self) -> None:
+        """Leave every daemon running, for the next supervisor to adopt."""
+        for keeper in self._keepers.values():
+            keeper.leave()
+
+    def status(self) -> tuple[Status, ...]:
+        """Every daemon; a refused site.toml is said with each that runs."""
+        found = tuple(keeper.status() for keeper in self._keepers.values())
+        if not self._trouble:
+            return found
+        return tuple(
+            replace(status, detail=self._trouble) if status.state == "running" else status
+            for status in found
+        )
+
+    def handlers(self) -> dict[str, Handler]:
+        """What can be asked over the control socket."""
+        serving = self._services.serving
+        return {
+            "status": lambda _: wire.STATUSES.dump_python(self.status(), mode="json"),
+            "generation": lambda _: self._generation,
+            "apply": self._apply,
+            "withdraw": lambda c: serving.withdraw(
+                c.text("export"), cut=c.flag("cut"), asker=c.pid
+            ),
+            "restore": lambda c: serving.restore(c.text("export")),
+            "close": lambda c: serving.close(c.text("export"), c.pid),
+            "cut": lambda c: serving.cut(c.text("export")),
+            "sessions": lambda _: wire.SESSIONS.dump_python(serving.sessions(), mode="json"),
+            "leases": lambda _: wire.LEASES.dump_python(serving.leases(), mode="json"),
+            "seen": lambda _: wire.SEEN.dump_python(serving.seen(), mode="json"),
+            "reload_dhcp": lambda _: self._reload(),
+            "release": lambda c: serving.release(parse_mac(c.text("mac")), parse_ip(c.text("ip"))),
+            "stop": lambda _: self.ending.set(),
+        }
+
+    def _apply(self, call: Call) -> Any:
+        generation = read_lock(self._site).generation
+        for keeper in self._keepers.values():
+            keeper.settled(_PATIENCE)
+        changes = self._services.serving.apply(call.pid)
+        self._generation = max(self._generation, generation)
+        return wire.CHANGES.dump_python(changes, mode="json")
+
+    def _reload(self) -> bool:
+        keeper = self._keepers.get("dnsmasq")
+        return keeper is not None and keeper.signal(signal.SIGHUP)
+
+    def _look(self) -> None:
+        """One look at the site: new settings, a new generation."""
+        stamp = self._stamp()
+        if stamp != self._settings:
+            self._settings = stamp
+            self._renew()
+        generation = read_lock(self._site).generation
+        changed = generation != self._generation and self._ready(generation)
+        try:
+            if changed or self._services.serving.pending():
+                self._services.serving.apply(0)
+        except (SbcError, OSError) as error:
+            self._late(f"generation {generation} is not served yet: {error}")
+            return
+        self._said = ""
+        if changed:
+            self._generation = generation
+
+    def _late(self, sentence: str) -> None:
+        """Say it once, not with every look."""
+        if sentence != self._said:
+            self._said = sentence
+            self._tell(sentence)
+
+    def _ready(self, generation: int) -> bool:
+        """Whether nobody is in the middle of writing this generation."""
+        if generation % 2 == 0:
+            self._odd_since = 0.0
+            return True
+        now = monotonic()
+        self._odd_since = self._odd_since or now
+        return now - self._odd_since > _ABANDONED and not is_held(self._site / "lock")
+
+    def _renew(self) -> None:
+        try:
+            daemons = self._services.renewed()
+        except (SbcError, OSError) as error:
+            self._trouble = f"new settings refused, the old ones stay in force: {error}"
+            self._tell(self._trouble)
+            return
+        self._trouble = ""
+        self._tell("site.toml changed")
+        for daemon in daemons:
+            self._keepers[daemon.name].renew(daemon)
+
+    def _stamp(self) -> tuple[int, int, int]:
+        try:
+            facts = os.stat(self._site / "site.toml")
+        except OSError:
+            return (0, 0, 0)
+        return (facts.st_ino, facts.st_mtime_ns, facts.st_size)
