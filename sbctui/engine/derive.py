@@ -13,7 +13,7 @@ from sbctui.engine.boot import template as templates
 from sbctui.engine.boot.render import render
 from sbctui.engine.errors import BadInput
 from sbctui.engine.model.addresses import parse_mac, parse_name
-from sbctui.engine.model.node import NodeConfig
+from sbctui.engine.model.node import DISK_FILES, NodeConfig
 from sbctui.engine.model.site import Site
 from sbctui.engine.model.text import clean
 from sbctui.engine.services.port import Host, Target
@@ -35,17 +35,18 @@ class Derived:
     refused: Mapping[str, str] = field(default_factory=dict)
 
 
-def derive(site: Site, names: Collection[str] | None = None) -> Derived:
+def derive(site: Site, names: Collection[str] | None = None, *, boot: bool = True) -> Derived:
     """What should be served for ``names``, or for the whole site.
 
-    Names that are no node, or a node without a MAC, add nothing. Raises BadInput when the
-    admin's boot template can't be used: then nothing of it is, and the old stays in force.
+    Names that are no node, or a node without a MAC, add nothing. Without ``boot`` nothing is
+    rendered, so a node that only its boot files hold back is not refused. Raises BadInput when
+    the admin's boot template can't be used: then nothing of it is, and the old stays in force.
     """
     templates.check(site.boot_template or "")
     hosts: dict[str, Host] = {}
     links: dict[str, str] = {}
     exports: dict[str, Target] = {}
-    boot: dict[str, dict[str, bytes]] = {}
+    rendered: dict[str, dict[str, bytes]] = {}
     refused: dict[str, str] = {}
     for name in sorted(site.nodes if names is None else names):
         node = site.nodes.get(name)
@@ -57,14 +58,15 @@ def derive(site: Site, names: Collection[str] | None = None) -> Derived:
             continue
         try:
             host, target = _host(node.config), _target(site, name)
-            boot[name] = render(node.config, site.settings, site.boot_template)
+            if boot:
+                rendered[name] = render(node.config, site.settings, site.boot_template)
         except BadInput as error:
             refused[name] = str(error)
             continue
         hosts[target.export] = host
         links[target.export] = f"../../nodes/{name}/boot"
         exports[target.export] = target
-    return Derived(hosts, links, exports, boot, refused)
+    return Derived(hosts, links, exports, rendered, refused)
 
 
 def _unserved(site: Site, name: str) -> str | None:
@@ -80,6 +82,8 @@ def _unserved(site: Site, name: str) -> str | None:
 
 def _unplaced_leaf(site: Site, config: NodeConfig) -> str | None:
     roots = site.listed_by.get(config.name, ())
+    if not roots and config.parent in site.broken:
+        return None  # its root's map can't be read; that is no reason to cut a board off
     if not roots:
         return f"{config.name} is an orphan: no root lists it"
     if not any(
@@ -121,11 +125,12 @@ def _bad_address(site: Site, config: NodeConfig) -> str | None:
 def _unusable_disk(site: Site, config: NodeConfig) -> str | None:
     if site.nodes[config.name].disk is None:
         return f"{config.name} has no disk: {config.disk.file} is missing"
-    if config.disk.base is None:
+    name = config.disk.base
+    if name is None or name in site.broken:
         return None
-    base = site.nodes.get(config.disk.base)
-    if base is None or base.disk is None or base.config.disk.format != "raw":
-        return f"{config.name} stands on the disk of {config.disk.base}, which is not there"
+    base = site.nodes.get(name)
+    if base is None or base.disk is None or base.config.created != config.disk.base_made:
+        return f"{config.name} stands on the disk of {name}, which is not there"
     return None
 
 
@@ -139,5 +144,5 @@ def _host(config: NodeConfig) -> Host:
 def _target(site: Site, name: str) -> Target:
     config = site.nodes[name].config
     assert config.ip is not None
-    base = site.disk_path(config.disk.base) if config.disk.base else None
+    base = site.node_path(config.disk.base) / DISK_FILES["raw"] if config.disk.base else None
     return Target(config.export, site.disk_path(name), config.disk.format, config.ip, base)

@@ -1,0 +1,41 @@
+"""What every test stands on: a fixed clock zone and look, and a site to work in."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+for _name in ("NO_COLOR", "FORCE_COLOR", "TEXTUAL_THEME", "SBCTUI_SITE", "XDG_RUNTIME_DIR"):
+    os.environ.pop(_name, None)
+os.environ.update(TEXTUAL_ANIMATIONS="none", TZ="UTC", LC_ALL="C.UTF-8")
+time.tzset()
+settings.register_profile("here", deadline=None, derandomize="CI" in os.environ)
+settings.load_profile("here")
+
+
+def pytest_report_header() -> list[str]:
+    """What this kernel and user can do, probed once; tests that need more are skipped."""
+    try:
+        from tests import lab
+    except ImportError:
+        return []
+    return [f"lab: {line}" for line in lab.abilities()]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The tests of a file share its fixtures, so they run in one worker, unless they say else."""
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+
+
+@pytest.fixture
+def site_path(tmp_path: Path) -> Iterator[Path]:
+    """Where a test may make its site: short enough for the unix sockets below it."""
+    return tmp_path / "site"
