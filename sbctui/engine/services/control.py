@@ -81,7 +81,7 @@ class SiteControl:
         deadline = monotonic() + seconds
         if not self._do("close", export=export):
             return True
-        while any(session.export == export for session in self.sessions()):
+        while any(session.export == export for session in self.connected()):
             if stop.is_set() or monotonic() >= deadline:
                 return cut and not stop.is_set() and self._cut(export)
             stop.wait(0.1)
@@ -96,20 +96,30 @@ class SiteControl:
         self._do("release", mac=mac, ip=str(ip))
 
     def sessions(self) -> tuple[Session, ...]:
-        """Sessions the gate knows."""
-        return self._query("sessions", wire.SESSIONS, ())
+        """Sessions the gate knows; none when it can't be asked."""
+        with suppress(ServiceFailed):
+            return self.connected()
+        return ()
 
     def leases(self) -> tuple[Lease, ...]:
         """Leases in force."""
-        return self._query("leases", wire.LEASES, ())
+        with suppress(ServiceFailed):
+            return self._query("leases", wire.LEASES, ())
+        return ()
 
     def seen(self) -> tuple[Seen, ...]:
         """Unknown boards."""
-        return self._query("seen", wire.SEEN, ())
+        with suppress(ServiceFailed):
+            return self._query("seen", wire.SEEN, ())
+        return ()
 
     def end(self) -> None:
         """Ask the supervisor to end the daemons, newest first, and itself."""
         self._do("stop")
+
+    def connected(self) -> tuple[Session, ...]:
+        """Sessions the gate knows. Raises ServiceFailed when it can't be asked."""
+        return self._query("sessions", wire.SESSIONS, ())
 
     def _cut(self, export: str) -> bool:
         self._do("cut", export=export)
@@ -210,7 +220,7 @@ def stop_services(site_path: Path, force: bool) -> None:
         with suppress(ServiceFailed):
             start_services(site_path)
     if not force:
-        boards = sorted({session.export for session in control.sessions()})
+        boards = sorted({session.export for session in control.connected()})
         if boards:
             shown = ", ".join(boards[:5]) + (f" and {len(boards) - 5} more" if boards[5:] else "")
             raise Refused(

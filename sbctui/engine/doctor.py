@@ -1,0 +1,304 @@
+"""Is this machine fit to serve boards? Each check says what is there and what mends it.
+
+Nothing here changes anything, and nothing raises: what can't be found out is itself a finding.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import resource
+import shlex
+import socket
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+from pathlib import Path
+from typing import Literal
+
+import psutil
+
+from sbctui.engine import commands
+from sbctui.engine.disks.probe import probe
+from sbctui.engine.errors import SbcError, ToolMissing
+from sbctui.engine.model.settings import Network, Settings
+from sbctui.engine.model.text import clean
+from sbctui.engine.services.control import SiteControl
+from sbctui.engine.services.rundir import SOCKET_BYTES, run_dir
+from sbctui.engine.store import check_site, read_settings
+
+Verdict = Literal["ok", "warn", "bad"]
+_REMOTE = ("nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "fuse.sshfs")
+_CORE = frozenset(
+    {
+        "debugfs",
+        "dnsmasq",
+        "e2fsck",
+        "mke2fs",
+        "qemu-img",
+        "qemu-storage-daemon",
+        "resize2fs",
+        "tar",
+    }
+)
+"""Programs without which a site can't work at all."""
+_LOW_BYTES = 2 << 30
+_LOW_INODES = 10_000
+_DESCRIPTORS = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing looked at: ``detail`` what was found, ``remedy`` the command or the advice."""
+
+    name: str
+    ok: Verdict
+    detail: str
+    remedy: str = ""
+
+
+Look = tuple[str, Callable[[], list[Check]]]
+
+
+def doctor(site_path: Path | None) -> tuple[Check, ...]:
+    """Look at this machine and, when given, at a site. Never raises."""
+    checks: list[Look] = [
+        ("python", _python),
+        ("tools", _tools),
+        ("fuse", _fuse),
+        ("open files", _descriptors),
+    ]
+    if site_path is None:
+        network = Settings().network
+        checks += [("rights", lambda: _rights(network)), ("ports", lambda: _ports(network, None))]
+    else:
+        checks += _site_checks(site_path)
+    return tuple(check for name, look in checks for check in _guarded(name, look))
+
+
+def _site_checks(site: Path) -> list[Look]:
+    found = _guarded("site", lambda: _site(site))
+    network = (read_settings(site) if found[0].ok != "bad" else Settings()).network
+    checks: list[Look] = [
+        ("site", lambda: found),
+        ("rights", lambda: _rights(network)),
+        ("interface", lambda: _interface(network)),
+        ("ports", lambda: _ports(network, site)),
+    ]
+    if site.is_dir():
+        checks += [
+            ("file system", lambda: _filesystem(site)),
+            ("runtime folder", lambda: _run_dir(site)),
+            ("services", lambda: _services(site)),
+        ]
+    return checks
+
+
+def _guarded(name: str, look: Callable[[], list[Check]]) -> list[Check]:
+    try:
+        return look()
+    except (SbcError, OSError, ValueError, psutil.Error) as error:
+        return [Check(name, "bad", clean(str(error)))]
+
+
+def _python() -> list[Check]:
+    version = ".".join(map(str, sys.version_info[:3]))
+    return [Check("python", "ok", f"{version} at {sys.executable}")]
+
+
+def _tools() -> list[Check]:
+    missing: list[str] = []
+    for tool in commands.PACKAGES:
+        try:
+            commands.find(tool)
+        except ToolMissing:
+            missing.append(tool)
+    if not missing:
+        return [Check("tools", "ok", f"all {len(commands.PACKAGES)} programs are installed")]
+    packages = sorted({commands.PACKAGES[tool] for tool in missing})
+    remedy = _as_root(f"apt-get install {' '.join(packages)}")
+    worst: Verdict = "bad" if _CORE & set(missing) else "warn"
+    return [Check("tools", worst, f"missing: {', '.join(missing)}", remedy)]
+
+
+def _as_root(command: str) -> str:
+    return command if os.geteuid() == 0 else f"sudo {command}"
+
+
+def _fuse() -> list[Check]:
+    device = Path("/dev/fuse")
+    without = "personalising overlays goes by the kernel command line instead"
+    if not device.exists():
+        return [Check("fuse", "warn", f"no {device}; {without}", _as_root("modprobe fuse"))]
+    if not os.access(device, os.R_OK | os.W_OK):
+        return [Check("fuse", "warn", f"{device} is not yours to open; {without}")]
+    return [Check("fuse", "ok", f"{device} can be opened")]
+
+
+def _descriptors() -> list[Check]:
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard == resource.RLIM_INFINITY or hard >= _DESCRIPTORS or os.geteuid() == 0:
+        return [Check("open files", "ok", "enough for a thousand disks")]
+    detail = f"at most {hard} open files, enough for {max(0, (hard - 64) // 2)} overlay disks"
+    return [Check("open files", "warn", detail, f"raise it: ulimit -Hn {_DESCRIPTORS}")]
+
+
+def _rights(network: Network) -> list[Check]:
+    if os.geteuid() == 0:
+        return [Check("rights", "ok", "root: DHCP, TFTP and NBD can be served")]
+    user = pwd.getpwuid(os.geteuid()).pw_name
+    detail = f"{user}, not root: disks can be served, DHCP and TFTP (ports 67 and 69) can't"
+    wanted: Verdict = "warn" if network.interface else "ok"
+    return [Check("rights", wanted, detail, "to serve them: sudo sbctui services start")]
+
+
+def _site(site: Path) -> list[Check]:
+    check_site(site)
+    read_settings(site)
+    facts = site.stat()
+    owner = pwd.getpwuid(facts.st_uid).pw_name if _known(facts.st_uid) else str(facts.st_uid)
+    if facts.st_mode & 0o007:
+        quoted = shlex.quote(str(site))
+        detail = f"{site}: everybody on this machine may enter it"
+        return [Check("site", "warn", detail, _as_root(f"chmod o= {quoted}"))]
+    return [Check("site", "ok", f"{site}, owned by {owner}, safe from other users")]
+
+
+def _known(uid: int) -> bool:
+    try:
+        pwd.getpwuid(uid)
+    except KeyError:
+        return False
+    return True
+
+
+def _interface(network: Network) -> list[Check]:
+    name = network.interface
+    if not name:
+        detail = "no interface is set: DHCP and TFTP stay off, disks are served"
+        remedy = "sbctui site init --interface IF --subnet CIDR --pool A-B"
+        return [Check("interface", "warn", detail, remedy)]
+    state = psutil.net_if_stats().get(name)
+    if state is None:
+        detail = (
+            f"there is no interface {name} (there are {', '.join(sorted(psutil.net_if_stats()))})"
+        )
+        return [Check("interface", "bad", detail, "set network.interface in site.toml")]
+    if not state.isup:
+        return [Check("interface", "bad", f"{name} is down", _as_root(f"ip link set {name} up"))]
+    addresses = [
+        IPv4Address(address.address)
+        for address in psutil.net_if_addrs().get(name, [])
+        if address.family == socket.AF_INET
+    ]
+    wanted = network.server
+    good = [a for a in addresses if (a == wanted if wanted else network.is_host(a))]
+    if good:
+        return [Check("interface", "ok", f"{name} is up with {good[0]}")]
+    has = ", ".join(map(str, addresses)) or "none"
+    subnet = network.subnet
+    address = wanted or (next(subnet.hosts()) if subnet else "ADDRESS")
+    prefix = subnet.prefixlen if subnet else 24
+    detail = f"{name} has no address {wanted or f'in {subnet}'} (it has: {has})"
+    return [
+        Check("interface", "bad", detail, _as_root(f"ip address add {address}/{prefix} dev {name}"))
+    ]
+
+
+def _ports(network: Network, site: Path | None) -> list[Check]:
+    ours = {s.pid for s in SiteControl(site).status() if s.pid} if site is not None else set()
+    held = _listeners()
+    wanted = [("tcp", network.nbd_port, "NBD", "bad")]
+    if network.interface or site is None:
+        wanted[:0] = [("udp", 67, "DHCP", "warn"), ("udp", 69, "TFTP", "warn")]
+    return [_port(*want, held=held, ours=ours) for want in wanted]  # type: ignore[arg-type]
+
+
+def _listeners() -> dict[tuple[str, int], int | None]:
+    """(protocol, port) → the process that listens there; None when we may not know."""
+    found: dict[tuple[str, int], int | None] = {}
+    for kind in ("tcp", "udp"):
+        for connection in psutil.net_connections(kind):
+            listening = kind == "udp" or connection.status == psutil.CONN_LISTEN
+            if listening and connection.laddr:
+                key = (kind, connection.laddr.port)
+                found[key] = found.get(key) or connection.pid
+    return found
+
+
+def _port(
+    protocol: str,
+    number: int,
+    use: str,
+    worst: Verdict,
+    *,
+    held: dict[tuple[str, int], int | None],
+    ours: set[int],
+) -> Check:
+    name = f"port {number}"
+    if (protocol, number) not in held:
+        return Check(name, "ok", f"{protocol}/{number} ({use}) is free")
+    pid = held[protocol, number]
+    if pid in ours:
+        return Check(name, "ok", f"{protocol}/{number} ({use}) is served by us, process {pid}")
+    if pid is None:
+        remedy = _as_root(f"ss -lnp{protocol[0]} sport = :{number}")
+        return Check(name, worst, f"{protocol}/{number} ({use}) is taken by another user's", remedy)
+    program = clean(psutil.Process(pid).name())
+    detail = f"{protocol}/{number} ({use}) is taken by {program}, process {pid}"
+    return Check(name, worst, detail, f"end it, or see what it is: ps -fp {pid}")
+
+
+def _filesystem(site: Path) -> list[Check]:
+    nodes = site / "nodes"
+    found = probe(nodes if nodes.is_dir() else site)
+    space = os.statvfs(site)
+    quoted = shlex.quote(str(site))
+    if found.filesystem in _REMOTE:
+        detail = f"{found.filesystem}: locks and in-use checks can't be trusted there"
+        kind = Check("file system", "bad", detail, "move the site to a local disk")
+    elif space.f_flag & os.ST_RDONLY or not os.access(nodes, os.W_OK):
+        remedy = _as_root(f"mount -o remount,rw $(findmnt -no TARGET -T {quoted})")
+        kind = Check("file system", "bad", f"{found.filesystem}: not writable", remedy)
+    else:
+        verdict: Verdict = "warn" if found.store == "copy" else "ok"
+        detail = f"{found.filesystem}; clones by {found.store}: {found.reason}"
+        kind = Check("file system", verdict, detail)
+    return [kind, _space(space)]
+
+
+def _space(space: os.statvfs_result) -> Check:
+    free = space.f_bavail * space.f_frsize
+    detail = f"{free / (1 << 30):.1f} GiB and {space.f_favail} inodes free"
+    # btrfs has no fixed number of inodes and says 0 of 0.
+    low = free < _LOW_BYTES or (space.f_files > 0 and space.f_favail < _LOW_INODES)
+    remedy = "make room: sbctui trash purge, or a larger disk" if low else ""
+    return Check("space", "warn" if low else "ok", detail, remedy)
+
+
+def _run_dir(site: Path) -> list[Check]:
+    run = run_dir(site)
+    length = len(os.fsencode(run)) + 32
+    if length > SOCKET_BYTES:
+        return [Check("runtime folder", "bad", f"{run} is too long for sockets")]
+    if run.exists() and run.stat().st_uid not in (0, os.geteuid()):
+        return [Check("runtime folder", "bad", f"{run} is another user's", f"rm -r {run}")]
+    return [Check("runtime folder", "ok", str(run))]
+
+
+def _services(site: Path) -> list[Check]:
+    control = SiteControl(site)
+    start = "sbctui services start"
+    if not control.running():
+        return [Check("services", "warn", "not running", start)]
+    found = [Check("services", "ok", f"supervised, generation {control.generation()}")]
+    for status in control.status():
+        verdict: Verdict = "bad" if status.state in ("failing", "stopped") else "ok"
+        detail = f"{status.state}{', process ' + str(status.pid) if status.pid else ''}"
+        if status.detail:
+            detail += f": {status.detail}"
+        log = site / "state" / f"{status.name}.log"
+        remedy = f"tail {shlex.quote(str(log))}" if verdict == "bad" else ""
+        found.append(Check(status.name, verdict, clean(detail), remedy))
+    return found
