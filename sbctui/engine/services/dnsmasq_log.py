@@ -1,0 +1,145 @@
+"""dnsmasq's log, followed line by line through rotation and truncation."""
+
+from __future__ import annotations
+
+import os
+import re
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from sbctui.engine.model.text import clean
+
+_MOST = 4 << 20
+_COMPLAINTS = (
+    re.compile(r".+ at line \d+ of (?P<path>/.+)"),
+    re.compile(r"cannot read (?P<path>/.+): [^:]+"),
+)
+_LINE = re.compile(r"(?P<at>.{15}) dnsmasq(?P<part>|-dhcp|-tftp)\[(?P<pid>\d+)\]: (?P<text>.*)")
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """One line: when as dnsmasq writes it (local time, no year), its process, its words."""
+
+    at: str
+    part: str
+    pid: int
+    text: str
+
+
+def split(line: str) -> LogLine | None:
+    """A line's parts; None for a line that is not dnsmasq's."""
+    match = _LINE.fullmatch(line)
+    if match is None:
+        return None
+    return LogLine(match["at"], match["part"], int(match["pid"]), match["text"])
+
+
+class Tail:
+    """New lines of a log since the last look; the first look begins ``back`` bytes before its end.
+
+    A log that was set aside (renamed) is read to its end before the new one; one that was
+    truncated is read from its beginning. Of more than 4 MiB at once only the end is read.
+    """
+
+    def __init__(self, path: Path, back: int = 0) -> None:
+        self._path = path
+        self._file = -1
+        self._offset = 0
+        self._rest = b""
+        if self._open():
+            size = os.fstat(self._file).st_size
+            self._offset = max(0, size - back)
+            self._skip = self._offset > 0 and back > 0
+        else:
+            self._skip = False
+
+    def lines(self) -> list[str]:
+        """Complete lines that are new; none when the log is not there."""
+        data = self._new()
+        if self._replaced():
+            self._let_go()
+            if self._open():
+                data += self._new()
+        *complete, self._rest = (self._rest + data).split(b"\n")
+        if self._skip and complete:
+            self._skip = False
+            del complete[0]
+        return [line.decode(errors="replace") for line in complete]
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._let_go()
+
+    def _new(self) -> bytes:
+        if self._file < 0:
+            return b""
+        size = os.fstat(self._file).st_size
+        if size < self._offset:
+            self._offset, self._rest = 0, b""
+        if size - self._offset > _MOST:
+            self._offset, self._rest, self._skip = size - _MOST, b"", True
+        data = os.pread(self._file, size - self._offset, self._offset)
+        self._offset += len(data)
+        return data
+
+    def _replaced(self) -> bool:
+        try:
+            there = os.stat(self._path)
+        except OSError:
+            return False
+        if self._file < 0:
+            return True
+        mine = os.fstat(self._file)
+        return (there.st_dev, there.st_ino) != (mine.st_dev, mine.st_ino)
+
+    def _open(self) -> bool:
+        with suppress(OSError):
+            self._file = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+            self._offset = 0
+        return self._file >= 0
+
+    def _let_go(self) -> None:
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+
+class Verdicts:
+    """What dnsmasq said, since this was made, about files in its folder of hosts.
+
+    ``read`` holds the names of files it has read, ``refused`` its complaint about a name.
+    """
+
+    def __init__(self, log: Path, folder: Path) -> None:
+        self._tail = Tail(log)
+        self._folder = f"{folder}/"
+        self.read: set[str] = set()
+        self.refused: dict[str, str] = {}
+        self.pid = 0
+
+    def look(self) -> set[str]:
+        """Take in what is new; ``read``."""
+        for line in self._tail.lines():
+            found = split(line)
+            if found is None:
+                continue
+            if found.text.startswith(f"read {self._folder}"):
+                name = found.text.removeprefix(f"read {self._folder}")
+                self.read.add(name)
+                self.refused.pop(name, None)
+                self.pid = found.pid
+            else:
+                self._complaint(found.text)
+        return self.read
+
+    def close(self) -> None:
+        """Let go of the log."""
+        self._tail.close()
+
+    def _complaint(self, text: str) -> None:
+        for form in _COMPLAINTS:
+            said = form.fullmatch(text)
+            if said is not None and said["path"].startswith(self._folder):
+                self.refused[said["path"].removeprefix(self._folder)] = clean(text)
