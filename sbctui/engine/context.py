@@ -25,13 +25,15 @@ def nothing() -> None:
 class Found:
     """What earlier actions of the same unit found out, for the config that is written last.
 
-    ``data`` goes into the unit's result, e.g. {"reboot": "unreachable"}.
+    ``base`` is the raw disk on which a staged overlay stands. ``data`` goes into the unit's
+    result, e.g. {"reboot": "unreachable"}.
     """
 
     boot: BootSpec | None = None
     filesystem: str | None = None
     promise: Promise | None = None
     personalised: tuple[str, ...] | None = None
+    base: Path | None = None
     data: dict[str, str] = field(default_factory=dict)
 
 

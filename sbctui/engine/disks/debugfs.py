@@ -1,0 +1,108 @@
+"""Looking into and writing to an ext file system without mounting it.
+
+debugfs ends with 0 whatever happened, so everything it prints is accounted for here. Its
+scripts are lines of words: only names that we made, or that match a strict pattern, go in.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sbctui.engine import commands
+from sbctui.engine.errors import ToolFailed
+from sbctui.engine.files import hit
+from sbctui.engine.model.text import clean
+
+_ENTRY = re.compile(r"/([0-9]+)/([0-7]{6})/[0-9]+/[0-9]+/([^/]+)/([0-9]*)/")
+_EXPECTED = re.compile(r"debugfs: .*|Allocated inode: [0-9]+|")
+_ACL = re.compile(r"^File ACL: ([0-9]+)", re.MULTILINE)
+_FORMAT = 0o170000
+_REGULAR, _LINK, _FOLDER = 0o100000, 0o120000, 0o040000
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One name in a folder of the image; ``size`` in bytes."""
+
+    mode: int
+    size: int
+
+    @property
+    def is_folder(self) -> bool:
+        """A directory, not a link to one."""
+        return self.mode & _FORMAT == _FOLDER
+
+    @property
+    def is_file(self) -> bool:
+        """A regular file."""
+        return self.mode & _FORMAT == _REGULAR
+
+    @property
+    def is_replaceable(self) -> bool:
+        """A regular file or a symbolic link."""
+        return self.mode & _FORMAT in (_REGULAR, _LINK)
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """A file system, the folder debugfs runs in, and how to stop it."""
+
+    disk: Path
+    folder: Path
+    stop: threading.Event
+    log: commands.Log | None = None
+
+    def folders(self, *paths: str) -> Mapping[str, Mapping[str, Entry]]:
+        """Path → its entries by name, for those paths that are folders. Raises ToolFailed."""
+        done = self._run([f"ls -p {path}" for path in paths])
+        found: dict[str, dict[str, Entry]] = {}
+        current: dict[str, Entry] = {}
+        for line in done.stdout.splitlines():
+            if line.startswith("debugfs: ls -p "):
+                current = found.setdefault(line.removeprefix("debugfs: ls -p "), {})
+            elif match := _ENTRY.fullmatch(line):
+                current[match[3]] = Entry(int(match[2], 8), int(match[4] or 0))
+        if "debugfs: " not in done.stdout:
+            raise ToolFailed("debugfs", done.returncode, _complaint(done.stderr))
+        return {path: entries for path, entries in found.items() if entries}
+
+    def dump(self, path: str, name: str) -> bytes:
+        """A small file's content (by way of ``name`` in the folder). Raises ToolFailed."""
+        done = self._run([f"dump {path} {name}"])
+        target = self.folder / name
+        if not target.exists():
+            raise ToolFailed("debugfs", done.returncode, _complaint(done.stderr))
+        return target.read_bytes()
+
+    def has_attribute_block(self, paths: Sequence[str]) -> bool:
+        """Whether one of the files keeps attributes in a block of its own, which rm forgets."""
+        done = self._run([f"stat {path}" for path in paths])
+        return any(number != "0" for number in _ACL.findall(done.stdout))
+
+    def write(self, script: Sequence[str]) -> None:
+        """Run commands that change the image. Raises ToolFailed unless every one worked."""
+        hit("disk.debugfs")
+        done = self._run(script, "-w")
+        echoed = sum(line.startswith("debugfs: ") for line in done.stdout.splitlines())
+        strange = [line for line in done.stdout.splitlines() if not _EXPECTED.fullmatch(line)]
+        if complaint := _complaint(done.stderr) or "".join(strange[:1]):
+            raise ToolFailed("debugfs", done.returncode, clean(complaint))
+        if echoed != len(script):
+            raise ToolFailed("debugfs", done.returncode, "it ended before the last command")
+
+    def _run(self, script: Sequence[str], *options: str) -> commands.Done:
+        lines = "".join(f"{line}\n" for line in script).encode()
+        argv = ["debugfs", *options, "-f", "-", str(self.disk)]
+        log = self.log if options else None
+        return commands.run(
+            argv, ok=range(256), stdin=lines, cwd=self.folder, stop=self.stop, log=log
+        )
+
+
+def _complaint(stderr: str) -> str:
+    lines = (line.strip() for line in stderr.splitlines())
+    return next((clean(line) for line in lines if line and not line.startswith("debugfs 1.")), "")

@@ -1,0 +1,136 @@
+"""How each action on a disk is done, in the staging folder of its node.
+
+A function that raises has left no file behind. What it found out is in ``ctx.found``; undoing
+the staging undoes the rest.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from sbctui.engine.boot.detect import detect
+from sbctui.engine.context import Context, Undo, nothing
+from sbctui.engine.disks.bootfiles import link_boot
+from sbctui.engine.disks.create import make_root
+from sbctui.engine.disks.ext4 import superblock
+from sbctui.engine.disks.inuse import write_lease
+from sbctui.engine.disks.personalise import personalise
+from sbctui.engine.disks.repair import repair
+from sbctui.engine.disks.resize import resize
+from sbctui.engine.disks.stores import store_for
+from sbctui.engine.errors import Refused
+from sbctui.engine.files import fsync_file, hit, remove_tree
+from sbctui.engine.model.addresses import undashed
+from sbctui.engine.model.node import DISK_FILES, DiskFormat
+from sbctui.engine.model.site import BOOT
+from sbctui.engine.plan import CloneDisk, MakeDisk, PersonaliseDisk, ResizeDisk
+
+
+def make_disk(action: MakeDisk, ctx: Context) -> Undo:
+    """A new raw disk with ext4, filled from the action's source, and its boot files."""
+    folder = ctx.staged(action.name)
+    disk = folder / DISK_FILES["raw"]
+    try:
+        lost = make_root(
+            disk,
+            action.size,
+            action.source,
+            owner=ctx.owner,
+            stop=ctx.stop,
+            report=ctx.progress(f"filling {action.name}" if action.source else "formatting"),
+            log=ctx.log,
+        )
+        _settle(disk, ctx)
+        ctx.found.boot = detect(folder / BOOT)
+    except BaseException:
+        _drop(folder, disk)
+        raise
+    if lost:
+        ctx.warn(f"{action.name}: {lost}")
+        ctx.found.data["not kept"] = lost
+    ctx.found.filesystem = _filesystem(disk)
+    ctx.found.promise = "clean"
+    return nothing
+
+
+def clone_disk(action: CloneDisk, ctx: Context) -> Undo:
+    """A copy of a root's disk and links to its boot files; repaired if it was not unmounted."""
+    source = ctx.site.disk_path(action.source)
+    if action.live and action.store != "reflink":
+        raise Refused(
+            f"a board has the disk of {action.source} open, and only a reflink of it would be "
+            "whole; shut the board down first"
+        )
+    store = store_for(action.store)
+    format = store.format(leaf=undashed(action.name) is not None)
+    folder = ctx.staged(action.name)
+    disk = folder / DISK_FILES[format]
+    store.clone(source, disk, stop=ctx.stop, report=ctx.progress(f"copying {action.source}"))
+    try:
+        seen = disk if format == "raw" else source
+        facts = superblock(seen)
+        torn = action.live or (facts is not None and facts.dirty)
+        if torn and facts is not None and format == "raw":
+            repair(disk, stop=ctx.stop, log=ctx.log)
+            fsync_file(disk)
+        _settle(disk, ctx)
+        boot = ctx.site.node_path(action.source) / BOOT
+        link_boot(boot, folder / BOOT, owner=ctx.owner, stop=ctx.stop)
+    except BaseException:
+        _drop(folder, disk)
+        raise
+    ctx.found.filesystem = facts.kind if facts is not None else ""
+    ctx.found.promise = "crash-consistent" if torn else "clean"
+    ctx.found.base = source if format == "qcow2" else None
+    return nothing
+
+
+def personalise_disk(action: PersonaliseDisk, ctx: Context) -> Undo:
+    """Host name, machine-id and host key into the staged disk; what is left out is said."""
+    folder = ctx.staged(action.name)
+    format: DiskFormat = "raw" if ctx.found.base is None else "qcow2"
+    disk = folder / DISK_FILES[format]
+    result = personalise(
+        disk, format, ctx.found.base, action.hostname, action.what, stop=ctx.stop, log=ctx.log
+    )
+    ctx.found.personalised = result.done
+    if result.public_key:
+        ctx.found.data["ssh_host_key"] = result.public_key
+    if result.left_out:
+        left = ", ".join(name.replace("_", " ") for name in result.left_out)
+        ctx.warn(f"{action.hostname}: {left} not written into its disk: {result.why}")
+        ctx.found.data["left out"] = left
+    return nothing
+
+
+def resize_disk(action: ResizeDisk, ctx: Context) -> Undo:
+    """Grow a published root's disk and file system; what is grown stays grown."""
+    disk = ctx.site.disk_path(action.name)
+    with write_lease(disk):
+        pass
+    if not resize(disk, action.size, stop=ctx.stop, log=ctx.log):
+        ctx.warn(
+            f"{action.name} holds no ext4 file system: its disk is larger now, what is on it is "
+            "not; grow that from the board"
+        )
+    return nothing
+
+
+def _settle(disk: Path, ctx: Context) -> None:
+    if ctx.owner is not None:
+        hit("disk.owner")
+        os.chown(disk, *ctx.owner)
+        fsync_file(disk)
+
+
+def _drop(folder: Path, disk: Path) -> None:
+    """Take back the disk and whatever boot files came with it."""
+    disk.unlink(missing_ok=True)
+    for entry in (folder / BOOT).iterdir() if (folder / BOOT).is_dir() else ():
+        remove_tree(entry)
+
+
+def _filesystem(disk: Path) -> str:
+    facts = superblock(disk)
+    return facts.kind if facts is not None else ""
