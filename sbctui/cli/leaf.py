@@ -1,0 +1,227 @@
+"""``sbctui leaf``: boards' own copies of a root."""
+
+from __future__ import annotations
+
+import sys
+from ipaddress import IPv4Address
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from sbctui.cli import options, output
+from sbctui.cli.act import act
+from sbctui.cli.failing import Failed
+from sbctui.cli.options import How
+from sbctui.cli.place import Place
+from sbctui.engine.errors import BadInput, from_os
+
+if TYPE_CHECKING:
+    from sbctui.engine.engine import Engine
+    from sbctui.engine.model.requests import LeafSpec, Request
+    from sbctui.engine.model.site import Node, Site
+
+_LARGEST = 16 * 1024**2
+"""Bytes of a list of MACs that are read."""
+_SHOWN = 10
+
+
+@click.group(no_args_is_help=False)
+def leaf() -> None:
+    """Leaves: one board's own writable copy of a root, known by its MAC."""
+
+
+@leaf.command("list")
+@click.argument("root", required=False)
+@options.output_option
+@click.pass_obj
+def list_(place: Place, root: str | None, json: bool) -> int:
+    """List the leaves of ROOT, or all of them, orphans too."""
+    site = place.engine().site()
+    from sbctui import format as words
+    from sbctui.cli import show
+
+    nodes, broken = _listed(site, root)
+    if json:
+        found = [show.node_json(site, node) for node in nodes]
+        odd = [show.broken_json(site.broken[name]) for name in broken if name in site.broken]
+        missing = [
+            {"name": name, "kind": None, "state": "missing", "reason": "there is no such folder"}
+            for name in broken
+            if name not in site.broken
+        ]
+        output.document({"leaves": found + odd + missing})
+        return 0
+    rows = [show.leaf_row(site, node) for node in nodes]
+    for name in broken:
+        state, used = ("broken", site.broken[name].allocated) if name in site.broken else (
+            "missing", 0)  # fmt: skip
+        mac = show.mac_of(name) or show.NONE
+        rows.append((name, mac, show.NONE, state, words.size(used), show.NONE, "no"))
+    heads = ("NAME", "MAC", "IP", "STATE", "ALLOC", "GROUP", "OPEN")
+    output.table(heads, rows, right=(4,))
+    return 0
+
+
+def _listed(site: Site, name: str | None) -> tuple[list[Node], list[str]]:
+    """Leaves to show, and folder names that are broken or missing."""
+    from sbctui.cli import show
+    from sbctui.engine import rules
+
+    if name is None:
+        return list(site.leaves), [b.name for b in show.broken_leaves(site)]
+    folders = rules.root(site, name).config.children.values()
+    good = [site.nodes[folder] for folder in sorted(folders) if folder in site.nodes]
+    return good, [folder for folder in sorted(folders) if folder not in site.nodes]
+
+
+@leaf.command()
+@click.argument("root")
+@click.argument("macs", nargs=-1, metavar="[MAC[,ALIAS[,GROUP]]]...")
+@click.option("--macs", "file", metavar="FILE", help="Read them from a list or CSV, one board a "
+              "line (MAC, alias, group); - is stdin.")  # fmt: skip
+@options.mutating
+@click.pass_obj
+def create(place: Place, root: str, macs: tuple[str, ...], file: str | None, how: How) -> int:
+    """Make one leaf of ROOT per MAC; those that are there already are left alone."""
+    text = _gathered(macs, file)
+    if text is None:
+        raise click.UsageError("Give MACs, or --macs FILE", click.get_current_context())
+    leaves = _parsed(text)
+
+    def make(engine: Engine) -> Request:
+        from sbctui.engine.model.requests import CreateLeaves
+
+        return CreateLeaves(root=root, leaves=leaves)
+
+    return act(place, make, how)
+
+
+def _gathered(macs: tuple[str, ...], file: str | None) -> str | None:
+    parts = [_read("-") if mac == "-" else mac for mac in macs]
+    if file is not None:
+        parts.append(_read(file))
+    return "\n".join(parts) if parts else None
+
+
+def _read(name: str) -> str:
+    try:
+        if name == "-":
+            data = sys.stdin.buffer.read(_LARGEST + 1)
+        else:
+            with open(Path(name).expanduser(), "rb") as file:
+                data = file.read(_LARGEST + 1)
+    except (FileNotFoundError, IsADirectoryError) as error:
+        raise BadInput(f"{name} can't be read ({error.strerror}); give a list of MACs") from None
+    except OSError as error:
+        raise from_os(error, f"reading {name}") from error
+    if len(data) > _LARGEST:
+        raise BadInput(f"{name} is larger than {_LARGEST // 1024**2} MiB; it is no list of MACs")
+    return data.decode("utf-8", errors="replace")
+
+
+def _parsed(text: str) -> tuple[LeafSpec, ...]:
+    """The boards asked for. Raises for the first bad line, with all of them for JSON.
+
+    Only what is wrong with the lines themselves; what the site says is the planner's.
+    """
+    from sbctui.engine.model.settings import Settings
+    from sbctui.engine.model.site import Site
+    from sbctui.engine.nodes.bulk import parse_bulk
+
+    verdicts = parse_bulk(text, Site(Path("/"), Settings()))
+    bad = [v for v in verdicts if v.kind == "bad"]
+    leaves = tuple(spec for v in verdicts for spec in v.leaves)
+    if bad:
+        found = [{"line": v.line, "text": v.text, "message": v.message} for v in bad]
+        shown = "; ".join(f"line {v.line}: {v.text.strip()[:40]!r} {v.message}" for v in bad[:3])
+        more = f"; and {len(bad) - 3} more" if len(bad) > 3 else ""
+        raise Failed(
+            f"{len(bad)} of {len(verdicts)} lines can't be used, so nothing was done: "
+            f"{shown}{more}",
+            BadInput.code,
+            {"lines": found},
+        )
+    if not leaves:
+        raise BadInput("there is no MAC in what was given; write one a line, as dc:a6:32:01:02:03")
+    return leaves
+
+
+@leaf.command()
+@click.argument("name")
+@click.option("--alias", type=options.ALIAS, help="Its shown name and host name; '' for none.")
+@click.option("--group", type=options.GROUP, help="Its group; '' for none.")
+@click.option("--notes", help="A note for people.")
+@click.option("--ip", type=options.IP, help="Another address.")
+@options.mutating
+@click.pass_obj
+def edit(
+    place: Place,
+    name: str,
+    alias: str | None,
+    group: str | None,
+    notes: str | None,
+    ip: IPv4Address | None,
+    how: How,
+) -> int:
+    """Change alias, group, notes or address of NAME (alias or MAC)."""
+    if all(value is None for value in (alias, group, notes, ip)):
+        raise click.UsageError(
+            "Give --alias, --group, --notes or --ip", click.get_current_context()
+        )
+
+    def make(engine: Engine) -> Request:
+        from sbctui.cli.show import find
+        from sbctui.engine.model.requests import EditNode
+
+        folder = find(engine.site(), name)
+        return EditNode(name=folder, alias=alias, group=group, notes=notes, ip=ip)
+
+    return act(place, make, how)
+
+
+@leaf.command()
+@click.argument("name")
+@click.argument("root")
+@options.mutating
+@click.pass_obj
+def attach(place: Place, name: str, root: str, how: How) -> int:
+    """List the orphan NAME (alias or MAC) in the children of ROOT again."""
+
+    def make(engine: Engine) -> Request:
+        from sbctui.cli.show import find
+        from sbctui.engine.model.requests import AttachLeaf
+
+        return AttachLeaf(name=find(engine.site(), name), root=root)
+
+    return act(place, make, how)
+
+
+@leaf.command()
+@click.argument("root")
+@click.argument("names", nargs=-1, metavar="[MAC|ALIAS]...")
+@click.option("--all", "all_", is_flag=True, help="All leaves of ROOT.")
+@click.option("--cut", is_flag=True, help="Pull the disk away from boards that are running.")
+@options.mutating
+@click.pass_obj
+def delete(place: Place, root: str, names: tuple[str, ...], all_: bool, cut: bool, how: How) -> int:
+    """Move leaves of ROOT to the trash: those named, or --all."""
+    if bool(names) == all_:
+        raise click.UsageError("Give either MACs or --all", click.get_current_context())
+
+    def make(engine: Engine) -> Request:
+        from sbctui.engine.model.requests import DeleteLeaves
+
+        macs = None if all_ else tuple(_mac(engine.site(), name) for name in names)
+        return DeleteLeaves(root=root, macs=macs, cut=cut)
+
+    return act(place, make, how)
+
+
+def _mac(site: Site, text: str) -> str:
+    """The MAC that an argument stands for: an alias's, or itself. Raises BadInput."""
+    from sbctui.engine.model.addresses import parse_mac
+
+    found = site.by_alias.get(text)
+    mac = site.nodes[found[0]].config.mac if found else None
+    return mac or parse_mac(text)

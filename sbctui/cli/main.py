@@ -1,0 +1,92 @@
+"""The top of the command line: verbs loaded when asked for, every error one sentence and a code.
+
+Nothing heavy is imported here: a noun's file, the engine and the app come in with the verb that
+needs them.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from sbctui.cli import output
+from sbctui.cli.failing import told, wants_json
+from sbctui.cli.place import Place
+
+_VERBS = {
+    "site": "make a site, or show what it is",
+    "root": "images: create, list, clone, allocate, resize, delete",
+    "leaf": "one board's own copy of a root: create, list, edit, attach, delete",
+    "node": "everything about one node",
+    "trash": "what was deleted: list, restore, purge",
+    "undo": "bring back what the last delete took",
+    "audit": "what disagrees on this site, and mending it",
+    "services": "DHCP, TFTP and NBD: status, start, stop, apply",
+    "supervise": "keep the services running, in the foreground",
+    "doctor": "what this machine lacks, and the command that mends it",
+    "job": "running and past jobs: list, show, follow, cancel",
+}
+_LONE = ("undo", "audit", "supervise", "doctor")
+_HELP = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+class _Lazy(click.Group):
+    """A group whose verbs live in files of their own, imported when one is used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The nouns, in the order a new user meets them."""
+        return list(_VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The verb, imported now."""
+        if cmd_name not in _VERBS:
+            return None
+        module = importlib.import_module(f"sbctui.cli.{cmd_name}")
+        command: click.Command = getattr(module, cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list of verbs, without importing any."""
+        with formatter.section("Verbs"):
+            formatter.write_dl(list(_VERBS.items()))
+
+
+@click.group(cls=_Lazy, invoke_without_command=True, context_settings=_HELP)
+@click.option("--site", "given", metavar="DIR", help="The site's folder (else SBCTUI_SITE, else "
+              "'site' in ~/.config/sbctui/config.toml or /etc/sbctui/config.toml).")  # fmt: skip
+@click.version_option(package_name="sbctui", message="%(prog)s %(version)s")
+@click.pass_context
+def cli(ctx: click.Context, given: str | None) -> None:
+    """Manage the network-booted boards of a lab. Without a verb: the terminal UI.
+
+    Exit codes: 0 done, 1 failed or declined, 2 can't be parsed, 3 refused by a rule, 4 no such
+    node, 5 permission, 6 an outside tool failed or is missing, 7 partly done, 8 findings, 9 no
+    space, 75 locked by another run, 130 interrupted.
+    """
+    ctx.obj = Place(given)
+    if ctx.invoked_subcommand is None:
+        _console(ctx)
+
+
+def _console(ctx: click.Context) -> None:
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        output.error_text(ctx.get_help())
+        ctx.exit(2)
+    from sbctui.app import run_app
+
+    ctx.exit(run_app(ctx.obj.to_open()) or 0)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line; its exit code. Prints what it has to say and never raises."""
+    output.prepare()
+    try:
+        code = cli.main(list(arguments), prog_name="sbctui", standalone_mode=False)
+        output.flush()
+        return code if isinstance(code, int) else 0
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the last one to ask
+        return told(error, json=wants_json(arguments), home=Path.home())

@@ -1,0 +1,79 @@
+"""The first mutating verb: ``root create`` makes a site with defaults where there is none."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sbctui.cli import output
+from sbctui.cli.act import agreed, perform, preview
+from sbctui.cli.options import How
+from sbctui.cli.place import SYSTEM, Place
+
+if TYPE_CHECKING:
+    from sbctui.engine.model.requests import CreateRoot
+    from sbctui.engine.plan import Plan
+
+
+def create_root(
+    place: Place, name: str, size: int, source: Path | None, notes: str, how: How
+) -> int:
+    """``root create`` on a site, or in a missing or empty folder, which then becomes one."""
+    from sbctui.engine.disks.create import inspect_source
+    from sbctui.engine.model.requests import CreateRoot
+
+    new = place.found() in ("missing", "empty")
+    engine = None if new else place.engine()
+    looked = inspect_source(source.expanduser().absolute()) if source is not None else None
+    request = CreateRoot(name=name, size=size, source=looked, notes=notes)
+    plan = engine.plan(request) if engine is not None else _plan_without(place.path, request)
+    if how.dry_run:
+        return preview(plan, how)
+    if not agreed(plan, how):
+        return 0
+    if engine is None:
+        make_default(place)
+        engine = place.engine()
+        plan = engine.plan(request)
+    return perform(engine, plan, how)
+
+
+def make_default(place: Place) -> None:
+    """Make a site with default settings, and say so."""
+    from sbctui.engine.engine import init_site
+    from sbctui.engine.model.settings import Settings
+
+    init_site(place.path, Settings(), owner=default_owner(place.path))
+    output.say(
+        f"note: made a site at {place.path} with default settings; see: "
+        f"sbctui{place.option} site show"
+    )
+
+
+def default_owner(path: Path) -> str:
+    """The user a new site is given to: the service user for the system's own, else the caller."""
+    from sbctui.engine.siteinit import SERVICE_USER
+
+    return SERVICE_USER if os.geteuid() == 0 and path == SYSTEM else ""
+
+
+def _plan_without(path: Path, request: CreateRoot) -> Plan:
+    """The plan for a site that is not there yet, on the file system where it would be."""
+    from sbctui.engine.model.settings import Settings
+    from sbctui.engine.model.site import Facts, Site
+    from sbctui.engine.nodes.plan import plan_for
+
+    standing = next(folder for folder in (path, *path.parents) if folder.exists())
+    space = os.statvfs(standing)
+    facts = Facts(
+        now=time.time(),
+        total_bytes=space.f_blocks * space.f_frsize,
+        free_bytes=space.f_bavail * space.f_frsize,
+        free_inodes=space.f_favail,
+        writable=os.access(standing, os.W_OK),
+    )
+    plan = plan_for(request, Site(path, Settings(), facts=facts))
+    note = f"there is no site at {path} yet: one is made there first, with default settings"
+    return plan.model_copy(update={"notes": (note, *plan.notes)})

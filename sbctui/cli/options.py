@@ -1,0 +1,102 @@
+"""Options and argument types that the verbs share."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+from typing import Any, ParamSpec, TypeVar
+
+import click
+
+P = ParamSpec("P")
+R = TypeVar("R")
+Decorated = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class How:
+    """How a mutating verb was asked to act."""
+
+    yes: bool = False
+    dry_run: bool = False
+    quiet: bool = False
+    json: bool = False
+
+
+class Parsed(click.ParamType[Any]):
+    """A value parsed by one of ``model.addresses``; its BadInput is the error."""
+
+    def __init__(self, name: str, function: str) -> None:
+        self.name = name
+        self._function = function
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        """The parsed value; what is parsed already passes."""
+        if not isinstance(value, str):
+            return value
+        from sbctui.engine.model import addresses
+
+        return getattr(addresses, self._function)(value)
+
+
+MAC = Parsed("mac", "parse_mac")
+NAME = Parsed("name", "parse_name")
+ALIAS = Parsed("name", "parse_alias")
+GROUP = Parsed("group", "parse_group")
+SIZE = Parsed("size", "parse_size")
+IP = Parsed("ip", "parse_ip")
+SUBNET = Parsed("cidr", "parse_network")
+
+
+class PoolType(click.ParamType[Any]):
+    """``A-B``: the first and the last address of the pool."""
+
+    name = "a-b"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[IPv4Address, IPv4Address]:
+        """The two addresses. Raises BadInput."""
+        if isinstance(value, tuple):
+            return value
+        from sbctui.engine.errors import BadInput
+        from sbctui.engine.model.addresses import parse_ip, shown
+
+        first, dash, last = str(value).partition("-")
+        if not dash:
+            raise BadInput(f"{shown(value)} is no pool; write it as 10.77.0.50-10.77.0.250")
+        return parse_ip(first), parse_ip(last)
+
+
+POOL = PoolType()
+
+
+def output_option(function: Decorated) -> Decorated:
+    """``-o table|json`` and its alias ``--json``, as the flag ``json``."""
+
+    @click.option(
+        "-o", "--output", "output_", type=click.Choice(["table", "json"]), default="table",
+        help="How to print the answer.",
+    )  # fmt: skip
+    @click.option("--json", "json_", is_flag=True, help="The same as -o json.")
+    @functools.wraps(function)
+    def wrapped(*args: Any, output_: str, json_: bool, **kwargs: Any) -> Any:
+        return function(*args, json=json_ or output_ == "json", **kwargs)
+
+    return wrapped
+
+
+def mutating(function: Decorated) -> Decorated:
+    """The options of every verb that changes something, as the one value ``how``."""
+
+    @click.option("--dry-run", is_flag=True, help="Print the plan and change nothing.")
+    @click.option("-y", "--yes", is_flag=True, help="Act without asking.")
+    @click.option("-q", "--quiet", is_flag=True, help="No progress and no notes on stderr.")
+    @output_option
+    @functools.wraps(function)
+    def wrapped(
+        *args: Any, dry_run: bool, yes: bool, quiet: bool, json: bool, **kwargs: Any
+    ) -> Any:
+        return function(*args, how=How(yes, dry_run, quiet, json), **kwargs)
+
+    return wrapped

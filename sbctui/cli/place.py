@@ -1,0 +1,123 @@
+"""Which site a command is about, and whether there is one."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from sbctui.engine.errors import BadInput, NoSuchNode, NotASite, from_os
+from sbctui.engine.model.text import clean
+
+if TYPE_CHECKING:
+    from sbctui.engine.engine import Engine
+
+SYSTEM = Path("/var/lib/sbctui")
+"""Where the one site of a machine lies by default."""
+_SETTINGS = "site.toml"
+
+
+class NoSite(NoSuchNode):
+    """There is nothing, or an empty folder, where the site should be."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """The site's folder, as found by ``--site``, environment, configuration or default."""
+
+    given: str | None = None
+
+    @cached_property
+    def path(self) -> Path:
+        """The absolute folder. Raises BadInput for a configuration that can't be used."""
+        for source in (self.given, os.environ.get("SBCTUI_SITE") or None):
+            if source is not None:
+                return _absolute(source)
+        for file in (_config_home() / "sbctui" / "config.toml", Path("/etc/sbctui/config.toml")):
+            if (configured := _configured(file)) is not None:
+                return configured
+        return SYSTEM if os.geteuid() == 0 else _data_home() / "sbctui"
+
+    def found(self) -> Literal["site", "missing", "empty", "other"]:
+        """What is there. Raises NotPermitted where the folder can't be looked into."""
+        try:
+            if (self.path / _SETTINGS).exists():
+                return "site"
+            with os.scandir(self.path) as entries:
+                return "other" if any(e.name != "lost+found" for e in entries) else "empty"
+        except FileNotFoundError:
+            return "missing"
+        except NotADirectoryError:
+            return "other"
+        except OSError as error:
+            raise from_os(error, f"looking for a site at {self.path}") from error
+
+    def to_open(self) -> Path:
+        """The folder of a site that is there. Raises NoSite or NotASite, with the remedy."""
+        found = self.found()
+        if found == "other":
+            raise NotASite(
+                f"{self.path} is no site and is not empty; name the site's folder with --site"
+            )
+        if found != "site":
+            raise NoSite(
+                f"there is no site at {self.path}; make one with: sbctui{self.option} site init"
+            )
+        return self.path
+
+    def engine(self) -> Engine:
+        """The engine of the site that is there. Raises like ``to_open``."""
+        path = self.to_open()
+        from sbctui.engine.engine import Engine
+
+        return Engine(path)
+
+    @property
+    def option(self) -> str:
+        """`` --site DIR`` where it was given so, for commands in messages."""
+        import shlex
+
+        return f" --site {shlex.quote(str(self.path))}" if self.given is not None else ""
+
+
+def _absolute(text: str) -> Path:
+    if not text or "\0" in text:
+        raise BadInput(f"{clean(text)!r} is no folder; give the site's folder, as /srv/lab")
+    return Path(os.path.abspath(Path(text).expanduser()))
+
+
+def _configured(file: Path) -> Path | None:
+    """The key ``site`` of a configuration file; None where there is no such file or key."""
+    try:
+        raw = tomllib.loads(file.read_text("utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (ValueError, IsADirectoryError) as error:
+        raise BadInput(f"{file} can't be read as TOML: {error}; mend or remove it") from None
+    except OSError as error:
+        raise from_os(error, f"reading {file}") from error
+    unknown = sorted(set(raw) - {"site"})
+    if unknown:
+        raise BadInput(f"{file} has an unknown key {unknown[0]!r}; the only one is: site")
+    site = raw.get("site")
+    if site is None:
+        return None
+    if not isinstance(site, str) or not site.startswith(("/", "~")):
+        raise BadInput(f'{file}: site must be a folder\'s full path, as "/srv/lab"')
+    return _absolute(site)
+
+
+def _config_home() -> Path:
+    return _xdg("XDG_CONFIG_HOME", ".config")
+
+
+def _data_home() -> Path:
+    return _xdg("XDG_DATA_HOME", ".local/share")
+
+
+def _xdg(name: str, fallback: str) -> Path:
+    given = os.environ.get(name, "")
+    return Path(given) if given.startswith("/") else Path.home() / fallback

@@ -1,0 +1,117 @@
+"""``sbctui services``: DHCP, TFTP and NBD."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sbctui.cli import options, output
+from sbctui.cli.act import act, confirm
+from sbctui.cli.options import How
+from sbctui.cli.place import Place
+from sbctui.engine.errors import Refused, ServiceFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sbctui.engine.services.port import Status
+
+
+@click.group(no_args_is_help=False)
+def services() -> None:
+    """The site's daemons: DHCP and TFTP (dnsmasq), the disks (NBD) and the gate before them."""
+
+
+@services.command()
+@options.output_option
+@click.pass_obj
+def status(place: Place, json: bool) -> int:
+    """Show every daemon; exit 6 if one fails."""
+    engine = place.engine()
+    found = engine.control.status()
+    _show(found, json)
+    return ServiceFailed.code if any(one.state == "failing" for one in found) else 0
+
+
+def _show(found: Sequence[Status], json: bool) -> None:
+    if json:
+        output.document({"services": [_json(one) for one in found]})
+        return
+    rows = [(one.name, one.state, str(one.pid or "-"), output.when(one.since) or "-",
+             str(one.restarts), one.detail) for one in found]  # fmt: skip
+    heads = ("SERVICE", "STATE", "PID", "SINCE", "RESTARTS", "DETAIL")
+    output.table(heads, rows, right=(2, 4))
+
+
+def _json(one: Status) -> dict[str, Any]:
+    return {
+        "name": one.name,
+        "state": one.state,
+        "detail": one.detail,
+        "pid": one.pid or None,
+        "since": output.when(one.since),
+        "restarts": one.restarts,
+    }
+
+
+@services.command()
+@options.mutating
+@click.pass_obj
+def start(place: Place, how: How) -> int:
+    """Start them in a session of their own; what runs already is left alone. Asks nothing."""
+    engine = place.engine()
+    if how.dry_run:
+        return _dry("start the services", engine.control.status(), how)
+    from sbctui.engine.services.control import start_services
+
+    start_services(place.path)
+    _show(engine.control.status(), how.json)
+    return 0
+
+
+@services.command()
+@click.option("--cut", is_flag=True, help="Also when boards have their disks open.")
+@options.mutating
+@click.pass_obj
+def stop(place: Place, cut: bool, how: How) -> int:
+    """Stop them all. Refused while boards have their disks open."""
+    engine = place.engine()
+    boards = sorted({session.export for session in engine.control.sessions()})
+    if boards and not cut:
+        raise Refused(
+            f"{len(boards)} of the boards have their disk open ({', '.join(boards[:3])}"
+            f"{' …' if len(boards) > 3 else ''}); shut them down first, or say --cut"
+        )
+    title = "stop the services"
+    if how.dry_run:
+        return _dry(title, engine.control.status(), how)
+    if not how.yes:
+        lines = [title, *(f"  {name} loses its disk" for name in boards)]
+        output.error_lines(lines)
+        confirm(title, str(len(boards)) if boards else "")
+    from sbctui.engine.services.control import stop_services
+
+    stop_services(place.path, cut)
+    _show(engine.control.status(), how.json)
+    return 0
+
+
+def _dry(title: str, found: Sequence[Status], how: How) -> int:
+    if how.json:
+        plan = {"title": title, "services": [_json(one) for one in found]}
+        output.document({"plan": plan})
+    else:
+        output.lines([title, *(f"  {one.name}: {one.state} now" for one in found)])
+        output.lines(["dry run: nothing was changed"])
+    return 0
+
+
+@services.command()
+@options.mutating
+@click.pass_obj
+def apply(place: Place, how: How) -> int:
+    """Derive every file again from the nodes and make the daemons follow."""
+    from sbctui.engine.model.requests import ApplyServices
+
+    return act(place, lambda engine: ApplyServices(), how)
