@@ -21,7 +21,7 @@ from sbctui.engine.model.site import BOOT, Site
 from sbctui.engine.plan import RefreshServices
 from sbctui.engine.services.hosts import HostsDir
 from sbctui.engine.services.port import Changes, Control
-from sbctui.engine.services.storage import render_export
+from sbctui.engine.services.exportfile import render_export
 
 RENDERED = ("boot.scr", "boot.scr.uimg", "pxelinux.cfg")
 
