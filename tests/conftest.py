@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from tests import lab
 
 for _name in ("NO_COLOR", "FORCE_COLOR", "TEXTUAL_THEME", "SBCTUI_SITE", "XDG_RUNTIME_DIR"):
     os.environ.pop(_name, None)
@@ -18,13 +21,16 @@ settings.register_profile("here", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("here")
 
 
-def pytest_report_header() -> list[str]:
+def pytest_report_header() -> str:
     """What this kernel and user can do, probed once; tests that need more are skipped."""
-    try:
-        from tests import lab
-    except ImportError:
-        return []
-    return [f"lab: {line}" for line in lab.abilities()]
+    user = subprocess.run(["unshare", "-Ur", "true"], capture_output=True, check=False)
+    found = {
+        "private networks": lab.unable() or "yes",
+        "loop devices": "yes" if os.access("/dev/loop-control", os.W_OK) else "no",
+        "FUSE": "yes" if os.access("/dev/fuse", os.W_OK) else "no",
+        "user namespaces": "no" if user.returncode else "yes",
+    }
+    return "abilities: " + ", ".join(f"{what}: {how}" for what, how in found.items())
 
 
 @pytest.hookimpl(tryfirst=True)
