@@ -207,6 +207,14 @@ def start(
         )
 
 
+_detached: list[subprocess.Popen[bytes]] = []
+
+
+def detach(process: subprocess.Popen[bytes]) -> None:
+    """Let a started program outlive us; should it end first it is reaped at the next call."""
+    _detached[:] = [p for p in (*_detached, process) if p.poll() is None]
+
+
 def pipe(
     first: Sequence[str | os.PathLike[str]],
     second: Sequence[str | os.PathLike[str]],

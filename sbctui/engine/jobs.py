@@ -61,7 +61,9 @@ class Jobs:
 
     def create(self, plan: Plan, owner: Owner = None) -> str:
         """Write a new job's folder and plan; its id begins with the UTC time."""
-        job = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
+        now = datetime.now(UTC)
+        stamp = f"{now:%Y%m%dT%H%M%S}{now.microsecond // 1000:03d}Z"
+        job = f"{stamp}-{secrets.token_hex(2)}"
         path = self.folder / job
         make_dir(path, owner=owner)
         _put(path / "plan.json", plan.model_dump_json(by_alias=True).encode())
@@ -192,7 +194,8 @@ class Jobs:
     def spawn(self, job: str) -> None:
         """Start the job's process in a session of its own."""
         argv = [sys.executable, "-m", "sbctui", "--site", str(self.site), "job", "run", job]
-        commands.start(argv, log_file=self._path(job) / "output.log", cwd=None, env=_python())
+        log = self._path(job) / "output.log"
+        commands.detach(commands.start(argv, log_file=log, env=_python()))
 
     def prune(self) -> None:
         """Forget all but the newest jobs."""
