@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rich.style import Style
+from rich.cells import cell_len
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -11,18 +11,18 @@ from sbctui.widgets.rows import strip
 
 
 class Bar(Widget):
-    """One line of text, repainted only when it differs. ``right`` is flush right."""
+    """One line of text, repainted only when it differs; ``fill`` fills what is free."""
 
     DEFAULT_CSS = "Bar { height: 1; background: ansi_default; color: ansi_default; }"
 
-    def __init__(self, *, id: str | None = None, classes: str = "", look: Style | None = None):
+    def __init__(self, *, id: str | None = None, classes: str = "", fill: str = " ") -> None:
         super().__init__(id=id, classes=classes)
         self._left: Line = ()
         self._right: Line = ()
-        self._look = look
+        self._fill = fill
 
     def show(self, left: Line, right: Line = ()) -> None:
-        """Show a line; ``left`` is cut before ``right`` is."""
+        """Show a line, ``right`` flush right; ``left`` is cut before ``right`` is."""
         if (left, right) != (self._left, self._right):
             self._left, self._right = left, right
             self.refresh()
@@ -35,8 +35,10 @@ class Bar(Widget):
     def render_line(self, y: int) -> Strip:
         """The line (Textual's line API)."""
         width = self.size.width
-        tail = sum(len(t) for t, _ in self._right)
-        if not tail or tail >= width:
-            return strip(self._left or self._right, width, self._look)
-        right = strip(self._right, tail, self._look)
-        return Strip.join([strip(self._left, width - tail, self._look), right])
+        tail = sum(cell_len(t) for t, _ in self._right)
+        if tail >= width:
+            return strip(self._right, width)
+        used = sum(cell_len(t) for t, _ in self._left)
+        free = self._fill * max(0, width - tail - used)
+        left = strip((*self._left, (free, "dim")), width - tail)
+        return Strip.join([left, strip(self._right, tail)])

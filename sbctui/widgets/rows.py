@@ -6,7 +6,7 @@ so ten thousand rows cost no more than a screenful.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -23,6 +23,7 @@ from sbctui.format import Line
 
 Draw = Callable[[str, int], Line]
 """Key and width in columns → the line; called for visible rows only."""
+Stands = Callable[[str], bool]
 
 STYLES: dict[str, Style] = {
     "": Style(),
@@ -107,21 +108,25 @@ class Rows(ScrollView, can_focus=True):
 
     def position(self, key: str) -> int:
         """The row of a key, -1 when it is not there."""
+        return self._index_of_all().get(key, -1)
+
+    def _index_of_all(self) -> dict[str, int]:
         if self._index is None:
             self._index = {k: i for i, k in enumerate(self._keys)}
-        return self._index.get(key, -1)
+        return self._index
 
-    def show(self, keys: Sequence[str], draw: Draw, standing: Collection[str] | None = None) -> int:
+    def show(self, keys: Sequence[str], draw: Draw, stands: Stands | None = None) -> int:
         """Show these rows; repaints what differs only. The number of marks that went.
 
-        Marks of rows that are only filtered away stay: ``standing`` are the keys that still
-        exist (``keys`` when None).
+        Marks of rows that are only filtered away stay: ``stands`` says of a key whether what
+        it names still exists.
         """
         self._draw = draw
         before = len(self.marks)
         if keys != self._keys:
             self._replace(keys)
-            self.marks &= set(keys if standing is None else standing)
+        exists = stands or self._index_of_all().__contains__
+        self.marks = {k for k in self.marks if exists(k)}
         for y in range(self.size.height):
             index = self.scroll_offset.y + y
             if self._state(index) != self._shown.get(index):

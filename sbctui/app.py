@@ -1,0 +1,296 @@
+"""The console: wires engine, screens and keys, and no more."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+import traceback
+from collections.abc import Callable, Coroutine, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from textual import events
+from textual.app import App
+from textual.binding import Binding, BindingType
+from textual.driver import Driver
+from textual.notifications import SeverityLevel
+
+from sbctui.feeds import Feeds
+from sbctui.messages import Changed, World, in_thread
+from sbctui.screens.home import HomeScreen
+
+if TYPE_CHECKING:
+    from sbctui.engine.engine import Engine
+    from sbctui.engine.model.requests import Request
+    from sbctui.engine.plan import Plan
+    from sbctui.screens.job_view import JobView
+
+_TICK = 0.25
+_TOO_MANY = 20
+Build = Callable[["Engine"], "Request"]
+"""Makes a request, in a thread: it may look at files."""
+
+
+class SbcApp(App[int]):
+    """One site on the screen. The engine is only ever called in threads."""
+
+    CSS_PATH = "app.tcss"
+    TITLE = "sbctui"
+    ENABLE_COMMAND_PALETTE = False
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+l", "redraw", show=False, priority=True)]
+
+    def __init__(self, path: Path, driver_class: type[Driver] | None = None) -> None:
+        super().__init__(ansi_color=True, driver_class=driver_class)
+        self.theme = "ansi-dark"
+        self.draft = ""
+        self.crashes: list[Path] = []
+        self._crashed_at = 0.0
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.feeds = Feeds(path, self._publish, self._job_ended, self.report_crash)
+
+    def on_mount(self) -> None:
+        """Show home at once; the engine is loaded behind it."""
+        self.push_screen(HomeScreen(self.feeds.world))
+        self.call_after_refresh(lambda: self.background(self._open()))
+
+    async def _open(self) -> None:
+        from sbctui.engine.errors import NotASite, SbcError
+
+        try:
+            await self.feeds.open()
+        except NotASite as error:
+            from sbctui.screens.start import StartScreen
+
+            self.push_screen(StartScreen(self.feeds.path, str(error)), self._site_made)
+        except (SbcError, OSError) as error:
+            self.exit(1, message=str(error))
+        else:
+            self.set_interval(_TICK, self.feeds.tick)
+
+    def _site_made(self, made: bool | None) -> None:
+        if made:
+            self.background(self._open())
+        else:
+            self.exit(0)
+
+    def _publish(self, world: World) -> None:
+        for screen in self.screen_stack:
+            screen.post_message(Changed(world))
+
+    def _job_ended(self, job: JobView) -> None:
+        from sbctui.screens.job import ending
+
+        text, severity = ending(job)
+        levels: dict[str, SeverityLevel] = {"information": "information", "error": "error"}
+        hint = "" if severity == "information" else "; enter on it in pane 4 shows all"
+        self.notify(text + hint, severity=levels[severity], markup=False)
+
+    # ── what screens call ─────────────────────────────────────────────────────────────────
+
+    def background(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run a coroutine that outlives the screen it was started from."""
+
+        async def guarded() -> None:
+            try:
+                await work
+            except Exception as error:  # noqa: BLE001 - shown and saved; the app goes on
+                self.report_crash(error)
+
+        task = asyncio.create_task(guarded())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def offer(
+        self,
+        build: Build,
+        *,
+        refused: Callable[[str], None] | None = None,
+        done: Callable[[str | None], None] | None = None,
+    ) -> None:
+        """Plan a request, show the plan, start it on y.
+
+        ``refused`` gets the sentence when there is no plan (a toast when None); ``done`` gets
+        the job's id, or None when the plan was left.
+        """
+        self.background(self._offer(build, refused or self._refuse, done))
+
+    async def _offer(
+        self,
+        build: Build,
+        refused: Callable[[str], None],
+        done: Callable[[str | None], None] | None,
+    ) -> None:
+        from sbctui.engine.errors import SbcError
+        from sbctui.screens.plan import PlanScreen
+
+        engine = self.feeds.engine
+        if engine is None:
+            return
+        try:
+            plan = await in_thread(lambda: engine.plan(build(engine)))
+        except (SbcError, OSError) as error:
+            refused(str(error))
+            return
+        if not plan.units:
+            refused(f"{plan.title}: there is nothing to do")
+            return
+        answer = self.push_screen(PlanScreen(plan), wait_for_dismiss=True)
+        job = await self._start(plan) if await answer else None
+        if done is not None:
+            done(job)
+
+    async def _start(self, plan: Plan) -> str | None:
+        from sbctui.engine.errors import SbcError
+
+        engine = self.feeds.engine
+        assert engine is not None
+        try:
+            job = await in_thread(lambda: engine.start(plan))
+        except (SbcError, OSError) as error:
+            self._refuse(str(error))
+            return None
+        self.feeds.hurry("jobs")
+        return job
+
+    def _refuse(self, reason: str) -> None:
+        self.notify(reason, title="not possible", severity="warning", timeout=10, markup=False)
+
+    def stop_job(self, job: str) -> None:
+        """Ask a job to stop, and say what that means."""
+        engine = self.feeds.engine
+
+        async def stop() -> None:
+            from sbctui.engine.errors import SbcError
+
+            assert engine is not None
+            try:
+                await in_thread(lambda: engine.cancel(job))
+            except SbcError as error:
+                self._refuse(str(error))
+            else:
+                self.notify("stopping: what is done stays, the rest is dropped", markup=False)
+
+        self.background(stop())
+
+    def bulk(self, names: Sequence[str], text: str) -> None:
+        """Open bulk creation for the root of the first name, with ``text`` in it."""
+        from sbctui.screens.bulk import BulkScreen
+        from sbctui.screens.reasons import parent
+
+        site = self.feeds.world.site
+        if site is None or isinstance(self.screen, BulkScreen):
+            return
+        root = parent(site, names[0]) if names else ""
+        text = text or self.draft
+        self.push_screen(BulkScreen(site, root, text.replace("\r\n", "\n").replace("\r", "\n")))
+
+    def show_row(self, key: str) -> None:
+        """Show all about a row of home."""
+        from sbctui.screens.about import show
+
+        show(self, self.feeds.world, key)
+
+    def do(self, action: str, names: Sequence[str], asking: Sequence[str]) -> None:
+        """Begin an action of ``actions.ACTIONS`` on these nodes or unknown boards."""
+        from sbctui.screens.verbs import VERBS
+
+        VERBS[action](self, tuple(names), tuple(asking))
+
+    # ── leaving, repainting, failing ──────────────────────────────────────────────────────
+
+    async def action_quit(self) -> None:
+        """Leave; asks when jobs run."""
+        from sbctui.screens.leaving import LeavingScreen
+
+        running = [j for j in self.feeds.world.jobs if j.running]
+        if not running:
+            self.exit(0)
+            return
+        self.push_screen(LeavingScreen(running), self._leave)
+
+    def _leave(self, answer: str | None) -> None:
+        if answer == "stop":
+            for job in self.feeds.world.jobs:
+                if job.running:
+                    self.stop_job(job.id)
+            self.set_timer(0.5, lambda: self.exit(0))
+        elif answer == "leave":
+            self.exit(0)
+
+    def on_unmount(self) -> None:
+        """Stop following; nothing is waited for."""
+        self.feeds.close()
+
+    def action_redraw(self) -> None:
+        """Send the whole screen again."""
+        self._forget()
+        self.screen.refresh(layout=True)
+
+    def on_resize(self, event: events.Resize) -> None:
+        """A resized terminal may have torn anything."""
+        self._forget()
+
+    def _forget(self) -> None:
+        forget = getattr(self._driver, "forget", None)
+        if forget is not None:
+            forget()
+
+    def report_crash(self, error: Exception) -> None:
+        """Save the traceback and say where; the app goes on."""
+        path = _save(error)
+        self.crashes.append(path)
+        self.notify(
+            f"{type(error).__name__}: {error}\nsaved in {path}",
+            title="a fault in sbctui; it goes on",
+            severity="error",
+            timeout=20,
+            markup=False,
+        )
+
+    def _handle_exception(self, error: Exception) -> None:
+        now = time.monotonic()
+        if now - self._crashed_at > 10:
+            self._crashed_at, self._crash_count = now, 0
+        self._crash_count += 1
+        if not self._running or self._crash_count > _TOO_MANY:
+            super()._handle_exception(error)
+        else:
+            self.report_crash(error)
+
+    _crash_count = 0
+
+
+def _save(error: Exception) -> Path:
+    """Write a traceback where only this user reads it; the file."""
+    base = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local/state")
+    folder = Path(base) / "sbctui"
+    path = folder / f"fault-{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}.txt"
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with open(path, "a", encoding="utf-8", opener=_private) as file:
+            file.writelines(traceback.format_exception(error))
+    except OSError:
+        return Path("nowhere: the folder can't be written")
+    return path
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+def _driver() -> type[Driver] | None:
+    """The driver that sends differences; the stock one with SBCTUI_DRIVER=stock."""
+    if os.environ.get("SBCTUI_DRIVER") == "stock":
+        return None
+    from sbctui.widgets.diff_driver import DiffDriver
+
+    return DiffDriver
+
+
+def run_app(site_path: Path) -> int:
+    """Run the console on a site until it is left; the exit code."""
+    app = SbcApp(site_path, _driver())
+    over_ssh = "SSH_CONNECTION" in os.environ or "SSH_TTY" in os.environ
+    result = app.run(mouse=not over_ssh)
+    return result if result is not None else app.return_code or 0

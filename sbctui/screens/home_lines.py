@@ -1,0 +1,317 @@
+"""The home screen's rows as keys and lines; pure functions of one Site.
+
+A key is ``root:NAME``, ``leaf:NAME``, ``broken:NAME``, ``stray:PATH``, ``seen:MAC`` or
+``group:WHAT``. Every string from outside is cleaned here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from sbctui import format as fmt
+from sbctui.engine.model.text import clean
+from sbctui.format import Line
+
+if TYPE_CHECKING:
+    from sbctui.engine.model.site import Node, Seen, Site
+
+STATES = {
+    "unallocated": "free",
+    "allocated": "alloc",
+    "parent": "",
+    "leaf": "",
+    "orphan": "orphan",
+    "mis-parented": "mis-par",
+    "broken": "broken",
+    "half-made": "half",
+}
+"""Short words for the derived states."""
+TONES = {
+    "up": "good",
+    "dhcp": "warn",
+    "orphan": "bad",
+    "mis-par": "bad",
+    "broken": "bad",
+    "ask": "warn",
+}
+"""Tones of state words."""
+
+
+def name_of(key: str) -> str:
+    """What follows the kind in a key: a node's name, a path or a MAC."""
+    return key.partition(":")[2]
+
+
+def board(site: Site, node: Node) -> str:
+    """What is known of a node's board: ``up`` (it has its disk open), ``dhcp``, ``off``."""
+    if node.config.mac is None:
+        return ""
+    if site.sessions_of.get(node.config.export):
+        return "up"
+    return "dhcp" if _lease_left(site, node.config.mac) > 0 else "off"
+
+
+def word(site: Site, name: str) -> str:
+    """A node's state in one short word: what is wrong with it first, then its board."""
+    state = STATES[site.state(name)]
+    if name in site.broken or state in ("orphan", "mis-par", "free"):
+        return state
+    return board(site, site.nodes[name])
+
+
+def _lease_left(site: Site, mac: str) -> float:
+    return _leases(site).get(mac, 0.0)
+
+
+def _leases(site: Site) -> Mapping[str, float]:
+    """MAC → seconds its lease still runs."""
+    return _lease_table(site.facts.leases, site.facts.now)
+
+
+@lru_cache(2)
+def _lease_table(leases: tuple[object, ...], now: float) -> Mapping[str, float]:
+    table: dict[str, float] = {}
+    for lease in leases:
+        expires = getattr(lease, "expires", 0)
+        table[str(getattr(lease, "mac", ""))] = expires - now if expires else 1.0
+    return table
+
+
+def seen(site: Site, node: Node) -> str:
+    """When a board was last heard of: ``now`` while it has its disk open, an age, or ``-``."""
+    mac = node.config.mac
+    if mac is None:
+        return "-"
+    if site.sessions_of.get(node.config.export):
+        return "now"
+    left = _lease_left(site, mac)
+    if not left:
+        return "-"
+    return _calm_age(site.settings.network.lease_seconds - left)
+
+
+def _calm_age(seconds: float) -> str:
+    """An age that does not tick every second."""
+    return "<1m" if seconds < 60 else fmt.age(seconds)
+
+
+def kept(node: Node) -> int:
+    """Bytes a node's disk takes (shared ones counted), 0 when it is missing."""
+    return node.disk.allocated if node.disk else 0
+
+
+def orphans(site: Site) -> list[Node]:
+    """Leaves that no root lists."""
+    return [n for n in site.leaves if n.name not in site.listed_by]
+
+
+# ── the tree ──────────────────────────────────────────────────────────────────────────────
+
+
+def tree(site: Site, opened: Collection[str], passed: Collection[str] | None) -> list[str]:
+    """The tree's keys: what is wrong first, then the roots with the leaves of the open ones.
+
+    ``passed`` are the nodes that a filter lets through (None = no filter); their roots stay.
+    """
+    keys: list[str] = []
+    for group, members in (
+        ("orphans", [f"leaf:{n.name}" for n in orphans(site)]),
+        ("broken", [f"broken:{name}" for name in sorted(site.broken)]),
+        ("strays", [f"stray:{s.path}" for s in site.strays if not s.live]),
+    ):
+        members = [k for k in members if passed is None or name_of(k) in passed]
+        if members:
+            keys.append(f"group:{group}")
+            if passed is not None or f"group:{group}" in opened:
+                keys += members
+    for root in site.roots:
+        inside = sorted(c for c in root.config.children.values() if c in site.nodes)
+        if passed is not None:
+            inside = [c for c in inside if c in passed]
+            if not inside and root.name not in passed:
+                continue
+        keys.append(f"root:{root.name}")
+        if passed is not None or f"root:{root.name}" in opened:
+            keys += [f"leaf:{c}" for c in inside]
+    return keys
+
+
+def tree_line(site: Site, key: str, width: int, opened: Collection[str]) -> Line:
+    """One line of the tree."""
+    kind, _, name = key.partition(":")
+    if kind == "group":
+        return _group_line(site, name, width, key in opened)
+    if kind == "stray":
+        stray = next((s for s in site.strays if s.path == name), None)
+        return _columns(f"  {clean(name)}", fmt.size(stray.allocated if stray else 0), "", width)
+    if kind == "broken":
+        broken = site.broken.get(name)
+        size = fmt.size(broken.allocated) if broken else ""
+        return _columns(f"  {clean(name)}", size, "broken", width)
+    node = site.nodes.get(name)
+    if node is None:
+        return ((clean(name), "dim"),)
+    state = word(site, name)
+    if kind == "leaf":
+        return _columns(f"  {clean(node.config.hostname)}", fmt.size(kept(node)), state, width)
+    children = len(node.config.children)
+    sign = ("v" if key in opened else ">") if children else "-"
+    tail = str(children) if children and state != "mis-par" else state
+    return _columns(f"{sign} {clean(name)}", fmt.size(kept(node)), tail, width)
+
+
+def _group_line(site: Site, group: str, width: int, is_open: bool) -> Line:
+    count, size = wrong(site)[group]
+    sign = "v" if is_open else ">"
+    return _columns(f"{sign} ! {group} ({count})", fmt.size(size), "", width, "bad")
+
+
+def _columns(left: str, size: str, tail: str, width: int, tone: str = "") -> Line:
+    narrow = width < 34
+    end = f" {size:>5} {tail:<{5 if narrow else 8}}"
+    room = max(4, width - len(end))
+    return (
+        (f"{fmt.cut(left, room):<{room}} ", tone),
+        (f"{size:>5} ", ""),
+        (f"{tail:<{5 if narrow else 8}}"[: width - room - 7], TONES.get(tail, "dim")),
+    )
+
+
+# ── allocations ───────────────────────────────────────────────────────────────────────────
+
+
+def allocations(site: Site, passed: Collection[str] | None) -> list[str]:
+    """Unknown boards that ask, then every node with a MAC, by shown name."""
+    asking = [f"seen:{s.mac}" for s in site.facts.seen]
+    nodes = [n for n in site.nodes.values() if n.config.mac is not None]
+    nodes.sort(key=lambda n: (n.config.hostname, n.name))
+    keys = asking + [f"{n.config.kind}:{n.name}" for n in nodes]
+    return keys if passed is None else [k for k in keys if name_of(k) in passed]
+
+
+def allocation_line(site: Site, key: str, width: int) -> Line:
+    """One line of the allocations: MAC, name, (root, address, group,) state, size, seen."""
+    kind, _, name = key.partition(":")
+    wide = width >= 84
+    if kind == "seen":
+        asking = next((s for s in site.facts.seen if s.mac == name), None)
+        ago = fmt.age(site.facts.now - asking.last) if asking else "-"
+        note = _asked(asking) if wide and asking else ""
+        return _allocation(clean(name), "(none)", ("", "", note), "ask", "-", ago, width)
+    node = site.nodes.get(name)
+    if node is None:
+        return ((clean(name), "dim"),)
+    config = node.config
+    root = next(iter(site.listed_by.get(name, ())), "") if kind == "leaf" else "(itself)"
+    more = (clean(root), str(config.ip or "-"), clean(" ".join((config.group, config.notes))))
+    shown = clean(config.hostname)
+    size = fmt.size(kept(node)) if node.disk else "none"
+    state = word(site, name)
+    return _allocation(str(config.mac), shown, more, state, size, seen(site, node), width)
+
+
+def _asked(asking: Seen) -> str:
+    times = "once" if asking.count == 1 else f"{asking.count} times"
+    return clean(f"asked {times}, no node {asking.vendor_class}")
+
+
+def allocation_head(width: int) -> Line:
+    """The column names over the allocations."""
+    titles = ("ROOT", "ADDRESS", "GROUP, NOTES")
+    return tuple(
+        (t, "dim") for t, _ in _allocation("MAC", "NAME", titles, "ST", "SIZE", "SEEN", width)
+    )
+
+
+def _allocation(
+    mac: str,
+    name: str,
+    more: tuple[str, str, str],
+    state: str,
+    size: str,
+    ago: str,
+    width: int,
+) -> Line:
+    root, ip, note = more
+    tail = f" {size:>5} {ago:>4}"
+    fixed = 17 + 1 + 1 + 6 + len(tail)
+    if width >= 84:
+        spare = width - fixed - 16 - 1 - 14
+        room, last = max(10, min(20, spare // 2)), max(0, spare - max(10, min(20, spare // 2)))
+        middle = f" {fmt.cut(root, 13):<14}{ip:<16}"
+    else:
+        room, last, middle = max(6, width - fixed), 0, ""
+    return (
+        (f"{fmt.cut(mac, 17):<17} {fmt.cut(name, room):<{room}}", ""),
+        (middle, "dim"),
+        (f" {state:<6}", TONES.get(state, "dim")),
+        (tail, ""),
+        (f"  {fmt.cut(note.strip(), last)}" if last else "", "dim"),
+    )
+
+
+# ── counts and disk ───────────────────────────────────────────────────────────────────────
+
+
+def wrong(site: Site) -> dict[str, tuple[int, int]]:
+    """What is wrong at a glance: kind → count and bytes, only kinds that occur."""
+    lost = orphans(site)
+    strays = [s for s in site.strays if not s.live]
+    counts = {
+        "orphans": (len(lost), sum(map(kept, lost))),
+        "broken": (len(site.broken), sum(b.allocated for b in site.broken.values())),
+        "strays": (len(strays), sum(s.allocated for s in strays)),
+    }
+    return {k: v for k, v in counts.items() if v[0]}
+
+
+def header(site: Site, path: str, width: int) -> tuple[Line, Line]:
+    """The top line: name and counts left, the disk right."""
+    up = sum(1 for n in site.nodes.values() if site.sessions_of.get(n.config.export))
+    facts = site.facts
+    roots = fmt.plural(len(site.roots), "root")
+    counts = f"{roots} {fmt.plural(len(site.leaves), 'leaf')} {up} up"
+    full = 100 * (facts.total_bytes - facts.free_bytes) // max(1, facts.total_bytes)
+    right = f"disk {full}%  {fmt.size(facts.free_bytes)} free  {'RW' if facts.writable else 'RO'} "
+    room = max(4, width - len(counts) - len(right) - 14)
+    name = fmt.cut(clean(path), room)
+    return ((" sbctui ", "bar"), (f" {name}  ", "key"), (counts, "")), ((right, ""),)
+
+
+def disk_lines(site: Site, width: int) -> list[Line]:
+    """The disk pane: the file system, then what the roots and their leaves hold."""
+    facts = site.facts
+    used = facts.total_bytes - facts.free_bytes
+    where = f"{facts.filesystem or '?'}, clones by {facts.store}"
+    tail = f" {fmt.size(used)} of {fmt.size(facts.total_bytes)}, {fmt.size(facts.free_bytes)} free"
+    length = max(8, min(40, width - len(where) - len(tail) - 4))
+    first: Line = (
+        (f"{where}  ", ""),
+        (fmt.bar(used, facts.total_bytes, length), "head"),
+        (tail, "bad" if facts.free_bytes * 20 < facts.total_bytes else ""),
+    )
+    return [first, *_held(site, width)]
+
+
+def _held(site: Site, width: int) -> Iterable[Line]:
+    lost = wrong(site).get("orphans", (0, 0))[1]
+    leaves = sum(map(kept, site.leaves))
+    trash = sum(t.allocated for t in site.trash)
+    parts = [
+        f"roots {fmt.size(sum(map(kept, site.roots)))}",
+        f"leaves {fmt.size(leaves)} of {fmt.size(sum(_apparent(n) for n in site.leaves))} sparse",
+        *([f"orphans {fmt.size(lost)}"] if lost else []),
+        *([f"trash {fmt.size(trash)} ({len(site.trash)})"] if site.trash else []),
+    ]
+    yield ((fmt.cut("  ".join(parts), width), ""),)
+    for root in sorted(site.roots, key=kept, reverse=True):
+        children = [site.nodes[c] for c in root.config.children.values() if c in site.nodes]
+        own = f"{fmt.size(kept(root)):>5} of {fmt.size(_apparent(root)):<5}"
+        held = f"  leaves {fmt.size(sum(map(kept, children))):>5}" if children else ""
+        yield ((f"  {fmt.cut(clean(root.name), 24):<24} {own}{held}", ""),)
+
+
+def _apparent(node: Node) -> int:
+    return node.disk.apparent if node.disk else 0

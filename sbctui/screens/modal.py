@@ -1,0 +1,137 @@
+"""What all dialogs share: a box in the middle, a title, lines that wrap, a line of keys."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, ClassVar, TypeVar, cast
+
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+from textual.widget import Widget
+
+from sbctui.format import Line, Span
+from sbctui.widgets.bars import Bar
+from sbctui.widgets.rows import Rows
+
+if TYPE_CHECKING:
+    from sbctui.app import SbcApp
+
+T = TypeVar("T")
+
+
+def keys_line(*pairs: tuple[str, str]) -> Line:
+    """Keys and what they do, for the bottom of a dialog or screen."""
+    spans: list[Span] = []
+    for key, text in pairs:
+        spans += [(" ", ""), (key, "head"), (f" {text} ", "")]
+    return tuple(spans)
+
+
+def wrapped(lines: Iterable[Line], width: int) -> list[Line]:
+    """The same lines in at most ``width`` columns; a continued line is indented."""
+    made: list[Line] = []
+    for line in lines:
+        text = "".join(t for t, _ in line)
+        if len(text) <= width or not line:
+            made.append(line)
+            continue
+        head, (last, tone) = line[:-1], line[-1]
+        used = sum(len(t) for t, _ in head)
+        indent = used if used and used < width // 2 else 4
+        room = max(10, width - indent)
+        first, *rest = textwrap.wrap(last, max(10, width - used), drop_whitespace=False) or [""]
+        rest = textwrap.wrap(" ".join(rest), room)
+        made.append((*head, (first, tone)))
+        made += [((" " * indent, ""), (part.strip(), tone)) for part in rest]
+    return made
+
+
+class Lines(Rows):
+    """Lines that are only read: they wrap, and the keys that move scroll."""
+
+    def __init__(self, *, id: str) -> None:
+        super().__init__(id=id, cursor=False)
+        self._given: Sequence[Line] = ()
+
+    def put(self, lines: Sequence[Line]) -> None:
+        """Show these lines."""
+        self._given = lines
+        shown = wrapped(lines, max(20, self.size.width))
+        self.show([str(i) for i in range(len(shown))], lambda key, _: shown[int(key)])
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Wrap anew."""
+        super().on_resize(event)
+        self.put(self._given)
+
+    def action_move(self, step: int) -> None:
+        """Scroll by lines."""
+        self._scroll(self.scroll_offset.y + step)
+
+    def action_page(self, step: int) -> None:
+        """Scroll by half a box."""
+        self._scroll(self.scroll_offset.y + step * max(1, self.size.height // 2))
+
+    def action_end(self, last: int) -> None:
+        """Scroll to the beginning or the end."""
+        self._scroll(len(self.keys) if last else 0)
+
+
+class Modal(ModalScreen[T]):
+    """A dialog. ``body`` gives its widgets; Esc leaves it with nothing done."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", show=False)]
+
+    def __init__(self, title: str, tone: str = "head") -> None:
+        super().__init__()
+        self._title: Line = ((f" {title} ", tone),)
+
+    @property
+    def sbc(self) -> SbcApp:
+        """The app."""
+        return cast("SbcApp", self.app)
+
+    def compose(self) -> ComposeResult:
+        """The box."""
+        with Vertical(id="box"):
+            title = Bar(id="title")
+            title.show(self._title)
+            yield title
+            yield from self.body()
+
+    def body(self) -> Iterable[Widget]:
+        """What stands in the box."""
+        return ()
+
+    def action_leave(self) -> None:
+        """Close, with nothing done."""
+        self.dismiss(None)
+
+
+class TextModal(Modal[None]):
+    """Text to read: help, a whole log line, everything about a node."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("q,enter", "leave", show=False)]
+
+    def __init__(self, title: str, lines: Sequence[Line]) -> None:
+        super().__init__(title)
+        self._lines = lines
+
+    def body(self) -> Iterable[Widget]:
+        """The lines and the way out."""
+        self.text = Lines(id="text")
+        yield self.text
+        keys = Bar(id="keys")
+        keys.show(keys_line(("esc", "back"), ("j k", "scroll")))
+        yield keys
+
+    def on_mount(self) -> None:
+        """As high as the text, when that fits."""
+        width = max(20, min(96, self.app.size.width - 6) - 4)
+        self.text.styles.height = min(len(wrapped(self._lines, width)), self.app.size.height - 6)
+        self.text.put(self._lines)
+        self.text.focus()

@@ -1,0 +1,143 @@
+"""A pane: its title row with the number that focuses it, column names, and its rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from textual import events
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.message import Message
+
+from sbctui.format import Line
+from sbctui.widgets.bars import Bar
+from sbctui.widgets.rows import Draw, Rows, Stands
+
+
+class Pane(Vertical):
+    """One pane of a screen. While its filter is being typed, keys go into the title row."""
+
+    DEFAULT_CSS = "Pane { height: 1fr; width: 1fr; }"
+
+    @dataclass
+    class Filtered(Message):
+        """The filter's text changed."""
+
+        pane: Pane
+        text: str
+
+    def __init__(
+        self,
+        number: int,
+        title: str,
+        *,
+        id: str,
+        markable: Callable[[str], bool] | None = None,
+        cursor: bool = True,
+        head: Callable[[int], Line] | None = None,
+    ) -> None:
+        super().__init__(id=id)
+        self._number = number
+        self._title = title
+        self._head = head
+        self._note: Line = ()
+        self.filter = ""
+        self.typing = False
+        self.rows = Rows(id=f"{id}-rows", markable=markable, cursor=cursor)
+        self._bar = Bar(classes="title", fill="─")
+        self._columns = Bar(classes="columns")
+
+    def compose(self) -> ComposeResult:
+        """Title, column names when there are any, rows."""
+        yield self._bar
+        if self._head is not None:
+            yield self._columns
+        yield self.rows
+
+    def show(
+        self,
+        keys: Sequence[str],
+        draw: Draw,
+        *,
+        stands: Stands | None = None,
+        note: Line = (),
+    ) -> int:
+        """Show rows; ``note`` stands in the title (a source that is late). Marks that went."""
+        self._note = note
+        gone = self.rows.show(keys, draw, stands)
+        self.title()
+        return gone
+
+    def title(self) -> None:
+        """Draw the title row anew."""
+        rows, focused = self.rows, self.rows.has_focus
+        tone = "bar" if focused else "head"
+        number = f" {self._number} " if self._number else " "
+        left: list[tuple[str, str]] = [(f"{number}{self._title} ", tone)]
+        if self.typing or self.filter:
+            left.append((f" /{self.filter}{'_' if self.typing else ''} ", "warn"))
+        left += self._note
+        total, at = len(rows.keys), rows.position(rows.cursor) + 1
+        right: list[tuple[str, str]] = []
+        if rows.marks:
+            right.append((f" {len(rows.marks)} marked ", "warn"))
+        if total > rows.size.height > 0:
+            right.append((f" {at}/{total} ", "dim"))
+        self._bar.show(tuple(left), tuple(right))
+        if self._head is not None:
+            self._columns.show(((" " * 2, ""), *self._head(self.size.width - 2)))
+
+    def start_filter(self) -> None:
+        """Take the next keys as the filter's text."""
+        self.typing = True
+        self.rows.focus()
+        self.title()
+
+    def set_filter(self, text: str, *, typing: bool = False) -> None:
+        """Filter by ``text``; empty shows all."""
+        changed = text != self.filter
+        self.filter, self.typing = text, typing
+        self.title()
+        if changed:
+            self.post_message(self.Filtered(self, text))
+
+    def on_key(self, event: events.Key) -> None:
+        """Edit the filter while it is being typed."""
+        if not self.typing:
+            return
+        if event.key in ("enter", "escape", "tab", "down", "up"):
+            self.set_filter("" if event.key == "escape" else self.filter)
+            if event.key in ("down", "up"):
+                return
+        elif event.key in ("backspace", "ctrl+h"):
+            self.set_filter(self.filter[:-1], typing=True)
+        elif event.key == "ctrl+u":
+            self.set_filter("", typing=True)
+        elif event.character and event.is_printable:
+            self.set_filter(self.filter + event.character, typing=True)
+        else:
+            return
+        event.stop()
+        event.prevent_default()
+
+    def on_descendant_focus(self) -> None:
+        """The focused pane's title looks different."""
+        self.title()
+
+    def on_descendant_blur(self) -> None:
+        """The focused pane's title looks different; a half-typed filter stays in force."""
+        self.typing = False
+        self.title()
+
+    def on_rows_moved(self) -> None:
+        """The title says where the cursor is."""
+        self.title()
+
+    def on_rows_marked(self) -> None:
+        """The title counts the marks."""
+        self.title()
+
+    def on_resize(self) -> None:
+        """Column names follow the width."""
+        self.title()
