@@ -33,6 +33,7 @@ class Found:
     filesystem: str | None = None
     promise: Promise | None = None
     personalised: tuple[str, ...] | None = None
+    host_key: str = ""
     base: Path | None = None
     data: dict[str, str] = field(default_factory=dict)
 

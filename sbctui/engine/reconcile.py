@@ -62,6 +62,7 @@ def reconcile(
     }
     wanted = None if keys is None else {f"{key}.json" for key in keys}
     _files(folder / "exports", files, wanted, owner)
+    _put(folder / "known_hosts", known_hosts(site), owner)
     applied = control.apply()
     added = hosts.reconcile(derived.hosts, keys)
     return Changes(
@@ -77,6 +78,16 @@ def _keys(site: Site, before: Site | None, names: Collection[str]) -> frozenset[
     sites = (site,) if before is None else (site, before)
     found = {s.nodes[name].config.export for s in sites for name in names if name in s.nodes}
     return frozenset(found - {""})
+
+
+def known_hosts(site: Site) -> bytes:
+    """The host keys that personalising made, for our ssh (sshd(8), SSH_KNOWN_HOSTS)."""
+    lines = [
+        f"{n.config.ip},{n.config.hostname} {n.config.host_key}\n"
+        for n in site.nodes.values()
+        if n.config.host_key and n.config.ip
+    ]
+    return "".join(sorted(lines)).encode()
 
 
 def _boot(site: Site, derived: Derived, names: Collection[str], owner: Owner) -> None:

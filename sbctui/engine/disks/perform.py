@@ -95,8 +95,7 @@ def personalise_disk(action: PersonaliseDisk, ctx: Context) -> Undo:
         disk, format, ctx.found.base, action.hostname, action.what, stop=ctx.stop, log=ctx.log
     )
     ctx.found.personalised = result.done
-    if result.public_key:
-        ctx.found.data["ssh_host_key"] = result.public_key
+    ctx.found.host_key = result.public_key
     if result.left_out:
         left = ", ".join(name.replace("_", " ") for name in result.left_out)
         ctx.warn(f"{action.hostname}: {left} not written into its disk: {result.why}")

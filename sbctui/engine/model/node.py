@@ -84,7 +84,7 @@ class NodeConfig(_Stored):
 
     ``children`` (roots only) maps MAC → leaf folder and is the authority on parentage; a
     leaf's ``parent`` is a hint for re-attaching. ``mac`` and ``ip`` are set on every leaf and
-    on an allocated root.
+    on an allocated root. ``host_key`` is the public SSH key that personalising made.
     """
 
     schema_: Literal[1] = Field(default=1, alias="schema")
@@ -105,6 +105,7 @@ class NodeConfig(_Stored):
     store: StoreKind | Literal[""] = ""
     promise: Promise = ""
     personalised: tuple[str, ...] = ()
+    host_key: str = Field(default="", pattern=r"\A(?:ssh-ed25519 [A-Za-z0-9+/]{20,200}={0,2})?\Z")
 
     model_config = ConfigDict(frozen=True, extra="allow", populate_by_name=True)
 

@@ -95,6 +95,8 @@ def _as_found(config: NodeConfig, ctx: Context) -> NodeConfig:
         changes["promise"] = found.promise
     if found.personalised is not None:
         changes["personalised"] = found.personalised
+    if found.host_key:
+        changes["host_key"] = found.host_key
     if found.filesystem is not None:
         changes["disk"] = config.disk.model_copy(update={"filesystem": found.filesystem})
     return config.model_copy(update=changes)
@@ -206,7 +208,8 @@ def drain(action: DrainExport, ctx: Context) -> Undo:
 def reboot(action: RebootBoard, ctx: Context) -> Undo:
     """Ask a board to reboot; what came of it goes into the unit's result."""
     target = f"{action.user}@{action.ip}"
-    options = ("-o", "BatchMode=yes", "-o", f"ConnectTimeout={_SSH_TIMEOUT}")
+    known = f"UserKnownHostsFile=~/.ssh/known_hosts {ctx.site.path}/derived/known_hosts"
+    options = ("-o", "BatchMode=yes", "-o", f"ConnectTimeout={_SSH_TIMEOUT}", "-o", known)
     try:
         done = commands.run(
             ["ssh", *options, "--", target, "reboot"],
