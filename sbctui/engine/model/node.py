@@ -105,7 +105,7 @@ class NodeConfig(_Stored):
     store: StoreKind | Literal[""] = ""
     promise: Promise = ""
     personalised: tuple[str, ...] = ()
-    host_key: str = Field(default="", pattern=r"\A(?:ssh-ed25519 [A-Za-z0-9+/]{20,200}={0,2})?\Z")
+    host_key: str = Field(default="", pattern=r"^(?:ssh-ed25519 [A-Za-z0-9+/]{20,200}={0,2})?$")
 
     model_config = ConfigDict(frozen=True, extra="allow", populate_by_name=True)
 
