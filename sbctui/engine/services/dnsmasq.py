@@ -21,11 +21,13 @@ from sbctui.engine.model.settings import Settings
 from sbctui.engine.model.text import clean
 from sbctui.engine.services import dnsmasq_net as net
 from sbctui.engine.services.dnsmasq_config import DnsmasqConfig, parse, render
-from sbctui.engine.services.hosts import read_host
+from sbctui.engine.services.dnsmasq_log import split
+from sbctui.engine.services.hosts import log_file, read_host
 from sbctui.engine.services.leases import read_leases, release
 from sbctui.engine.services.processes import Process, last_line
 
 _TRIAL = 3.0
+_LOG_BYTES = 16 << 20
 _SOON = 1.0
 _ALL_USERS = "4294967295"
 
@@ -101,10 +103,16 @@ class DnsmasqDaemon:
         return False
 
     def healthy(self) -> str:
-        """Empty when it answers within a second; else what is wrong. Never raises."""
+        """Empty when it answers within a second; else what is wrong. Never raises.
+
+        Also the place where a log that has grown long is set aside.
+        """
         try:
             pid = self.pid()
-            return net.silent(pid) if pid else "it has not started"
+            wrong = net.silent(pid) if pid else "it has not started"
+            if not wrong:
+                self._set_log_aside(pid)
+            return wrong
         except (OSError, ValueError, IndexError) as error:
             return f"it can't be asked: {clean(str(error))}"
 
@@ -180,6 +188,12 @@ class DnsmasqDaemon:
             candidate.unlink(missing_ok=True)
         trial(config, self._run)
 
+    def _set_log_aside(self, pid: int) -> None:
+        log = log_file(self._site)
+        if log.stat().st_size > _LOG_BYTES:
+            log.replace(log.with_name(f"{log.name}.1"))
+            os.kill(pid, signal.SIGUSR2)
+
     def _save_old(self) -> None:
         """Put the last good configuration back if the installed one is damaged."""
         with suppress(OSError):
@@ -209,7 +223,7 @@ def trial(config: DnsmasqConfig, run: Path) -> None:
                 time.sleep(0.01)
         finally:
             commands.end_session(child)
-        said = last_line(folder / "said") or last_line(log)
+        said = last_line(folder / "said") or _complaint(log)
         if not _started(log) and not said.startswith("unshare:"):
             raise ServiceFailed(said or f"it ended with exit code {child.returncode} on trial")
     finally:
@@ -220,6 +234,15 @@ def _started(log: Path) -> bool:
     with suppress(OSError):
         return b": started, " in log.read_bytes()
     return False
+
+
+def _complaint(log: Path) -> str:
+    """Why it gave up, in its own words."""
+    with suppress(OSError):
+        lines = map(split, log.read_text(errors="replace").splitlines())
+        words = [line.text for line in lines if line and line.text != "FAILED to start up"]
+        return clean(words[-1]) if words else ""
+    return ""
 
 
 def _stay() -> str:

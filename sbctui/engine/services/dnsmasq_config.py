@@ -163,7 +163,7 @@ def _read(found: dict[str, str]) -> DnsmasqConfig:
         network = IPv4Network((start, mask))
         if static != "static" or name != BOOT_FILE or len(rest) not in (0, 2) or "".join(rest[:1]):
             raise ValueError("unknown form")
-        if found["dhcp-lease-max"] != str(_lease_max(network)) or not seconds.isdecimal():
+        if found["dhcp-lease-max"] != str(_lease_max(network)) or seconds != str(int(seconds)):
             raise ValueError("unknown number")
         return DnsmasqConfig(
             interface=found["interface"],

@@ -10,9 +10,7 @@ SIGHUP: no tags. Success is what its log says, not that a file was written.
 
 from __future__ import annotations
 
-import os
 import re
-import secrets
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
@@ -20,10 +18,10 @@ from ipaddress import IPv4Address
 from pathlib import Path
 
 from sbctui.engine.errors import BadInput
-from sbctui.engine.files import Owner, flocked, hit
 from sbctui.engine.model.addresses import dashed, parse_mac, parse_name, shown, undashed
 from sbctui.engine.model.site import Lease, Seen
 from sbctui.engine.services.dnsmasq_log import Verdicts
+from sbctui.engine.services.hosts_folder import HostsFolder
 from sbctui.engine.services.leases import lease_file, read_leases
 from sbctui.engine.services.port import Changes, Control, Host
 
@@ -89,11 +87,16 @@ class _Difference:
             refused=tuple(sorted(refused.items())),
         )
 
+    def wants(self, name: str) -> IPv4Address:
+        """The address that a new or changed file gives."""
+        host = read_host(self.new[name])
+        assert host is not None
+        return host[1]
+
     def moved(self, name: str) -> bool:
         """Whether a file that was there gives its board another address."""
         old = read_host(self.old.get(name, b""))
-        new = read_host(self.new.get(name, b""))
-        return old is not None and new is not None and old[1] != new[1]
+        return old is not None and old[1] != self.wants(name)
 
 
 class HostsDir:
@@ -104,14 +107,14 @@ class HostsDir:
     """
 
     def __init__(self, site: Path, control: Control) -> None:
-        self._folder = hosts_dir(site)
+        self._folder = HostsFolder(hosts_dir(site))
         self._log = log_file(site)
         self._leases = lease_file(site)
         self._control = control
 
     def has(self, name: str) -> bool:
         """Whether a board (dashed MAC) has a host file."""
-        return (self._folder / name).is_file()
+        return self._folder.read(name) is not None
 
     def leases(self) -> tuple[Lease, ...]:
         """Leases in force, from the lease file."""
@@ -132,8 +135,7 @@ class HostsDir:
         for name, host in wanted.items():
             if name != dashed(host.mac):
                 raise BadInput(f"{shown(name)} is not the board {host.mac}")
-        self._folder.mkdir(mode=0o750, parents=True, exist_ok=True)
-        with flocked(self._folder):
+        with self._folder.held():
             difference = self._compare(lines, names)
             if not difference:
                 return Changes()
@@ -141,15 +143,14 @@ class HostsDir:
                 refused = self._apply(difference, lines)
             else:
                 refused = {}
-                self._store(difference.new)
-                self._unlink(difference.gone)
+                self._folder.store(difference.new)
+                self._folder.unlink(difference.gone)
         return difference.changes(refused)
 
     def _compare(self, lines: Mapping[str, bytes], names: Collection[str] | None) -> _Difference:
         found = _Difference()
-        for name in self._names() | lines.keys() if names is None else names:
-            path = self._folder / name
-            old = path.read_bytes() if path.is_file() else None
+        for name in self._folder.names() | lines.keys() if names is None else names:
+            old = self._folder.read(name)
             if old is not None:
                 found.old[name] = old
             if name not in lines:
@@ -157,13 +158,6 @@ class HostsDir:
             elif lines[name] != old:
                 found.new[name] = lines[name]
         return found
-
-    def _names(self) -> set[str]:
-        """Files that dnsmasq reads. Our own temp files of an earlier life are removed."""
-        names = set(os.listdir(self._folder))
-        for temp in [name for name in names if name.startswith(".")]:
-            (self._folder / temp).unlink(missing_ok=True)
-        return {name for name in names if not name.startswith(".")}
 
     def _serving(self) -> bool:
         return any(s.name == "dnsmasq" and s.state == "running" for s in self._control.status())
@@ -175,22 +169,54 @@ class HostsDir:
             for name in difference.gone
             if (mac := undashed(name)) is not None
         }
-        said = self._told(lambda: self._store({**tombstones, **difference.new}),
+        said = self._told(lambda: self._folder.store({**tombstones, **difference.new}),
                           tombstones.keys() | difference.new.keys())  # fmt: skip
-        self._unlink(difference.gone)
+        self._folder.unlink(difference.gone)
+        refused = self._put_back_conflicts(difference, said) if said else {}
         stale = [n for n in difference.new if n in difference.old and not difference.moved(n)]
         if said or difference.gone or stale:
-            said = self._told(self._control.reload_dhcp, self._names())
-        refused = {name: line for name, line in said.items() if name in difference.new}
-        if refused:
-            self._store({n: difference.old[n] for n in refused if n in difference.old})
-            self._unlink([n for n in refused if n not in difference.old])
+            said = self._told(self._control.reload_dhcp, self._folder.names())
+            late = {
+                n: why for n, why in said.items() if n in difference.new.keys() - refused.keys()
+            }
+            self._put_back(difference, late)
+            refused |= late
         self._release((difference.new.keys() | difference.gone) - refused.keys(), lines)
         return refused
 
+    def _put_back_conflicts(
+        self, difference: _Difference, said: Mapping[str, str]
+    ) -> dict[str, str]:
+        """Of the refused files put back those whose address another file really has.
+
+        The others were refused for what dnsmasq still remembers, until SIGHUP.
+        """
+        holders: dict[IPv4Address, set[str]] = {}
+        for name in self._folder.names():
+            host = read_host(self._folder.read(name) or b"")
+            if host is not None:
+                holders.setdefault(host[1], set()).add(name)
+        refused: dict[str, str] = {}
+        pending = sorted(said.keys() & difference.new.keys())
+        while found := [
+            n for n in pending if n not in refused and len(holders.get(difference.wants(n), ())) > 1
+        ]:
+            name = found[0]
+            refused[name] = said[name]
+            holders[difference.wants(name)].discard(name)
+            old = read_host(difference.old.get(name, b""))
+            if old is not None:
+                holders.setdefault(old[1], set()).add(name)
+        self._put_back(difference, refused)
+        return refused
+
+    def _put_back(self, difference: _Difference, names: Collection[str]) -> None:
+        self._folder.store({n: difference.old[n] for n in names if n in difference.old})
+        self._folder.unlink([n for n in names if n not in difference.old])
+
     def _told(self, act: Callable[[], None], names: Collection[str]) -> dict[str, str]:
         """Act, wait until dnsmasq has read the named files; its complaints about them."""
-        verdicts = Verdicts(self._log, self._folder)
+        verdicts = Verdicts(self._log, self._folder.path)
         try:
             act()
             _wait(lambda: verdicts.look().issuperset(names), _PATIENCE)
@@ -201,31 +227,6 @@ class HostsDir:
         late = f"dnsmasq has not read it within {_PATIENCE:g} s; see {self._log.name}"
         unread = {name: late for name in names if name not in verdicts.read}
         return {**unread, **{n: why for n, why in verdicts.refused.items() if n in names}}
-
-    def _store(self, files: Mapping[str, bytes]) -> None:
-        """Write files by rename. Not flushed: all of this can be derived again."""
-        owner = _owner(self._folder)
-        for name, data in files.items():
-            path = self._folder / name
-            temp = path.with_name(f".{name}.{secrets.token_hex(4)}.tmp")
-            hit("hosts.write")
-            try:
-                fd = os.open(temp, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
-                with open(fd, "wb") as file:
-                    file.write(data)
-                    os.fchmod(fd, 0o640)
-                    if owner is not None:
-                        os.fchown(fd, *owner)
-                hit("hosts.rename")
-                temp.replace(path)
-            except BaseException:
-                temp.unlink(missing_ok=True)
-                raise
-
-    def _unlink(self, names: Collection[str]) -> None:
-        for name in names:
-            hit("hosts.unlink")
-            (self._folder / name).unlink(missing_ok=True)
 
     def _release(self, touched: Collection[str], lines: Mapping[str, bytes]) -> None:
         """Free every address that a changed or removed board has, or that another should have."""
@@ -243,12 +244,6 @@ class HostsDir:
             self._control.release(mac, ip)
         if stale:
             _wait(lambda: not stale & {(one.mac, one.ip) for one in self.leases()}, _RELEASE)
-
-
-def _owner(folder: Path) -> Owner:
-    """Whose the files are when root writes for somebody else."""
-    facts = folder.stat()
-    return (facts.st_uid, facts.st_gid) if os.geteuid() == 0 and facts.st_uid else None
 
 
 def _wait(condition: Callable[[], object], seconds: float) -> None:
