@@ -1,0 +1,96 @@
+"""The ``Exports`` port: the storage daemon's disks behind the gate's rules."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+
+from sbctui.engine.errors import Refused, SbcError
+from sbctui.engine.model.site import Session
+from sbctui.engine.services.gate_client import GateAway, GateClient
+from sbctui.engine.services.nbd_targets import DerivedExports
+from sbctui.engine.services.port import Changes, Target
+from sbctui.engine.services.storage import StorageDaemon
+
+
+class NbdExports:
+    """Serves a site's disks. Thread-safe.
+
+    The gate may be away, for a moment or for good: then nobody is connected, and it has the
+    site's rules when it is back. A storage daemon that is away makes acts raise ServiceFailed.
+    """
+
+    def __init__(self, derived: DerivedExports, storage: StorageDaemon, gate: GateClient) -> None:
+        self._derived = derived
+        self._storage = storage
+        self._gate = gate
+
+    def apply(self) -> Changes:
+        """Serve what ``derived/exports`` says; its bad files are among the refused."""
+        wanted = self._derived.read()
+        changes = self.reconcile(wanted.targets)
+        refused = (*changes.refused, *wanted.refused.items())
+        return Changes(changes.added, changes.changed, changes.removed, refused)
+
+    def reconcile(self, wanted: Mapping[str, Target]) -> Changes:
+        """Add, change, remove by export name; running sessions never notice, nor end.
+
+        A disk that is no longer wanted admits nobody; while its session lasts it is draining.
+        """
+        with suppress(GateAway):
+            self._gate.replace({export: target.address for export, target in wanted.items()})
+        return self._storage.reconcile(wanted)
+
+    def sessions(self) -> tuple[Session, ...]:
+        """Who is connected to what, now. Raises ServiceFailed when the gate is silent."""
+        try:
+            return self._gate.sessions()
+        except GateAway:
+            return ()
+
+    def pending(self) -> bool:
+        """Whether a draining disk has lost its session, so that ``apply`` would remove it."""
+        draining = self._storage.draining
+        return bool(draining) and not draining <= {s.export for s in self.sessions()}
+
+    def close(self, export: str) -> None:
+        """Admit nobody new until ``open``; the session there is goes on."""
+        with suppress(GateAway):
+            self._gate.close(export)
+
+    def open(self, export: str) -> None:
+        """Undo ``close``."""
+        with suppress(GateAway):
+            self._gate.open(export)
+
+    def cut(self, export: str) -> None:
+        """End an export's session and wait until its disk is no longer written."""
+        with suppress(GateAway):
+            self._gate.cut(export)
+
+    def withdraw(self, export: str, *, cut: bool) -> None:
+        """Admit nobody and let go of the disk until ``restore``; ``cut`` ends the session first.
+
+        Raises Refused while a session is open, ServiceFailed; then all is as before.
+        """
+        self.close(export)
+        try:
+            self._check_free(export, cut)
+            self._storage.withdraw(export)
+        except SbcError:
+            self.open(export)
+            raise
+
+    def restore(self, export: str) -> None:
+        """Undo ``withdraw``: as ``derived/exports`` says. Raises ServiceFailed, BadInput."""
+        self._storage.restore(export, self._derived.one(export))
+        self.open(export)
+
+    def _check_free(self, export: str, cut: bool) -> None:
+        there = [session for session in self.sessions() if session.export == export]
+        if there and not cut:
+            raise Refused(
+                f"{export} has its disk open from {there[0].address}; shut it down first, or cut it"
+            )
+        if there:
+            self.cut(export)
