@@ -12,7 +12,7 @@ from pathlib import Path
 from sbctui.engine import facts, recovery
 from sbctui.engine.audit.finding import Finding
 from sbctui.engine.audit.observe import observe
-from sbctui.engine.audit.plan import findings, plan_fix
+from sbctui.engine.audit.plan import findings, plan_again, plan_fix
 from sbctui.engine.context import Context
 from sbctui.engine.disks.create import inspect_source
 from sbctui.engine.disks.port import Usage
@@ -129,14 +129,21 @@ class Engine:
         with self._lock.held(stop):
             self._recover(job, emit)
             site = self._site(plan.made)
-            if not plan.same_work(self._plan(site, plan.request)):
-                raise PlanChanged(
-                    f"the site changed since this plan was made, so nothing was done ({plan.title})"
-                    "; look at the new plan"
-                )
+            plan = self._again(site, plan)
             if plan.hold:
                 return perform()
         return perform()
+
+    def _again(self, site: Site, plan: Plan) -> Plan:
+        """A confirmed plan as it would be made now. Raises PlanChanged when it is another one."""
+        if isinstance(plan.request, FixFindings):
+            return plan_again(site, plan, self.audit(site))
+        if plan.same_work(self._plan(site, plan.request)):
+            return plan
+        raise PlanChanged(
+            f"the site changed since this plan was made, so nothing was done ({plan.title}); "
+            "look at the new plan"
+        )
 
     def _context(self, site: Site, emit: Emit, stop: threading.Event) -> Context:
         return Context(
@@ -221,7 +228,7 @@ class Engine:
     def audit(self, site: Site | None = None) -> tuple[Finding, ...]:
         """Every disagreement, in the groups' order."""
         site = site or self.site(full=True)
-        return findings(site, observe(site))
+        return findings(site, observe(site, self.control.status()))
 
     def usage(self, name: str) -> Usage:
         """A node's disk: apparent, allocated and exclusive bytes, measured now."""

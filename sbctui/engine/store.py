@@ -42,7 +42,7 @@ GONE = ".gone-"
 
 Kind = Literal["file", "folder", "staging", "other"]
 
-_TRASHED = re.compile(r"([0-9]{8}T[0-9]{9}Z)-(.+)")
+TRASHED = re.compile(r"([0-9]{8}T[0-9]{9}Z)-(.+)")
 _KNOWN = {SETTINGS, "lock", "nodes", "trash", "jobs", "derived", "state", "repo", "templates"}
 
 
@@ -165,7 +165,7 @@ class Store:
         found: list[Trashed] = []
         with os.scandir(self.path / "trash") as entries:
             for entry in entries:
-                match = _TRASHED.fullmatch(entry.name)
+                match = TRASHED.fullmatch(entry.name)
                 if match:
                     found.append(known.get(entry.name) or _trashed(entry, *match.groups()))
         return tuple(sorted(found, key=lambda t: t.folder))

@@ -18,7 +18,8 @@ class Finding(BaseModel):
 
     ``why`` explains in one or two sentences; ``proof`` is the evidence (a path, a config line,
     an open session); ``fix`` is the unit that mends it, or None and then ``unfixable`` says why.
-    ``safe`` fixes lose nothing and hurt no running board. Bytes and epoch seconds.
+    ``safe`` fixes lose nothing and hurt no running board. Bytes and epoch seconds. ``nodes`` are
+    the nodes and export names it is about: where to go from it, and what it explains.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -35,3 +36,4 @@ class Finding(BaseModel):
     fix_title: str = ""
     safe: bool = False
     unfixable: str = ""
+    nodes: tuple[str, ...] = ()

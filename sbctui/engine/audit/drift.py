@@ -1,0 +1,55 @@
+"""What was seen on disk beside the nodes' configs: the facts that the checks judge.
+
+Frozen values, gathered by ``observe`` in one cheap pass. Paths are relative to the site.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from sbctui.engine.model.site import Stray
+from sbctui.engine.services.port import Status
+
+How = Literal["missing", "different", "extra", "tombstone"]
+"""``tombstone``: a host file that still tells dnsmasq to ignore a board that is long gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Off:
+    """One file that is not what the nodes say it should be.
+
+    ``key`` is the export name it belongs to (a MAC with dashes, or the odd file's own name),
+    ``node`` the folder in ``nodes/`` it is about, empty when there is none. ``since`` is the
+    file's change time in epoch seconds, 0 when it is missing.
+    """
+
+    key: str
+    node: str
+    path: str
+    how: How
+    since: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """Everything seen.
+
+    ``derived`` and ``boot`` are files off from what the nodes say, ``bootless`` the nodes
+    without a boot folder, ``unbootable`` maps a node to the files in ``boot/`` that its config
+    names and that are gone, ``images`` an overlay's node to what is wrong with its header.
+    ``refused`` maps a node that has a MAC and can't be served to the reason; ``template`` says
+    what is wrong with the admin's boot script, and then nothing derived was compared.
+    ``strays`` lie in places that loading a site does not look at; ``status`` is every daemon.
+    """
+
+    derived: tuple[Off, ...] = ()
+    boot: tuple[Off, ...] = ()
+    bootless: tuple[str, ...] = ()
+    unbootable: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    images: Mapping[str, str] = field(default_factory=dict)
+    refused: Mapping[str, str] = field(default_factory=dict)
+    template: str = ""
+    strays: tuple[Stray, ...] = ()
+    status: tuple[Status, ...] = ()
