@@ -90,6 +90,23 @@ def test_a_removed_board_gets_nothing_and_its_address_is_free_at_once(served: Wo
     assert served.daemon.pid() == pid
 
 
+def test_a_removed_board_gets_nothing_even_when_nobody_sends_the_signal(
+    served: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    board = served.lab.board(mac(1))
+    served.hosts.reconcile(table(host(1)))
+    assert address(board) == "10.77.0.51"
+
+    def lost() -> None:
+        raise ServiceFailed("the supervisor is gone")
+
+    monkeypatch.setattr(served, "reload_dhcp", lost)
+    with pytest.raises(ServiceFailed, match="supervisor is gone"):
+        served.hosts.reconcile({})
+    assert served.listed() == {}
+    assert board.dhcp(tries=1) is None
+
+
 def test_a_removed_board_can_come_back(served: World) -> None:
     board = served.lab.board(mac(1))
     for _ in range(3):
