@@ -127,7 +127,7 @@ def _link_or_copy(source: Path, path: Path, *, owner: Owner, stop: threading.Eve
 def _copy(source: Path, path: Path, *, owner: Owner, stop: threading.Event) -> None:
     given = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
-        with new_disk(path) as made:
+        with new_disk(path, stop) as made:
             hit("boot.copy")
             copy_data(given, made, stop=stop, report=lambda done, total: None)
             os.fchmod(made, _MODE)

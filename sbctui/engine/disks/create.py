@@ -107,7 +107,7 @@ def make_root(
     On any error the disk and the scratch files are gone; the caller drops ``boot/``. Raises
     NoSpace, Refused when the source does not fit, ToolFailed, ToolMissing, Cancelled.
     """
-    with new_disk(disk) as fd:
+    with new_disk(disk, stop) as fd:
         hit("disk.size")
         os.ftruncate(fd, size)
         with _filling(disk, source, stop=stop, report=report, log=log) as filling:

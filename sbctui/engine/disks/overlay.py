@@ -17,6 +17,7 @@ from sbctui.engine import commands
 from sbctui.engine.disks.port import Report
 from sbctui.engine.disks.sparse import SparseCopy
 from sbctui.engine.disks.target import new_disk
+from sbctui.engine.disks.tools import check
 from sbctui.engine.files import hit
 from sbctui.engine.model.node import DiskFormat, StoreKind
 
@@ -55,7 +56,7 @@ class Overlay:
             SparseCopy().clone(source, target, stop=stop, report=report)
             return
         size = source.stat().st_size
-        with new_disk(target) as made:
+        with new_disk(target, stop) as made:
             template = self._template(source, target, size, stop)
             hit("disk.overlay")
             os.ftruncate(made, template.length)
@@ -76,7 +77,8 @@ def _make_template(folder: Path, backing: str, size: int, stop: threading.Event)
     argv = ["qemu-img", "create", "-q", "-u", "-f", "qcow2", "-F", "raw", "-b", backing]
     hit("disk.template")
     try:
-        commands.run([*argv, path, str(size)], stop=stop)
+        done = commands.run([*argv, path, str(size)], ok=range(256), stop=stop)
+        check(done, "making an overlay")
         data = path.read_bytes()
     finally:
         path.unlink(missing_ok=True)

@@ -37,7 +37,7 @@ class Reflink:
         given = os.open(source, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
         try:
             size = os.fstat(given).st_size
-            with new_disk(target) as made:
+            with new_disk(target, stop) as made:
                 hit("disk.reflink")
                 try:
                     fcntl.ioctl(made, FICLONE, given)

@@ -37,7 +37,7 @@ class SparseCopy:
         """Copy every data range of ``source`` into the new ``target``."""
         given = os.open(source, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
         try:
-            with new_disk(target) as made:
+            with new_disk(target, stop) as made:
                 hit("disk.copy")
                 copy_data(given, made, stop=stop, report=report)
         finally:
