@@ -7,7 +7,6 @@ overlay; paths are relative to the site, so that a site can be moved.
 from __future__ import annotations
 
 import json
-import os
 from ipaddress import IPv4Address
 from pathlib import Path
 
@@ -52,9 +51,11 @@ def read_export(data: bytes, name: str, site: Path) -> Target:
             address=IPv4Address(raw["address"]),
             base=base,
         )
-    except (ValueError, KeyError, TypeError) as error:
+        ours = target.export == name and target.format in DISK_FILES
+        ours = ours and (target.base is None or target.format == "qcow2")
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise BadInput(f"derived/exports/{clean(name)}: {clean(str(error))}") from None
-    if target.export != name or undashed(name) is None or target.format not in DISK_FILES:
+    if not ours or undashed(name) is None:
         raise BadInput(f"derived/exports/{clean(name)} is not what sbctui writes")
     return target
 
@@ -67,19 +68,3 @@ def _disk(site: Path, text: str) -> Path:
     if parts[1] in ("", ".", ".."):
         raise ValueError(f"{text!r} is no disk of a node")
     return site / text
-
-
-def wanted_exports(site: Path) -> tuple[dict[str, Target], dict[str, str]]:
-    """All exports that should be served, and for each file that can't be used the reason."""
-    wanted: dict[str, Target] = {}
-    unusable: dict[str, str] = {}
-    folder = exports_dir(site)
-    for entry in sorted(os.listdir(folder)):
-        if entry.startswith(".") or not entry.endswith(SUFFIX):
-            continue
-        name = entry.removesuffix(SUFFIX)
-        try:
-            wanted[name] = read_export((folder / entry).read_bytes(), name, site)
-        except (BadInput, OSError) as error:
-            unusable[clean(name)] = clean(str(error))
-    return wanted, unusable

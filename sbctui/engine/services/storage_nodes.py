@@ -100,8 +100,9 @@ class _Opened:
             raise ServiceFailed(f"{shown} is missing") from None
         except BlockingIOError:
             raise ServiceFailed(f"{shown} is held by a job; it is served when that ends") from None
-        except OSError as error:
-            raise ServiceFailed(f"{shown} can't be opened: {error.strerror}") from None
+        except (OSError, ValueError) as error:
+            why = error.strerror if isinstance(error, OSError) else str(error)
+            raise ServiceFailed(f"{shown} can't be opened: {why}") from None
         if not stat.S_ISREG(os.fstat(self._fd).st_mode):
             os.close(self._fd)
             raise ServiceFailed(f"{shown} is no regular file")
