@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -76,8 +75,7 @@ class Store:
             site = self._all(old)
         if "*" in self._dirty:
             site = self._all(old)
-        self._site = replace(
-            site,
+        self._site = site.with_rest(
             settings=self._read_settings(),
             generation=generation,
             trash=self._trash(old),
@@ -148,7 +146,7 @@ class Store:
         strays = [s for s in old.strays if s.path not in staged]
         for staging in staged:
             strays += _staging(self.path / staging, staging)
-        return Site(self.path, old.settings, 0, nodes, broken, tuple(strays))
+        return old.with_nodes(nodes, broken, tuple(strays), changed)
 
     def _top_level(self) -> list[Stray]:
         with os.scandir(self.path) as entries:

@@ -21,6 +21,8 @@ _MAC_FORMS = re.compile(
     r"(?:[0-9a-f]{12}|[0-9a-f]{2}([:-])(?:[0-9a-f]{2}\1){4}[0-9a-f]{2}"
     r"|[0-9a-f]{4}\.[0-9a-f]{4}\.[0-9a-f]{4})"
 )
+_STORED = re.compile(r"(?!00(?::00){5})[0-9a-f][02468ace](?::[0-9a-f]{2}){5}")
+"""A MAC in its stored form: six pairs, no multicast, not zero."""
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _SIZE = re.compile(r"([0-9]{1,18})(?:\.([0-9]{1,6}))?\s*([kmgtp]?)(i?b?)", re.ASCII)
 _UNITS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
@@ -37,6 +39,8 @@ def shown(text: str) -> str:
 
 def parse_mac(text: str) -> str:
     """A MAC in any common notation → ``dc:a6:32:01:02:03``."""
+    if _STORED.fullmatch(text):
+        return text
     bare = text.strip().lower()
     if not _MAC_FORMS.fullmatch(bare):
         digits = sum(c in "0123456789abcdef" for c in bare)

@@ -6,19 +6,19 @@ built once per snapshot, on first use. Paths are derived from ``Site.path`` and 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from ipaddress import IPv4Address
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
+from sbctui.engine.model.indexes import group, patched
 from sbctui.engine.model.node import NodeConfig, State, StoreKind
 from sbctui.engine.model.settings import Settings
 
-K = TypeVar("K")
-V = TypeVar("V")
+T = TypeVar("T")
 
 CONFIG = "config.json"
 BOOT = "boot"
@@ -162,43 +162,57 @@ class Site:
     trash: tuple[Trashed, ...] = ()
     facts: Facts = Facts()
     boot_template: str | None = None
+    _built: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
-    @cached_property
+    @property
     def by_mac(self) -> Mapping[str, tuple[str, ...]]:
         """MAC → names of the nodes that claim it (one, unless the audit has a finding)."""
-        return _group((n.config.mac, name) for name, n in self.nodes.items())
+        return self._once("by_mac", lambda: group(_macs(self.nodes.values())))
 
-    @cached_property
+    @property
     def by_ip(self) -> Mapping[IPv4Address, tuple[str, ...]]:
         """IP → names of the nodes that claim it."""
-        return _group((n.config.ip, name) for name, n in self.nodes.items())
+        return self._once("by_ip", lambda: group(_ips(self.nodes.values())))
 
-    @cached_property
+    @property
     def by_alias(self) -> Mapping[str, tuple[str, ...]]:
         """Alias → names of the nodes that have it."""
-        return _group((n.config.alias or None, name) for name, n in self.nodes.items())
+        return self._once("by_alias", lambda: group(_aliases(self.nodes.values())))
 
-    @cached_property
+    @property
     def roots(self) -> tuple[Node, ...]:
         """All roots, by name."""
-        return tuple(n for _, n in sorted(self.nodes.items()) if n.is_root)
+        return self._once("roots", lambda: self._sorted(root=True))
 
-    @cached_property
+    @property
     def leaves(self) -> tuple[Node, ...]:
         """All leaves, by name."""
-        return tuple(n for _, n in sorted(self.nodes.items()) if not n.is_root)
+        return self._once("leaves", lambda: self._sorted(root=False))
 
-    @cached_property
+    @property
     def listed_by(self) -> Mapping[str, tuple[str, ...]]:
         """Folder name → roots whose children map lists it."""
-        return _group((folder, r.name) for r in self.roots for folder in r.config.children.values())
+        return self._once("listed_by", lambda: group(_listed(self.nodes.values())))
 
-    @cached_property
+    @property
     def standing_on(self) -> Mapping[str, tuple[str, ...]]:
         """Root name → nodes, and ``trash/`` entries, whose overlay needs that root's disk."""
+        return self._once("standing_on", self._stood_on)
+
+    def _stood_on(self) -> dict[str, tuple[str, ...]]:
         here = ((self._base(n.config), name) for name, n in self.nodes.items())
         gone = ((self._base(t.config), f"trash/{t.folder}") for t in self.trash)
-        return _group((*here, *gone))
+        return group((*here, *gone))
+
+    def _sorted(self, *, root: bool) -> tuple[Node, ...]:
+        return tuple(n for _, n in sorted(self.nodes.items()) if n.is_root is root)
+
+    def _once(self, name: str, build: Callable[[], T]) -> T:
+        """A look-up, built on first use and shared by all copies with the same nodes."""
+        if name not in self._built:
+            self._built[name] = build()
+        found: T = self._built[name]
+        return found
 
     def _base(self, config: NodeConfig | None) -> str | None:
         """The root an overlay stands on, unless a newer root has taken that name."""
@@ -211,7 +225,7 @@ class Site:
     @cached_property
     def sessions_of(self) -> Mapping[str, tuple[Session, ...]]:
         """Export name → sessions open now."""
-        return _group((s.export, s) for s in self.facts.sessions)
+        return group((s.export, s) for s in self.facts.sessions)
 
     def state(self, name: str) -> State:
         """The derived state of a folder in ``nodes/`` (S0.20). KeyError when there is none."""
@@ -240,17 +254,53 @@ class Site:
         return self.node_path(name) / self.nodes[name].config.disk.file
 
     def with_facts(self, facts: Facts) -> Site:
-        """The same nodes with newer facts; keeps the look-ups already built."""
-        site = replace(self, facts=facts)
-        for name in ("by_mac", "by_ip", "by_alias", "roots", "leaves", "listed_by", "standing_on"):
-            if name in self.__dict__:
-                site.__dict__[name] = self.__dict__[name]
-        return site
+        """The same nodes with newer facts; shares the look-ups."""
+        return replace(self, facts=facts)
+
+    def with_rest(self, **changes: Any) -> Site:
+        """The same nodes with another ``settings``, ``generation``, ``trash`` or template."""
+        if changes.get("trash", self.trash) is self.trash:
+            return replace(self, **changes)
+        built = {name: index for name, index in self._built.items() if name != "standing_on"}
+        return replace(self, **changes, _built=built)
+
+    def with_nodes(
+        self,
+        nodes: Mapping[str, Node],
+        broken: Mapping[str, Broken],
+        strays: tuple[Stray, ...],
+        changed: Collection[str],
+    ) -> Site:
+        """Other nodes, of which only ``changed`` differ; look-ups are patched, not built anew."""
+        before = [self.nodes[name] for name in changed if name in self.nodes]
+        after = [nodes[name] for name in changed if name in nodes]
+        built: dict[str, Any] = {
+            name: patched(self._built[name], pairs(before), pairs(after))
+            for name, pairs in _PATCHED.items()
+            if name in self._built
+        }
+        return replace(self, nodes=nodes, broken=broken, strays=strays, _built=built)
 
 
-def _group(pairs: Iterable[tuple[K | None, V]]) -> dict[K, tuple[V, ...]]:
-    groups: dict[K, list[V]] = {}
-    for key, value in pairs:
-        if key is not None:
-            groups.setdefault(key, []).append(value)
-    return {key: tuple(values) for key, values in groups.items()}
+def _macs(nodes: Iterable[Node]) -> Iterator[tuple[str | None, str]]:
+    return ((n.config.mac, n.name) for n in nodes)
+
+
+def _ips(nodes: Iterable[Node]) -> Iterator[tuple[IPv4Address | None, str]]:
+    return ((n.config.ip, n.name) for n in nodes)
+
+
+def _aliases(nodes: Iterable[Node]) -> Iterator[tuple[str | None, str]]:
+    return ((n.config.alias or None, n.name) for n in nodes)
+
+
+def _listed(nodes: Iterable[Node]) -> Iterator[tuple[str | None, str]]:
+    return ((folder, n.name) for n in nodes if n.is_root for folder in n.config.children.values())
+
+
+_PATCHED: Mapping[str, Callable[[Iterable[Node]], Iterator[tuple[Any, str]]]] = {
+    "by_mac": _macs,
+    "by_ip": _ips,
+    "by_alias": _aliases,
+    "listed_by": _listed,
+}

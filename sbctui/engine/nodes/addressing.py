@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from ipaddress import IPv4Address
 
 from sbctui.engine import rules
@@ -83,6 +84,11 @@ class Addresses:
         pool = self.site.settings.network.pool
         return None if pool and ip in pool else f"{ip} is past the end of the pool"
 
+    @cached_property
+    def _taken(self) -> frozenset[int]:
+        """Addresses that nodes have, as numbers: cheap to pass over."""
+        return frozenset(map(int, self.site.by_ip))
+
     def _numbered(self, name: str) -> IPv4Address | None:
         pool = self.site.settings.network.pool
         match = _NUMBER.search(name)
@@ -97,9 +103,12 @@ class Addresses:
             raise Refused(
                 "this site has no address pool; set one with: sbctui site init --pool A-B"
             )
-        while self._next < len(pool):
-            ip = pool.first + self._next
-            if self._why_not(ip, but) is None:
-                return ip
+        taken = self._taken
+        first, last = int(pool.first), int(pool.last)
+        while (number := first + self._next) <= last:
+            if number not in taken:
+                ip = IPv4Address(number)
+                if self._why_not(ip, but) is None:
+                    return ip
             self._next += 1
         raise Refused(f"the pool {pool.first}-{pool.last} is full; widen it in site.toml")
