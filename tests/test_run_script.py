@@ -16,6 +16,8 @@ from pathlib import Path
 
 import pytest
 
+from sbctui.engine.commands import PACKAGES
+
 REPO = Path(__file__).resolve().parent.parent
 PROGRAM = "import sys\nprint('ARGS', sys.argv[1:], sys.dont_write_bytecode)\n"
 MAKING = "making the Python environment"
@@ -39,15 +41,18 @@ def stand_in_checkout(folder: Path) -> Path:
     return folder
 
 
+def listed(name: str) -> dict[str, str]:
+    """One of the script's lists: what it looks for → the Debian package that has it."""
+    words = (REPO / "run").read_text().partition(f"{name}='")[2].partition("'")[0].split()
+    return {tool: package for tool, _, package in (word.partition(":") for word in words)}
+
+
 def stand_in_tools(folder: Path) -> Path:
     """What a bare Debian and the packages have, as far as the script looks; no apt-get."""
     folder.mkdir()
-    text = (REPO / "run").read_text()
-    for name in ("run_tools", "test_tools"):
-        for word in text.partition(f"{name}='")[2].partition("'")[0].split():
-            tool = word.partition(":")[0]
-            if not tool.startswith("/"):
-                stand_in(folder / tool, "exit 0")
+    for tool in {**listed("run_tools"), **listed("test_tools")}:
+        if not tool.startswith("/"):
+            stand_in(folder / tool, "exit 0")
     for tool in ("readlink", "cmp", "flock", "id", "rm", "cp", "mv", "sed", "env", "true"):
         found = shutil.which(tool)
         assert found, tool
@@ -233,10 +238,12 @@ def test_a_failing_apt_get_is_told(run: Runner, tools: Path) -> None:
     ]
 
 
-def test_dnsmasqs_own_service_is_never_installed() -> None:
-    words = (REPO / "run").read_text().replace("'", " ").split()
-    assert "dnsmasq:dnsmasq-base" in words
-    assert not any(word.endswith(":dnsmasq") for word in words)
+def test_what_the_engine_starts_is_installed_but_never_dnsmasqs_own_service() -> None:
+    packages = set(listed("run_tools").values())
+    always_there = {"coreutils", "libc-bin", "passwd"}
+    assert set(PACKAGES.values()) - always_there <= packages
+    assert "dnsmasq-base" in packages
+    assert "dnsmasq" not in packages
 
 
 @pytest.mark.parametrize("arguments", [["tset"], ["--site", "x"]])
