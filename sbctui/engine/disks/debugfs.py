@@ -20,6 +20,10 @@ from sbctui.engine.model.text import clean
 _ENTRY = re.compile(r"/([0-9]+)/([0-7]{6})/[0-9]+/[0-9]+/([^/]+)/([0-9]*)/")
 _EXPECTED = re.compile(r"debugfs: .*|Allocated inode: [0-9]+|")
 _ACL = re.compile(r"^File ACL: ([0-9]+)", re.MULTILINE)
+_NO_FOLDER = re.compile(
+    r"^(?:-p|/[a-z/]+): (?:File not found by ext2_lookup|Ext2 inode is not a directory).*$",
+    re.MULTILINE,
+)
 _FORMAT = 0o170000
 _REGULAR, _LINK, _FOLDER = 0o100000, 0o120000, 0o040000
 
@@ -66,8 +70,9 @@ class Image:
                 current = found.setdefault(line.removeprefix("debugfs: ls -p "), {})
             elif match := _ENTRY.fullmatch(line):
                 current[match[3]] = Entry(int(match[2], 8), int(match[4] or 0))
-        if "debugfs: " not in done.stdout:
-            raise ToolFailed("debugfs", done.returncode, _complaint(done.stderr))
+        complaint = _complaint(_NO_FOLDER.sub("", done.stderr))
+        if complaint or not found:
+            raise ToolFailed("debugfs", done.returncode, complaint)
         return {path: entries for path, entries in found.items() if entries}
 
     def dump(self, path: str, name: str) -> bytes:

@@ -19,7 +19,7 @@ from sbctui.engine.disks.debugfs import Entry, Image
 from sbctui.engine.disks.ext4 import Superblock, superblock
 from sbctui.engine.disks.repair import repair
 from sbctui.engine.disks.tools import check
-from sbctui.engine.errors import Refused
+from sbctui.engine.errors import Refused, ToolFailed
 from sbctui.engine.files import fsync_file, hit, make_dir, remove_tree, write_new
 from sbctui.engine.model.addresses import parse_name
 from sbctui.engine.model.node import DiskFormat
@@ -31,7 +31,8 @@ _INODES = 8
 _KEY = re.compile(r"ssh_host_[a-z0-9]{1,16}_key(?:\.pub)?")
 _PRIVATE = "ssh_host_ed25519_key"
 _OWN_LINE = re.compile(
-    rb"^(?P<before>127\.0\.1\.1[ \t]+)[^\s.#]+(?P<domain>\.[^\s#]+)?[^\n#]*", re.MULTILINE
+    rb"^(?P<before>127\.0\.1\.1[ \t]+)[^\s.#]+(?P<domain>\.[^\s#]+)?[^\n#]*?(?=[ \t]*(?:#|$))",
+    re.MULTILINE,
 )
 Folders = Mapping[str, Mapping[str, Entry]]
 
@@ -123,7 +124,10 @@ class _Edit:
         wanted = tuple(name for name in what if name in _EDITS)
         if self._full:
             return Personalised(left_out=wanted, why="the file system in the image is full")
-        folders = self._image.folders("/etc", "/etc/ssh", "/var/lib/dbus")
+        try:
+            folders = self._image.folders("/etc", "/etc/ssh", "/var/lib/dbus")
+        except ToolFailed as error:
+            return Personalised(left_out=wanted, why=f"the image can't be read: {error.detail}")
         if "/etc" not in folders:
             return Personalised(left_out=wanted, why="the image has no /etc")
         done = tuple(name for name in wanted if _EDITS[name](self, folders))

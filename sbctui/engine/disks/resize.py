@@ -11,7 +11,7 @@ from sbctui.engine import commands
 from sbctui.engine.disks.ext4 import superblock
 from sbctui.engine.disks.repair import repair
 from sbctui.engine.disks.tools import check
-from sbctui.engine.errors import Refused, from_os
+from sbctui.engine.errors import Cancelled, Refused, from_os
 from sbctui.engine.files import fsync_file, hit
 
 
@@ -30,6 +30,8 @@ def resize(
             f"the disk has {before} bytes and can't shrink to {size}; "
             "make a smaller root and copy the files over"
         )
+    if stop.is_set():
+        raise Cancelled(f"stopped before growing {path.parent.name}")
     if superblock(path) is not None:
         repair(path, stop=stop, log=log, everything=True)
     try:
