@@ -30,6 +30,8 @@ _ACT = 60.0
 """Seconds an act may take: a thousand exports take five."""
 _START = 40.0
 _STEP = 0.05
+_KEPT = ("XDG_RUNTIME_DIR", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE")
+"""What of our environment the supervisor gets."""
 _HINT = "start the services with: sbctui services start"
 
 
@@ -189,15 +191,17 @@ def _spawn(site: Path) -> Child:
     owner = site.stat()
     prepare_state(site, (owner.st_uid, owner.st_gid))
     log = open_log(site / "state" / "supervise.log", (owner.st_uid, owner.st_gid))
-    kept = {"XDG_RUNTIME_DIR": os.environ.get("XDG_RUNTIME_DIR", "")}
+    kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
     try:
-        return commands.start(
+        child = commands.start(
             [sys.executable, "-P", "-m", "sbctui.engine.services.supervise", site.resolve()],
             log_file=Path(f"/proc/self/fd/{log}"),
             env=kept,
         )
     finally:
         os.close(log)
+    commands.detach(child)
+    return child
 
 
 def _settled(statuses: tuple[Status, ...]) -> bool:

@@ -25,6 +25,7 @@ class Pace:
 
     A daemon that never became healthy waits up to ``longest`` between starts; one that was
     healthy before it died waits at most ``soon``. After ``steady`` it counts as sound again.
+    One that is off is asked ``again`` after so long: its interface may have come up.
     """
 
     tick: float = 1.0
@@ -35,6 +36,7 @@ class Pace:
     longest: float = 30.0
     steady: float = 60.0
     grace: float = 5.0
+    again: float = 3.0
 
     def delay(self, tries: int, *, healthy: bool) -> float:
         """How long to wait before the next start, after ``tries`` earlier ones went wrong."""

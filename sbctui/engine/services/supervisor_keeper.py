@@ -103,7 +103,7 @@ class Keeper:
         if reason:
             self._end_process(self._running())
             self._say("off", reason)
-            self._hear(self._pace.start)
+            self._hear(self._pace.again)
             return
         self._furnished = healthy = False
         began = monotonic()

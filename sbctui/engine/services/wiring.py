@@ -2,13 +2,138 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Sequence
+from contextlib import suppress
+from ipaddress import IPv4Address
 from pathlib import Path
 
-from sbctui.engine.errors import ServiceFailed
+from sbctui.engine.errors import SbcError
+from sbctui.engine.model.settings import Network
+from sbctui.engine.model.site import Lease, Seen, Session
+from sbctui.engine.services.dnsmasq import DnsmasqDaemon
+from sbctui.engine.services.dnsmasq_net import addresses
+from sbctui.engine.services.gate_client import GateClient
+from sbctui.engine.services.gate_daemon import GateDaemon
+from sbctui.engine.services.gate_rules import RULES, read_rules
+from sbctui.engine.services.leases import lease_file, read_leases
+from sbctui.engine.services.nbd_exports import NbdExports
+from sbctui.engine.services.nbd_targets import DerivedExports
+from sbctui.engine.services.port import Changes, Daemon
+from sbctui.engine.services.rundir import DAEMONS
+from sbctui.engine.services.seen import SeenBoards
+from sbctui.engine.services.storage import StorageDaemon
 from sbctui.engine.services.supervise_place import Place
 from sbctui.engine.services.supervisor import Services
+from sbctui.engine.services.supervisor_holds import Holds
+from sbctui.engine.store import read_settings
 
 
 def services(site: Path, place: Place) -> Services:
-    """The daemons of a site. Raises NotASite, NotPermitted."""
-    raise ServiceFailed(f"{site}: not yet at {place.run}")
+    """The daemons of a site: storage, gate, dnsmasq. Raises NotASite, NotPermitted."""
+    serving = SiteServing(site, place)
+    return Services((serving.storage, *serving.renewed()), serving, serving.renewed)
+
+
+class SiteServing:
+    """What the three daemons do together. Thread-safe."""
+
+    def __init__(self, site: Path, place: Place) -> None:
+        run = place.run / DAEMONS
+        derived = DerivedExports(site)
+        self.storage = StorageDaemon(derived, run, place.owner)
+        self._site = site
+        self._place = place
+        self._run = run
+        self._exports = NbdExports(derived, self.storage, GateClient(run))
+        self._holds = Holds(place.run / "holds.json")
+        self._seen = SeenBoards(site)
+        self._acting = threading.RLock()
+        self._dhcp: DnsmasqDaemon | None = None
+
+    def renewed(self) -> tuple[Daemon, ...]:
+        """The daemons that the settings shape, for the settings as they are now."""
+        settings = read_settings(self._site)
+        network, owner = settings.network, self._place.owner
+        derived = DerivedExports(self._site)
+        self._dhcp = DnsmasqDaemon(self._site, self._place.run, settings, owner)
+        gate = GateDaemon(derived, self._run, owner, listen_on(network), network.nbd_port)
+        return gate, self._dhcp
+
+    def apply(self, asker: int) -> Changes:
+        """Follow ``derived/exports``; what ``asker``, or one who has ended, held is back."""
+        with self._acting:
+            for export in self._holds.lift(asker) | self._forgotten():
+                with suppress(SbcError):  # what can't be served is among the refused below
+                    self._give_back(export)
+            return self._exports.apply()
+
+    def pending(self) -> bool:
+        """Whether ``apply`` has work though the site did not change."""
+        with self._acting:
+            return self._holds.lapsed() or bool(self._forgotten()) or self._exports.pending()
+
+    def withdraw(self, export: str, *, cut: bool, asker: int) -> None:
+        """Close the gate and drop the export until ``asker`` restores it, applies or ends."""
+        with self._acting:
+            self._exports.withdraw(export, cut=cut)
+            self._hold(export, asker)
+
+    def restore(self, export: str) -> None:
+        """Undo ``withdraw`` and ``close``."""
+        with self._acting:
+            self._holds.drop(export)
+            self._give_back(export)
+
+    def close(self, export: str, asker: int) -> None:
+        """Admit no new session until ``asker`` restores it, applies or ends."""
+        with self._acting:
+            self._exports.close(export)
+            self._hold(export, asker)
+
+    def cut(self, export: str) -> None:
+        """End the open session."""
+        self._exports.cut(export)
+
+    def sessions(self) -> tuple[Session, ...]:
+        """Who is connected."""
+        return self._exports.sessions()
+
+    def leases(self) -> tuple[Lease, ...]:
+        """Leases in force."""
+        return read_leases(lease_file(self._site))
+
+    def seen(self) -> tuple[Seen, ...]:
+        """Unknown boards."""
+        return self._seen.boards()
+
+    def release(self, mac: str, ip: IPv4Address) -> None:
+        """Release a lease, where there is a DHCP server."""
+        dhcp = self._dhcp
+        if dhcp is not None and not dhcp.off():
+            dhcp.release(mac, ip)
+
+    def _hold(self, export: str, asker: int) -> None:
+        if not self._holds.hold(export, asker):
+            self._give_back(export)
+
+    def _give_back(self, export: str) -> None:
+        try:
+            self._exports.restore(export)
+        finally:
+            self._exports.open(export)
+
+    def _forgotten(self) -> set[str]:
+        """Closed at the gate by a supervisor that died before it wrote down for whom."""
+        _, closed = read_rules(self._run / RULES)
+        return closed - self._holds.held()
+
+
+def listen_on(network: Network) -> Sequence[IPv4Address]:
+    """Where boards reach the gate; none for a site without a network."""
+    if network.server is not None:
+        return (network.server,)
+    if network.subnet is None:
+        return ()
+    here = [ip for ip in addresses(network.interface) if network.is_host(ip)]
+    return here or (network.subnet.network_address + 1,)
