@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import concurrent.futures.thread  # noqa: F401 - asyncio wants it later, when we may not read it
 import os
 import resource
 import signal
