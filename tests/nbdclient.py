@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import socket
 import struct
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -183,3 +184,30 @@ def until(true: Callable[[], object], seconds: float = 5.0) -> bool:
             return False
         sleep(0.01)
     return True
+
+
+def main(arguments: list[str]) -> int:
+    """``nbdclient.py HOST PORT EXPORT size | read OFFSET LENGTH | write OFFSET TEXT``.
+
+    For a program inside a namespace: bytes read go to standard output, a write is flushed.
+    Exit code 3 with a line on standard error when the board is not let in.
+    """
+    host, port, export, act, *rest = arguments
+    try:
+        with board(int(port), export, host=host) as one:
+            if act == "size":
+                sys.stdout.write(f"{one.size}\n")
+            elif act == "read":
+                sys.stdout.buffer.write(one.read(int(rest[0]), int(rest[1])))
+            else:
+                one.write(int(rest[0]), rest[1].encode())
+                one.flush()
+            one.leave()
+    except (Closed, NbdError, OSError) as error:
+        sys.stderr.write(f"{error!r}\n")
+        return 3
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

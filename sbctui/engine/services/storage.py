@@ -1,13 +1,11 @@
 """qemu-storage-daemon: all disks of a site from one unprivileged process, changed while it runs.
 
 Its NBD server is a private unix socket that only the gate connects to; it is spoken to over a
-QMP socket. Whoever holds the QMP connection is the only one who changes it, so what it has is
-asked once a connection and known from then on.
+QMP socket.
 """
 
 from __future__ import annotations
 
-import resource
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -21,25 +19,13 @@ from sbctui.engine.services import storage_nodes as nodes
 from sbctui.engine.services.gate_rules import STORAGE
 from sbctui.engine.services.nbd_targets import DerivedExports
 from sbctui.engine.services.port import Changes, Target
-from sbctui.engine.services.qmp import Qmp, QmpError, QmpGone
-from sbctui.engine.services.storage_nodes import Names
+from sbctui.engine.services.qmp import QmpGone
+from sbctui.engine.services.storage_view import InUse, StorageView
 
 QMP = "storage.qmp"
 """The control socket in the runtime folder."""
 _TOOL = "qemu-storage-daemon"
-_SPARE = 256
-"""Descriptors kept for sessions and the daemon itself."""
-_EACH = 3
-"""Descriptors an export may take: a disk, its share of a base, a session."""
 _STUCK = 5.0
-
-
-@dataclass
-class _Export:
-    """One export in the daemon. ``target`` is None for one found there and not yet compared."""
-
-    names: Names
-    target: Target | None = None
 
 
 @dataclass
@@ -65,16 +51,10 @@ class StorageDaemon:
     def __init__(self, derived: DerivedExports, run: Path, owner: tuple[int, int]) -> None:
         self._derived = derived
         self._run = run
-        self._owner = owner
-        self._qmp = Qmp(run / QMP)
+        self._view = StorageView(run / QMP, owner)
         self._lock = threading.RLock()
-        self._known = False
-        self._exports: dict[str, _Export] = {}
-        self._bases: set[str] = set()
         self._withdrawn: set[str] = set()
         self._draining: set[str] = set()
-        self._most = 0
-        self._answered = 0.0
 
     def off(self) -> str:
         """Always wanted."""
@@ -104,12 +84,10 @@ class StorageDaemon:
     def healthy(self) -> str:
         """Empty when it answers; while it is being changed, when it answered lately."""
         if not self._lock.acquire(timeout=0.5):
-            silent = monotonic() - self._answered
+            silent = monotonic() - self._view.answered
             return "" if silent < _STUCK else f"no answer for {silent:.0f} s"
         try:
-            if not self._qmp.connected:
-                self._connect()
-            self._ask("query-version", timeout=0.9)
+            self._view.ping()
         except ServiceFailed as error:
             return str(error)
         finally:
@@ -123,17 +101,22 @@ class StorageDaemon:
                 (self._run / name).chmod(0o600)
         self.reconcile(self._derived.read().targets)
 
+    def close(self) -> None:
+        """Let go of the daemon, which goes on; another program may then speak to it."""
+        with self._lock:
+            self._view.close()
+
     @property
     def draining(self) -> frozenset[str]:
         """Exports that are no longer wanted and still have a session."""
         with self._lock:
-            return frozenset(self._draining)
+            return frozenset(self._draining & self._view.served.keys())
 
     def exported(self) -> frozenset[str]:
         """Names of the disks it serves. Raises ServiceFailed."""
         with self._lock:
-            self._survey()
-            return frozenset(self._exports)
+            self._view.survey()
+            return frozenset(self._view.served)
 
     def reconcile(self, wanted: Mapping[str, Target]) -> Changes:
         """Add, change and remove until just ``wanted`` is served. Raises ServiceFailed.
@@ -141,8 +124,8 @@ class StorageDaemon:
         What is withdrawn stays so. A disk with a session is not removed, but kept as draining.
         """
         with self._lock:
-            self._survey()
-            gone: dict[str, Target | None] = dict.fromkeys(self._exports.keys() - wanted.keys())
+            self._view.survey()
+            gone: dict[str, Target | None] = dict.fromkeys(self._view.served.keys() - wanted.keys())
             self._withdrawn &= wanted.keys()
             return self.adjust({**gone, **wanted})
 
@@ -150,7 +133,7 @@ class StorageDaemon:
         """The same for the named exports alone; None removes one. Raises ServiceFailed."""
         tally = _Tally()
         with self._lock:
-            self._survey()
+            self._view.survey()
             for export, target in wanted.items():
                 if export in self._withdrawn:
                     continue
@@ -160,7 +143,7 @@ class StorageDaemon:
                     raise
                 except ServiceFailed as error:
                     tally.refused.append((export, str(error)))
-            self._free_bases()
+            self._view.free_bases()
         return tally.changes()
 
     def withdraw(self, export: str) -> None:
@@ -171,9 +154,9 @@ class StorageDaemon:
         with self._lock:
             self._withdrawn.add(export)
             try:
-                self._survey()
-                self._drop(export)
-                self._free_bases()
+                self._view.survey()
+                self._view.drop(export)
+                self._view.free_bases()
             except QmpGone:
                 return
             except ServiceFailed as error:
@@ -190,15 +173,16 @@ class StorageDaemon:
 
     def _settle(self, export: str, target: Target | None, tally: _Tally) -> None:
         """Make one export what it should be. Raises ServiceFailed."""
-        have = self._exports.get(export)
+        have = self._view.served.get(export)
         if target is None:
             if have is None:
                 return
             try:
-                self._drop(export)
-            except _InUse:
+                self._view.drop(export)
+            except InUse:
                 self._draining.add(export)
             else:
+                self._draining.discard(export)
                 tally.removed.append(export)
             return
         self._draining.discard(export)
@@ -206,109 +190,14 @@ class StorageDaemon:
             return
         names = nodes.identify(target)
         if have is None:
-            self._add(export, target, names)
+            self._view.add(target, names)
             tally.added.append(export)
         elif have.names.disk == names.disk:
             have.target, have.names = target, names
         else:
-            self._drop(export)
-            self._add(export, target, names)
+            self._view.drop(export)
+            self._view.add(target, names)
             tally.changed.append(export)
-
-    def _add(self, export: str, target: Target, names: Names) -> None:
-        if (len(self._exports) + 1) * _EACH + _SPARE > self._most:
-            raise ServiceFailed(
-                f"the storage daemon may open {self._most} files and has too few left; "
-                "raise the limit of open files (LimitNOFILE, ulimit -Hn)"
-            )
-        try:
-            if names.base is not None and target.base is not None and names.base not in self._bases:
-                self._ask("blockdev-add", nodes.base_options(target.base, names.base))
-                self._bases.add(names.base)
-            self._ask("blockdev-add", nodes.disk_options(target, names))
-        except QmpError as error:
-            raise ServiceFailed(self._with_remedy(str(error))) from None
-        try:
-            self._ask("block-export-add", nodes.export_options(export, names.disk))
-        except QmpError as error:
-            self._ask("blockdev-del", {"node-name": names.disk})
-            raise ServiceFailed(str(error)) from None
-        self._exports[export] = _Export(names, target)
-
-    def _with_remedy(self, line: str) -> str:
-        if "Permission denied" not in line:
-            return line
-        uid, gid = self._owner
-        return f"{line}; the daemon runs as user {uid}: chown {uid}:{gid} that file, chmod 640"
-
-    def _drop(self, export: str) -> None:
-        """Remove one export and its node. Raises _InUse, ServiceFailed."""
-        have = self._exports.get(export)
-        if have is None:
-            return
-        name = nodes.EXPORT + export
-        try:
-            self._ask("block-export-del", {"id": name, "mode": "safe"})
-        except QmpError as error:
-            if "in use" in str(error):
-                raise _InUse("a board has it open") from None
-            if "shutting down" not in str(error):
-                raise
-        self._qmp.wait_for("BLOCK_EXPORT_DELETED", 5.0, id=name)
-        self._ask("blockdev-del", {"node-name": have.names.disk})
-        del self._exports[export]
-        self._draining.discard(export)
-
-    def _free_bases(self) -> None:
-        """Drop the base nodes that no disk stands on any more."""
-        used = {have.names.base for have in self._exports.values()}
-        for base in self._bases - used:
-            with suppress(QmpError):
-                self._ask("blockdev-del", {"node-name": base})
-                self._bases.discard(base)
-
-    def _connect(self) -> None:
-        self._known = False
-        self._qmp.connect()
-        with suppress(OSError, ValueError):
-            _, hard = resource.prlimit(self._qmp.pid, resource.RLIMIT_NOFILE)
-            resource.prlimit(self._qmp.pid, resource.RLIMIT_NOFILE, (hard, hard))
-            self._most = hard
-
-    def _survey(self) -> None:
-        """Ask what the daemon has, once a connection."""
-        if not self._qmp.connected:
-            self._connect()
-        if self._known:
-            return
-        found = self._ask("query-block-exports")
-        listed = self._ask("query-named-block-nodes", {"flat": True})
-        names = {str(node["node-name"]) for node in listed}
-        self._exports = {
-            str(export["id"]).removeprefix(nodes.EXPORT): _Export(
-                Names(str(export["node-name"]), None)
-            )
-            for export in found
-        }
-        self._bases = {name for name in names if name.startswith(nodes.BASE)}
-        self._draining.clear()
-        served = {have.names.disk for have in self._exports.values()}
-        for name in names - served:
-            if name.startswith(nodes.DISK):
-                with suppress(QmpError):
-                    self._ask("blockdev-del", {"node-name": name})
-        self._known = True
-
-    def _ask(
-        self, command: str, arguments: dict[str, object] | None = None, timeout: float = 10.0
-    ) -> list[dict[str, object]]:
-        answer = self._qmp.execute(command, arguments, timeout=timeout)
-        self._answered = monotonic()
-        return answer if isinstance(answer, list) else []
-
-
-class _InUse(ServiceFailed):
-    """A session keeps the export."""
 
 
 def _same(one: Target, other: Target) -> bool:

@@ -1,0 +1,161 @@
+"""What one storage daemon serves, as asked once a connection and known from then on.
+
+Nobody else can change it: the daemon speaks QMP with one client at a time. Not thread-safe.
+"""
+
+from __future__ import annotations
+
+import resource
+import sys
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+from sbctui.engine.errors import ServiceFailed
+from sbctui.engine.services import storage_nodes as nodes
+from sbctui.engine.services.port import Target
+from sbctui.engine.services.qmp import Qmp, QmpError
+from sbctui.engine.services.storage_nodes import Names
+
+_SPARE = 256
+"""Descriptors kept for the daemon itself."""
+_EACH = 3
+"""Descriptors an export may take: a disk, its share of a base, a session."""
+_GONE = 5.0
+"""Seconds an export may take to go once nobody is connected."""
+
+
+class InUse(ServiceFailed):
+    """A session keeps the export."""
+
+
+@dataclass
+class Served:
+    """One export. ``target`` is None for one found in the daemon and not yet compared."""
+
+    names: Names
+    target: Target | None = None
+
+
+class StorageView:
+    """A daemon by its QMP socket; ``owner`` is the (uid, gid) it runs as.
+
+    All methods raise QmpGone when it is away, and then ask anew after the next ``connect``.
+    """
+
+    def __init__(self, socket: Path, owner: tuple[int, int]) -> None:
+        self.served: dict[str, Served] = {}
+        self.answered = 0.0
+        self._qmp = Qmp(socket)
+        self._owner = owner
+        self._known = False
+        self._bases: set[str] = set()
+        self._most = 0
+
+    def close(self) -> None:
+        """Let go of the daemon."""
+        self._qmp.close()
+
+    def ping(self) -> None:
+        """Have it answer something within 0.9 s."""
+        self._connect()
+        self._ask("query-version", timeout=0.9)
+
+    def survey(self) -> None:
+        """Ask what it has, unless that is known. Raises QmpError."""
+        self._connect()
+        if self._known:
+            return
+        exports = self._ask("query-block-exports")
+        listed = self._ask("query-named-block-nodes", {"flat": True})
+        there = {str(node["node-name"]) for node in listed}
+        self.served = {
+            str(export["id"]).removeprefix(nodes.EXPORT): Served(
+                Names(str(export["node-name"]), None)
+            )
+            for export in exports
+        }
+        self._bases = {name for name in there if name.startswith(nodes.BASE)}
+        for name in there - {have.names.disk for have in self.served.values()}:
+            if name.startswith(nodes.DISK):
+                with suppress(QmpError):
+                    self._ask("blockdev-del", {"node-name": name})
+        self._known = True
+
+    def add(self, target: Target, names: Names) -> None:
+        """Serve one more disk. Raises ServiceFailed with the daemon's line and the remedy."""
+        if (len(self.served) + 1) * _EACH + _SPARE > self._most:
+            raise ServiceFailed(
+                f"the storage daemon may open {self._most} files and has too few left; "
+                "raise the limit of open files (LimitNOFILE, ulimit -Hn)"
+            )
+        try:
+            if names.base is not None and target.base is not None and names.base not in self._bases:
+                self._ask("blockdev-add", nodes.base_options(target.base, names.base))
+                self._bases.add(names.base)
+            self._ask("blockdev-add", nodes.disk_options(target, names))
+        except QmpError as error:
+            raise ServiceFailed(self._with_remedy(str(error))) from None
+        try:
+            self._ask("block-export-add", nodes.export_options(target.export, names.disk))
+        except QmpError:
+            self._ask("blockdev-del", {"node-name": names.disk})
+            raise
+        self.served[target.export] = Served(names, target)
+
+    def drop(self, export: str) -> None:
+        """Remove one export and its node. Raises InUse while it has a session, QmpError."""
+        have = self.served.get(export)
+        if have is None:
+            return
+        name = nodes.EXPORT + export
+        try:
+            self._ask("block-export-del", {"id": name, "mode": "safe"})
+        except QmpError as error:
+            if "in use" in str(error):
+                raise InUse("a board has it open") from None
+            if "shutting down" not in str(error):
+                raise
+        self._known = False  # until both steps are done
+        self._qmp.wait_for("BLOCK_EXPORT_DELETED", _GONE, id=name)
+        self._ask("blockdev-del", {"node-name": have.names.disk})
+        del self.served[export]
+        self._known = True
+
+    def free_bases(self) -> None:
+        """Drop the base nodes that no disk stands on any more."""
+        for base in self._bases - {have.names.base for have in self.served.values()}:
+            with suppress(QmpError):
+                self._ask("blockdev-del", {"node-name": base})
+                self._bases.discard(base)
+
+    def _connect(self) -> None:
+        if not self._qmp.connected:
+            self._known = False
+            self._qmp.connect()
+            self._most = _raise_limit(self._qmp.pid)
+
+    def _ask(
+        self, command: str, arguments: dict[str, Any] | None = None, timeout: float = 10.0
+    ) -> Any:
+        answer = self._qmp.execute(command, arguments, timeout=timeout)
+        self.answered = monotonic()
+        return answer
+
+    def _with_remedy(self, line: str) -> str:
+        if "Permission denied" not in line:
+            return line
+        uid, gid = self._owner
+        return f"{line}; the daemon runs as user {uid}: chown {uid}:{gid} that file, chmod 640"
+
+
+def _raise_limit(pid: int) -> int:
+    """How many files the daemon may open, after raising its soft limit as far as we may."""
+    try:
+        _, most = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (most, most))
+    except OSError:
+        most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]  # which it had from us
+    return sys.maxsize if most == resource.RLIM_INFINITY else most
