@@ -82,7 +82,7 @@ def _terminal() -> bool:
 
 def perform(engine: Engine, plan: Plan, how: How) -> int:
     """Run a plan and print its report. Raises Failed for its code."""
-    return tell(run(engine, plan, how), plan.command, how)
+    return tell(run(engine, plan, how), plan, how)
 
 
 def run(engine: Engine, plan: Plan, how: How) -> Report:
@@ -115,22 +115,38 @@ def stoppable() -> Iterator[threading.Event]:
             signal.signal(number, handler)
 
 
-def tell(report: Report, command: str, how: How) -> int:
+def tell(report: Report, plan: Plan, how: How) -> int:
     """Print what became of a plan; 0. Raises Failed, with the report, for any other code."""
-    document = {"report": report_json(report, command)}
+    short = essential(report, plan)
+    document = {"report": report_json(short, plan.command)}
     if report.code == 0:
         if how.json:
             output.document(document)
         else:
-            output.lines(report_lines(report))
+            output.lines(report_lines(short))
         return 0
     if not how.json:
-        output.lines(report_lines(report))
-    raise Failed(_sentence(report, command), report.code, document)
+        output.lines(report_lines(short))
+    raise Failed(_sentence(short, plan.command), report.code, document)
+
+
+def essential(report: Report, plan: Plan) -> Report:
+    """The report without the steps that only prepare or tidy up, unless one of them failed."""
+    if len(report.results) != len(plan.units):
+        return report
+    steps = zip(report.results, plan.units, strict=True)
+    kept = tuple(
+        result
+        for result, unit in steps
+        if result.outcome == "failed" or (unit.counts and not unit.always)
+    )
+    return report.model_copy(update={"results": kept})
 
 
 def _sentence(report: Report, command: str) -> str:
     failed = report.of("failed")
+    if report.error:
+        return report.error
     if report.code == 130:
         return f"interrupted: {_counted(report)}; what is done stays"
     if not failed:

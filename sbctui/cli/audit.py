@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sbctui.cli import options, output
-from sbctui.cli.act import agreed, preview, report_json, report_lines, run, tell
+from sbctui.cli.act import agreed, essential, preview, report_json, report_lines, run, tell
 from sbctui.cli.failing import Failed
 from sbctui.cli.options import How
 from sbctui.cli.place import Place
@@ -67,11 +67,11 @@ def _mend(engine: Engine, found: Sequence[Finding], ids: Sequence[str], how: How
             return preview(plan, how)
         if agreed(plan, how):
             report = run(engine, plan, how)
-            document["report"] = report_json(report, plan.command)
+            document["report"] = report_json(essential(report, plan), plan.command)
             if report.code:
-                return tell(report, plan.command, how)
+                return tell(report, plan, how)
             if not how.json:
-                output.lines(report_lines(report))
+                output.lines(report_lines(essential(report, plan)))
     elif not how.json:
         output.lines(["nothing that can be mended without being named"])
     return _left(engine.audit(), document, how)

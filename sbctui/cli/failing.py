@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
 import time
-import traceback
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -86,6 +84,9 @@ def _usage(error: click.ClickException) -> str:
 
 
 def _internal(error: BaseException, home: Path) -> str:
+    import tempfile
+    import traceback
+
     text = "".join(traceback.format_exception(error))
     kind = type(error).__name__
     for folder in (_state(home), Path(tempfile.gettempdir())):

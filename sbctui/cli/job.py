@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sbctui.cli import options, output
-from sbctui.cli.act import report_json, report_lines, stoppable
+from sbctui.cli.act import essential, report_json, report_lines, stoppable
 from sbctui.cli.place import Place
 from sbctui.engine.errors import NoSuchNode
 
@@ -67,10 +67,10 @@ def show(place: Place, id_: str, json: bool) -> int:
     """Show what the job ID did, or is doing."""
     engine = place.engine()
     one = _found(engine, id_)
-    report = engine.report(id_)
-    command = engine.job_plan(id_).command
+    report, plan = engine.report(id_), engine.job_plan(id_)
+    report = essential(report, plan) if report else None
     if json:
-        told = report_json(report, command) if report else None
+        told = report_json(report, plan.command) if report else None
         output.document({"job": _json(one), "report": told})
         return 0
     output.pairs([
@@ -79,10 +79,10 @@ def show(place: Place, id_: str, json: bool) -> int:
         ("state", one.state),
         ("started", output.when(one.started) or ""),
         ("finished", output.when(one.finished) or ""),
-        ("command", command),
+        ("command", plan.command),
     ])  # fmt: skip
     if report:
-        output.lines(report_lines(report))
+        output.lines([*report_lines(report), *([report.error] if report.error else [])])
     return 0
 
 
@@ -109,7 +109,7 @@ def follow(place: Place, id_: str, quiet: bool, json: bool) -> int:
     if report is None:
         raise Cancelled(f"no longer followed; the job {id_} goes on" if stop.is_set()
                         else f"the job {id_} was interrupted; see: sbctui audit")  # fmt: skip
-    return tell(report, engine.job_plan(id_).command, How(quiet=quiet, json=json))
+    return tell(report, engine.job_plan(id_), How(quiet=quiet, json=json))
 
 
 @job.command()

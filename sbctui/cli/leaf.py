@@ -37,7 +37,7 @@ def leaf() -> None:
 @click.pass_obj
 def list_(place: Place, root: str | None, json: bool) -> int:
     """List the leaves of ROOT, or all of them, orphans too."""
-    site = place.engine().site()
+    site = place.look(sessions=True)
     from sbctui import format as words
     from sbctui.cli import show
 

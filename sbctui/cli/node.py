@@ -132,7 +132,7 @@ def _print(one: dict[str, Any]) -> None:
     rule = f" ({_RULES[one['ip_rule']]})" if one["ip_rule"] else ""
     on = f" on the disk of {disk['base']}" if disk["base"] else ""
     figures = (
-        f"{words.size(usage['apparent'])}, allocated {words.size(usage['allocated'])}, "
+        f"{words.size(one['size'])}, allocated {words.size(usage['allocated'])}, "
         f"only its own {words.size(usage['exclusive'])}"
         if usage
         else "missing"

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -66,6 +65,8 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[i
 def _first_width(widths: Sequence[int]) -> int:
     if not sys.stdout.isatty():
         return widths[0]
+    import shutil
+
     rest = sum(widths[1:]) + len(_GAP) * (len(widths) - 1)
     room = shutil.get_terminal_size().columns - rest
     return min(widths[0], max(_NARROWEST, room))

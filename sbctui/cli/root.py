@@ -28,7 +28,7 @@ def root() -> None:
 @click.pass_obj
 def list_(place: Place, json: bool) -> int:
     """List the roots."""
-    site = place.engine().site()
+    site = place.look(sessions=json)
     from sbctui import format as words
     from sbctui.cli import show
 

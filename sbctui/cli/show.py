@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sbctui import format as words
 from sbctui.cli import output
-from sbctui.engine.disks.port import Usage
 from sbctui.engine.errors import BadInput, NoSuchNode
 from sbctui.engine.model.addresses import parse_mac, shown, undashed
 from sbctui.engine.model.node import State
 from sbctui.engine.model.site import Broken, Node, Site
+
+if TYPE_CHECKING:
+    from sbctui.engine.disks.port import Usage
 
 NONE = "-"
 """What stands in a table where there is no value."""
