@@ -13,17 +13,16 @@ from collections.abc import Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from sbctui.engine.boot.render import RENDERED
 from sbctui.engine.context import Context, Undo, nothing
 from sbctui.engine.derive import Derived, derive
 from sbctui.engine.errors import ServiceFailed
 from sbctui.engine.files import Owner, hit
 from sbctui.engine.model.site import BOOT, Site
 from sbctui.engine.plan import RefreshServices
+from sbctui.engine.services.exportfile import render_export
 from sbctui.engine.services.hosts import HostsDir
 from sbctui.engine.services.port import Changes, Control
-from sbctui.engine.services.exportfile import render_export
-
-RENDERED = ("boot.scr", "boot.scr.uimg", "pxelinux.cfg")
 
 
 def refresh(action: RefreshServices, ctx: Context) -> Undo:

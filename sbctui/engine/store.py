@@ -14,7 +14,7 @@ from typing import Literal
 
 from pydantic import ValidationError
 
-from sbctui.engine.errors import NoSuchNode, NotASite, NotPermitted
+from sbctui.engine.errors import NoSuchNode, NotASite, NotPermitted, from_os
 from sbctui.engine.files import Owner, is_held, write_atomic
 from sbctui.engine.lockfile import read_lock
 from sbctui.engine.model.node import DISK_FILES, SCHEMA, NodeConfig
@@ -312,9 +312,11 @@ def read_settings(site: Path) -> Settings:
 
 def _template(site: Path) -> str | None:
     try:
-        return (site / TEMPLATE).read_text("utf-8")
-    except (FileNotFoundError, UnicodeDecodeError):
+        return (site / TEMPLATE).read_text("utf-8", errors="replace")
+    except FileNotFoundError:
         return None
+    except OSError as error:
+        raise from_os(error, f"reading {TEMPLATE}") from error
 
 
 def check_site(path: Path) -> None:

@@ -162,7 +162,7 @@ class Site:
     trash: tuple[Trashed, ...] = ()
     facts: Facts = Facts()
     boot_template: str | None = None
-    _built: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    _built: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def by_mac(self) -> Mapping[str, tuple[str, ...]]:
@@ -255,14 +255,14 @@ class Site:
 
     def with_facts(self, facts: Facts) -> Site:
         """The same nodes with newer facts; shares the look-ups."""
-        return replace(self, facts=facts)
+        return _sharing(replace(self, facts=facts), self._built)
 
     def with_rest(self, **changes: Any) -> Site:
         """The same nodes with another ``settings``, ``generation``, ``trash`` or template."""
         if changes.get("trash", self.trash) is self.trash:
-            return replace(self, **changes)
+            return _sharing(replace(self, **changes), self._built)
         built = {name: index for name, index in self._built.items() if name != "standing_on"}
-        return replace(self, **changes, _built=built)
+        return _sharing(replace(self, **changes), built)
 
     def with_nodes(
         self,
@@ -279,7 +279,13 @@ class Site:
             for name, pairs in _PATCHED.items()
             if name in self._built
         }
-        return replace(self, nodes=nodes, broken=broken, strays=strays, _built=built)
+        return _sharing(replace(self, nodes=nodes, broken=broken, strays=strays), built)
+
+
+def _sharing(site: Site, built: dict[str, Any]) -> Site:
+    """A copy with look-ups that are right for it; a plain ``replace`` begins with none."""
+    site.__dict__["_built"] = built
+    return site
 
 
 def _macs(nodes: Iterable[Node]) -> Iterator[tuple[str | None, str]]:
