@@ -45,6 +45,7 @@ PACKAGES: Mapping[str, str] = {
     "tune2fs": "e2fsprogs",
     "unshare": "util-linux",
     "useradd": "passwd",
+    "xz": "xz-utils",
     "zstd": "zstd",
 }
 """Debian package of every program we start."""

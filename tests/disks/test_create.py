@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from sbctui.engine import files
+from sbctui.engine import commands, files
 from sbctui.engine.disks import unpack
 from sbctui.engine.disks.create import inspect_source, make_root
 from sbctui.engine.disks.usage import verify
-from sbctui.engine.errors import BadInput, Cancelled, NoSpace, Refused, SbcError
+from sbctui.engine.errors import BadInput, Cancelled, NoSpace, Refused, SbcError, ToolMissing
 from sbctui.engine.model.requests import Source
 from tests import rootfs
 from tests.disks.place import (
@@ -335,6 +335,15 @@ def test_a_tar_that_was_cut_off_is_refused(tmp_path: Path) -> None:
         (tmp_path / "cut").write_bytes(whole[: len(whole) // 2 // 512 * 512 + 100])
         with pytest.raises(BadInput, match="no whole tar"):
             inspect_source(tmp_path / "cut")
+
+
+def test_a_missing_packer_is_named_with_its_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tar = rootfs.awkward_tar(tmp_path / "a.tar.xz", "xz")
+    monkeypatch.setattr(commands, "search_path", lambda: str(tmp_path))
+    with pytest.raises(ToolMissing, match="xz-utils"):
+        inspect_source(tar)
 
 
 def test_other_things_that_are_no_image(tmp_path: Path, node: Path) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import fcntl
 import os
 import struct
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,11 +15,12 @@ from sbctui.engine import files
 from sbctui.engine.disks import fuse
 from sbctui.engine.disks.create import inspect_source, make_root
 from sbctui.engine.disks.ext4 import superblock
+from sbctui.engine.disks.inuse import write_lease
 from sbctui.engine.disks.personalise import Personalised, personalise
 from sbctui.engine.disks.stores import store_for
 from sbctui.engine.disks.usage import verify
-from sbctui.engine.errors import ToolFailed
-from tests import rootfs
+from sbctui.engine.errors import Refused, ToolFailed
+from tests import lab, rootfs
 from tests.disks.place import MIB, NEVER, allocated, mounted_image, seen, silent, tool
 
 EVERYTHING = ("hostname", "machine_id", "ssh_host_key", "filesystem_uuid")
@@ -140,6 +143,43 @@ def test_an_overlay_takes_it_and_its_base_does_not(golden: Path, tmp_path: Path)
     tool("qemu-img", "convert", "-O", "raw", "json:" + spec % (leaf, golden), flat)
     assert read(flat, "/etc/hostname") == "pi-08\n"
     assert verify(flat, "raw") == ""
+
+
+def test_a_killed_job_leaves_no_daemon_and_no_mount(golden: Path, tmp_path: Path) -> None:
+    if reason := fuse.unavailable():
+        pytest.skip(reason)
+    leaf = tmp_path / "root.qcow2"
+    store_for("overlay").clone(golden, leaf, stop=NEVER, report=silent)
+    code = (
+        "import sys, threading\n"
+        "from pathlib import Path\n"
+        "from sbctui.engine.disks.fuse import exported\n"
+        "leaf, base = map(Path, sys.argv[1:])\n"
+        "with exported(leaf, base, base.stat().st_size, stop=threading.Event()) as view:\n"
+        "    print(view, flush=True)\n"
+        "    sys.stdin.read()\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, leaf, golden], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as job:
+        assert job.stdout is not None
+        view = job.stdout.readline().decode().strip()
+        assert view in Path("/proc/mounts").read_text()
+        with pytest.raises(Refused, match="open by another program"):
+            write_lease(leaf).__enter__()
+        job.kill()
+    lab.until(lambda: view not in Path("/proc/mounts").read_text(), 5, "the mount is gone")
+    lab.until(lambda: not taken(leaf), 5, "nobody has the disk open")
+    files.remove_tree(tmp_path)
+    assert not tmp_path.exists()
+
+
+def taken(disk: Path) -> bool:
+    try:
+        with write_lease(disk):
+            return False
+    except Refused:
+        return True
 
 
 def test_an_overlay_that_can_not_be_edited_is_left_out_in_words(

@@ -100,7 +100,7 @@ def _daemon(
 
 def _wait(view: Path, size: int, words: Path, poll: Poll, stop: threading.Event) -> None:
     deadline = time.monotonic() + _PATIENCE
-    while view.stat().st_size != size:
+    while view.stat().st_size < size:
         ended = poll()
         if ended is not None or time.monotonic() > deadline:
             lines = words.read_text(errors="replace").splitlines() if words.exists() else []

@@ -14,7 +14,6 @@ from sbctui.engine.context import Context, Undo, nothing
 from sbctui.engine.disks.bootfiles import link_boot
 from sbctui.engine.disks.create import make_root
 from sbctui.engine.disks.ext4 import superblock
-from sbctui.engine.disks.inuse import write_lease
 from sbctui.engine.disks.personalise import personalise
 from sbctui.engine.disks.repair import repair
 from sbctui.engine.disks.resize import resize
@@ -106,8 +105,6 @@ def personalise_disk(action: PersonaliseDisk, ctx: Context) -> Undo:
 def resize_disk(action: ResizeDisk, ctx: Context) -> Undo:
     """Grow a published root's disk and file system; what is grown stays grown."""
     disk = ctx.site.disk_path(action.name)
-    with write_lease(disk):
-        pass
     if not resize(disk, action.size, stop=ctx.stop, log=ctx.log):
         ctx.warn(
             f"{action.name} holds no ext4 file system: its disk is larger now, what is on it is "

@@ -173,6 +173,7 @@ class _Edit:
         if ssh is None:
             return False
         key = self._image.folder / "key"
+        hit("disk.key")
         argv = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", f"root@{self._hostname}"]
         done = commands.run([*argv, "-f", key], ok=range(256), stop=self._image.stop)
         check(done, "making a host key")

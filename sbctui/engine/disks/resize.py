@@ -9,6 +9,7 @@ from pathlib import Path
 
 from sbctui.engine import commands
 from sbctui.engine.disks.ext4 import superblock
+from sbctui.engine.disks.inuse import write_lease
 from sbctui.engine.disks.repair import repair
 from sbctui.engine.disks.tools import check
 from sbctui.engine.errors import Cancelled, Refused, from_os
@@ -18,11 +19,11 @@ from sbctui.engine.files import fsync_file, hit
 def resize(
     path: Path, size: int, *, stop: threading.Event, log: commands.Log | None = None
 ) -> bool:
-    """Grow a raw disk that nobody has open to ``size`` bytes, and its ext4 to all of that.
+    """Grow a raw disk to ``size`` bytes, and its ext4 to all of that.
 
     Safe to run again at any point. A disk without ext4 only grows; then the answer is False.
-    Raises Refused to shrink, NoSpace, ToolFailed, ToolMissing, Cancelled: then the disk has
-    its old size, unless its file system has grown already.
+    Raises Refused to shrink and while somebody has the disk open, NoSpace, ToolFailed,
+    ToolMissing, Cancelled: then the disk has its old size, unless its file system has grown.
     """
     before = path.stat().st_size
     if size < before:
@@ -32,6 +33,9 @@ def resize(
         )
     if stop.is_set():
         raise Cancelled(f"stopped before growing {path.parent.name}")
+    # Also keeps out of the way of a resize2fs whose job was killed and that still works.
+    with write_lease(path):
+        pass
     if superblock(path) is not None:
         repair(path, stop=stop, log=log, everything=True)
     try:

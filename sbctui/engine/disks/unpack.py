@@ -25,7 +25,7 @@ from sbctui.engine.files import hit
 from sbctui.engine.model.addresses import shown
 from sbctui.engine.model.text import clean
 
-_MAGIC = {b"\x1f\x8b": "--gzip", b"\xfd7zXZ\x00": "--xz", b"\x28\xb5\x2f\xfd": "--zstd"}
+_MAGIC = {b"\x1f\x8b": "gzip", b"\xfd7zXZ\x00": "xz", b"\x28\xb5\x2f\xfd": "zstd"}
 _LISTED = ("--list", "-vv", "--numeric-owner", "--quoting-style=escape", "--xattrs")
 _EXTRACTED = ("--extract", "--numeric-owner", "--preserve-permissions", "--same-owner")
 _ATTRIBUTES = ("--xattrs", "--xattrs-include=*", "--acls")
@@ -72,7 +72,10 @@ def listing(tar: Path) -> Listing:
 def _compression(tar: Path) -> list[str]:
     with open(tar, "rb") as file:
         start = file.read(6)
-    return [option for magic, option in _MAGIC.items() if start.startswith(magic)]
+    packers = [packer for magic, packer in _MAGIC.items() if start.startswith(magic)]
+    for packer in packers:
+        commands.find(packer)
+    return [f"--{packer}" for packer in packers]
 
 
 def unpack(
