@@ -43,6 +43,9 @@ class SbcApp(App[int]):
     def __init__(self, path: Path, driver_class: type[Driver] | None = None) -> None:
         super().__init__(ansi_color=True, driver_class=driver_class)
         self.theme = "ansi-dark"
+        self.HORIZONTAL_BREAKPOINTS = [(0, "-thin"), (60, "-w60"), (80, "-w80"), (130, "-w130")]
+        heights = {0: "-flat", 16: "-h16", 18: "-h18", 21: "-h21", 24: "-h24", 36: "-h36"}
+        self.VERTICAL_BREAKPOINTS = list(heights.items())
         self.draft = ""
         self.crashes: list[Path] = []
         self._crashed_at = 0.0
@@ -81,6 +84,8 @@ class SbcApp(App[int]):
     def _job_ended(self, job: JobView) -> None:
         from sbctui.screens.job import ending
 
+        if getattr(self.screen, "job", "") == job.id:
+            return  # it is on the screen already
         text, severity = ending(job)
         levels: dict[str, SeverityLevel] = {"information": "information", "error": "error"}
         hint = "" if severity == "information" else "; enter on it in pane 4 shows all"
@@ -135,7 +140,8 @@ class SbcApp(App[int]):
         if not plan.units:
             refused(f"{plan.title}: there is nothing to do")
             return
-        answer = self.push_screen(PlanScreen(plan), wait_for_dismiss=True)
+        answer: asyncio.Future[bool | None] = asyncio.get_running_loop().create_future()
+        self.push_screen(PlanScreen(plan), answer.set_result)
         job = await self._start(plan) if await answer else None
         if done is not None:
             done(job)

@@ -54,6 +54,7 @@ class Feeds:
     _feeds: list[_Feed] = field(default_factory=list)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _views: dict[str, JobView] = field(default_factory=dict)
+    _followers: dict[str, threading.Thread] = field(default_factory=dict)
     _stop: threading.Event = field(default_factory=threading.Event)
     _audited: int = -1
 
@@ -130,8 +131,8 @@ class Feeds:
         return {"services": result} if name == "services" else {"findings": result}
 
     def _look_again(self, site: Site) -> None:
-        """A site that was changed wants a new audit at once."""
-        if site.generation != self._audited:
+        """A site that was changed wants a new audit, once nothing works on it any more."""
+        if site.generation != self._audited and not any(j.running for j in self.world.jobs):
             self._audited = site.generation
             for feed in self._feeds:
                 if feed.name == "audit":
@@ -164,7 +165,8 @@ class Feeds:
             followed = self._views.get(job.id)
             if job.state == "running" and followed is None:
                 self._follow(job)
-            if followed is not None and followed.running and job.state != "running":
+            over = job.state != "running" and not self._follows(job.id)
+            if followed is not None and (followed.running or followed.state != job.state) and over:
                 followed = self._views[job.id] = _ended(followed, job)
             shown.append(followed or view(job))
         return tuple(shown)
@@ -180,9 +182,16 @@ class Feeds:
             now = view(job)
             for event in engine.events(job.id, self._stop):
                 now = fold(now, event)
-                self._views[job.id] = now
+                if now.running:  # how it ended is told by its report
+                    self._views[job.id] = now
 
-        threading.Thread(target=follow, daemon=True, name=f"follow-{job.id}").start()
+        thread = threading.Thread(target=follow, daemon=True, name=f"follow-{job.id}")
+        self._followers[job.id] = thread
+        thread.start()
+
+    def _follows(self, job: str) -> bool:
+        """Whether a job's journal is still being read."""
+        return job in self._followers and self._followers[job].is_alive()
 
 
 def _ended(followed: JobView, job: Job) -> JobView:

@@ -118,10 +118,16 @@ def report_lines(report: Report) -> list[str]:
     counts += [f"{len(failed)} failed"] if failed else []
     counts += [f"{len(skipped)} skipped"] if skipped else []
     lines = [f"{clean(report.title)}: {', '.join(counts)}"]
+    lines += [f"  {clean(report.error)}"] if report.error else []
     lines += [f"  failed   {_result(r)}: {clean(r.error)}" for r in failed]
     lines += [f"  skipped  {_result(r)}" for r in skipped]
+    said: dict[tuple[str, str], list[UnitResult]] = {}
     for result in done:
-        lines += [f"  {_result(result)}: {clean(k)} {clean(v)}" for k, v in result.data.items()]
+        for item in result.data.items():
+            said.setdefault(item, []).append(result)
+    for (key, value), those in said.items():
+        who = _result(those[0]) + (f" and {len(those) - 1} more" if len(those) > 1 else "")
+        lines.append(f"  {who}: {clean(key)} {clean(value)}")
     return lines
 
 

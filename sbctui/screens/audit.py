@@ -214,7 +214,8 @@ def _line(finding: Finding, width: int, now: float) -> Line:
 
 
 def _story(finding: Finding) -> list[Line]:
-    lines: list[Line] = [((clean(finding.title), "key"),), ((clean(finding.why), ""),)]
+    lines: list[Line] = [((clean(finding.title), "key"),)]
+    lines.append((("why     ", "dim"), (clean(finding.why), "")))
     if finding.proof:
         lines.append((("proof   ", "dim"), (clean(finding.proof), "")))
     if finding.fix is not None:

@@ -73,7 +73,7 @@ class BulkScreen(Screen[None]):
         self._site = site
         self._verdicts: tuple[LineVerdict, ...] = ()
         self._failed: dict[str, str] = {}
-        self._job = ""
+        self.job = ""
         self._specs: dict[str, LeafSpec] = {}
         self._pause: Timer | None = None
         names = [r.name for r in site.roots if rules.can_create_leaves(site, r.name) is None]
@@ -229,7 +229,7 @@ class BulkScreen(Screen[None]):
     def _started(self, wanted: Sequence[LeafSpec], job: str | None) -> None:
         if job is None:
             return
-        self._job, self._specs = job, {leaf.mac: leaf for leaf in wanted}
+        self.job, self._specs = job, {leaf.mac: leaf for leaf in wanted}
         self._failed = {}
         rest = [v.text for v in self._verdicts if v.kind == "bad"]
         self.editor.load_text("\n".join(rest))
@@ -244,7 +244,7 @@ class BulkScreen(Screen[None]):
         if site is not None and site.nodes is not self._site.nodes:
             self._judge_soon(_PAUSE)
         self._site = site or self._site
-        job = next((j for j in event.world.jobs if j.id == self._job), None)
+        job = next((j for j in event.world.jobs if j.id == self.job), None)
         if job is None:
             return
         self._show_job(job)
@@ -284,7 +284,7 @@ class BulkScreen(Screen[None]):
         if self.editor.read_only:
             keys = [("X", "stop the job"), ("esc", "leave it running")]
         else:
-            keys = [("enter", "on an empty line: the plan"), ("^n", "next fault"),
+            keys = [("enter", "(empty line) plan"), ("^n", "next fault"),
                     ("^o", "boards asking"), ("tab", "root"), ("esc", "back")]  # fmt: skip
         self.query_one("#keys", Bar).show(keys_line(*keys))
 
@@ -309,12 +309,12 @@ class BulkScreen(Screen[None]):
 
     def action_stop(self) -> None:
         """Ask the job to stop; what is done stays."""
-        if self.editor.read_only and self._job:
-            self.sbc.stop_job(self._job)
+        if self.editor.read_only and self.job:
+            self.sbc.stop_job(self.job)
 
     def action_leave(self) -> None:
         """Back to where one came from; a running job goes on."""
-        self.sbc.draft = "" if self._job else self.editor.text
+        self.sbc.draft = "" if self.job else self.editor.text
         self.dismiss(None)
 
 

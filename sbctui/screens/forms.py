@@ -70,9 +70,12 @@ def _size(least: int = 0) -> Callable[[str], object]:
 
 def clone(site: Site, name: str) -> FormSpec:
     """``root clone``."""
+    disk = site.nodes[name].disk
+    how = f"a sparse copy, {fmt.size(disk.allocated if disk else 0)}"
+    how = "shares what is equal, at once" if site.facts.store == "reflink" else how
     return FormSpec(
         f"Clone {name}",
-        (Field("name", "Name of the copy", _new_name(site), hint=f"copied by {site.facts.store}"),),
+        (Field("name", "Name of the copy", _new_name(site), hint=how),),
         lambda engine, values: ask.CloneRoot(source=name, name=values["name"]),
     )
 

@@ -45,9 +45,6 @@ class HomeScreen(Screen[None]):
 
     def __init__(self, world: World) -> None:
         super().__init__()
-        self.HORIZONTAL_BREAKPOINTS = [(0, "-thin"), (60, "-w60"), (80, "-w80"), (130, "-w130")]
-        heights = {0: "-flat", 16: "-h16", 18: "-h18", 21: "-h21", 24: "-h24", 36: "-h36"}
-        self.VERTICAL_BREAKPOINTS = list(heights.items())
         self.world = world
         self.opened: set[str] = set()
         self._fresh = True
@@ -96,6 +93,7 @@ class HomeScreen(Screen[None]):
         if self._fresh and self.world.site is not None:
             self._fresh = False
             self._open_few(self.world.site)
+            self.tree_pane.rows.cursor = next((f"root:{r.name}" for r in self.world.site.roots), "")
         if before.site is not self.world.site:
             self._narrow.clear()
         self.refresh_all()
@@ -140,8 +138,12 @@ class HomeScreen(Screen[None]):
     def _show_detail(self) -> None:
         if self.detail.display and self.world.site is not None:
             from sbctui.screens.detail import detail
+            from sbctui.screens.modal import wrapped
 
-            _show_lines(self.detail, detail(self.world.site, self._focused().cursor))
+            width = max(20, self.detail.size.width - 1)
+            _show_lines(
+                self.detail, wrapped(detail(self.world.site, self._focused().cursor), width)
+            )
 
     def _show_jobs(self) -> None:
         from sbctui.screens.status import service_line, service_rows
@@ -177,7 +179,7 @@ class HomeScreen(Screen[None]):
         if world.site is None:
             trouble = world.errors.get("site", "")
             first = f" reading {world.path} ..." if not trouble else f" {trouble}"
-            self.query_one("#header", Bar).show((((" sbctui "), "bar"), (first, "")))
+            self.query_one("#header", Bar).show(((" sbctui ", "head"), (first, "")))
         else:
             self.query_one("#header", Bar).show(*lines.header(world.site, world.path.name, width))
         from sbctui.screens.status import footer, status

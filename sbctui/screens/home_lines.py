@@ -15,7 +15,7 @@ from sbctui.engine.model.text import clean
 from sbctui.format import Line
 
 if TYPE_CHECKING:
-    from sbctui.engine.model.site import Node, Seen, Site
+    from sbctui.engine.model.site import Node, Seen, Site, Stray
 
 STATES = {
     "unallocated": "free",
@@ -37,6 +37,7 @@ TONES = {
     "ask": "warn",
 }
 """Tones of state words."""
+_YOUNG = 10.0
 
 
 def name_of(key: str) -> str:
@@ -107,6 +108,12 @@ def orphans(site: Site) -> list[Node]:
     return [n for n in site.leaves if n.name not in site.listed_by]
 
 
+def working(site: Site, stray: Stray) -> bool:
+    """Whether a job is at work in a staging folder; one just made may not be held yet."""
+    young = site.facts.now - stray.mtime < _YOUNG
+    return stray.live or (stray.kind == "staging" and young)
+
+
 # ── the tree ──────────────────────────────────────────────────────────────────────────────
 
 
@@ -119,7 +126,7 @@ def tree(site: Site, opened: Collection[str], passed: Collection[str] | None) ->
     for group, members in (
         ("orphans", [f"leaf:{n.name}" for n in orphans(site)]),
         ("broken", [f"broken:{name}" for name in sorted(site.broken)]),
-        ("strays", [f"stray:{s.path}" for s in site.strays if not s.live]),
+        ("strays", [f"stray:{s.path}" for s in site.strays if not working(site, s)]),
     ):
         members = [k for k in members if passed is None or name_of(k) in passed]
         if members:
@@ -165,7 +172,7 @@ def tree_line(site: Site, key: str, width: int, opened: Collection[str]) -> Line
 def _group_line(site: Site, group: str, width: int, is_open: bool) -> Line:
     count, size = wrong(site)[group]
     sign = "v" if is_open else ">"
-    return _columns(f"{sign} ! {group} ({count})", fmt.size(size), "", width, "bad")
+    return _columns(f"{sign} ! {group}", fmt.size(size), str(count), width, "bad")
 
 
 def _columns(left: str, size: str, tail: str, width: int, tone: str = "") -> Line:
@@ -258,7 +265,7 @@ def _allocation(
 def wrong(site: Site) -> dict[str, tuple[int, int]]:
     """What is wrong at a glance: kind → count and bytes, only kinds that occur."""
     lost = orphans(site)
-    strays = [s for s in site.strays if not s.live]
+    strays = [s for s in site.strays if not working(site, s)]
     counts = {
         "orphans": (len(lost), sum(map(kept, lost))),
         "broken": (len(site.broken), sum(b.allocated for b in site.broken.values())),
@@ -277,18 +284,18 @@ def header(site: Site, path: str, width: int) -> tuple[Line, Line]:
     right = f"disk {full}%  {fmt.size(facts.free_bytes)} free  {'RW' if facts.writable else 'RO'} "
     room = max(4, width - len(counts) - len(right) - 14)
     name = fmt.cut(clean(path), room)
-    return ((" sbctui ", "bar"), (f" {name}  ", "key"), (counts, "")), ((right, ""),)
+    return ((" sbctui ", "head"), (f" {name}  ", "key"), (counts, "")), ((right, ""),)
 
 
 def disk_lines(site: Site, width: int) -> list[Line]:
     """The disk pane: the file system, then what the roots and their leaves hold."""
     facts = site.facts
     used = facts.total_bytes - facts.free_bytes
-    where = f"{facts.filesystem or '?'}, clones by {facts.store}"
-    tail = f" {fmt.size(used)} of {fmt.size(facts.total_bytes)}, {fmt.size(facts.free_bytes)} free"
-    length = max(8, min(40, width - len(where) - len(tail) - 4))
+    where = f"{facts.filesystem or '?'}, {facts.store} "
+    tail = f" {100 * used // max(1, facts.total_bytes)}% of {fmt.size(facts.total_bytes)}"
+    length = max(8, min(40, width - len(where) - len(tail) - 1))
     first: Line = (
-        (f"{where}  ", ""),
+        (where, ""),
         (fmt.bar(used, facts.total_bytes, length), "head"),
         (tail, "bad" if facts.free_bytes * 20 < facts.total_bytes else ""),
     )
@@ -297,21 +304,23 @@ def disk_lines(site: Site, width: int) -> list[Line]:
 
 def _held(site: Site, width: int) -> Iterable[Line]:
     lost = wrong(site).get("orphans", (0, 0))[1]
-    leaves = sum(map(kept, site.leaves))
     trash = sum(t.allocated for t in site.trash)
+    leaves = sum(map(kept, site.leaves)), sum(_apparent(n) for n in site.leaves)
     parts = [
         f"roots {fmt.size(sum(map(kept, site.roots)))}",
-        f"leaves {fmt.size(leaves)} of {fmt.size(sum(_apparent(n) for n in site.leaves))} sparse",
+        f"leaves {fmt.size(leaves[0])} of {fmt.size(leaves[1])}",
         *([f"orphans {fmt.size(lost)}"] if lost else []),
-        *([f"trash {fmt.size(trash)} ({len(site.trash)})"] if site.trash else []),
+        *([f"trash {fmt.size(trash)}"] if site.trash else []),
     ]
-    yield ((fmt.cut("  ".join(parts), width), ""),)
+    yield (("  ".join(parts), ""),)
+    room = max(8, min(24, width - 28))
     for root in sorted(site.roots, key=kept, reverse=True):
         children = [site.nodes[c] for c in root.config.children.values() if c in site.nodes]
         own = f"{fmt.size(kept(root)):>5} of {fmt.size(_apparent(root)):<5}"
-        held = f"  leaves {fmt.size(sum(map(kept, children))):>5}" if children else ""
-        yield ((f"  {fmt.cut(clean(root.name), 24):<24} {own}{held}", ""),)
+        held = f" + {fmt.size(sum(map(kept, children)))} leaves" if children else ""
+        yield ((f"{fmt.cut(clean(root.name), room):<{room}} {own}", ""), (held, "dim"))
 
 
 def _apparent(node: Node) -> int:
-    return node.disk.apparent if node.disk else 0
+    """Bytes a board sees as its disk's size."""
+    return node.config.disk.size

@@ -33,7 +33,7 @@ class JobScreen(Screen[None]):
 
     def __init__(self, world: World, job: str) -> None:
         super().__init__()
-        self._job = job
+        self.job = job
         self._view = next(j for j in world.jobs if j.id == job)
         self._ending: list[Line] = []
         self.text = Lines(id="text")
@@ -46,7 +46,7 @@ class JobScreen(Screen[None]):
     def compose(self) -> ComposeResult:
         """Title, progress, log, keys."""
         title = Bar(id="title", fill="─")
-        title.show(((f" Job {self._job} ", "head"),))
+        title.show(((f" Job {self.job} ", "head"),))
         yield title
         yield Bar(id="progress")
         yield self.text
@@ -64,7 +64,7 @@ class JobScreen(Screen[None]):
         if engine is None:
             return
         self._view = await in_thread(lambda: _whole(engine, self._view))
-        report = await in_thread(lambda: engine.report(self._job))
+        report = await in_thread(lambda: engine.report(self.job))
         if report is not None:
             told = fmt.report_lines(report)
             self._ending = [((clean(t), "bad" if report.code else "good"),) for t in told]
@@ -73,7 +73,7 @@ class JobScreen(Screen[None]):
 
     def on_changed(self, event: Changed) -> None:
         """More of it."""
-        now = next((j for j in event.world.jobs if j.id == self._job), None)
+        now = next((j for j in event.world.jobs if j.id == self.job), None)
         if now is None or not self._view.running or now == self._view:
             return
         self._view = now
@@ -94,7 +94,7 @@ class JobScreen(Screen[None]):
     def action_stop(self) -> None:
         """Ask it to stop."""
         if self._view.running:
-            self.sbc.stop_job(self._job)
+            self.sbc.stop_job(self.job)
 
     def action_leave(self) -> None:
         """Back; the job goes on."""

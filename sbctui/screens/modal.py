@@ -50,6 +50,11 @@ def wrapped(lines: Iterable[Line], width: int) -> list[Line]:
     return made
 
 
+def inner_width(screen_width: int) -> int:
+    """Columns for text inside a dialog's box (app.tcss: 96, at most 90 %, border, padding)."""
+    return max(20, min(96, screen_width * 9 // 10) - 5)
+
+
 class Lines(Rows):
     """Lines that are only read: they wrap, and the keys that move scroll."""
 
@@ -60,7 +65,7 @@ class Lines(Rows):
     def put(self, lines: Sequence[Line]) -> None:
         """Show these lines."""
         self._given = lines
-        shown = wrapped(lines, max(20, self.size.width))
+        shown = wrapped(lines, max(20, self.size.width - self.margin_width))
         self.show([str(i) for i in range(len(shown))], lambda key, _: shown[int(key)])
 
     def on_resize(self, event: events.Resize) -> None:
@@ -131,7 +136,7 @@ class TextModal(Modal[None]):
 
     def on_mount(self) -> None:
         """As high as the text, when that fits."""
-        width = max(20, min(96, self.app.size.width - 6) - 4)
-        self.text.styles.height = min(len(wrapped(self._lines, width)), self.app.size.height - 6)
+        rows = len(wrapped(self._lines, inner_width(self.app.size.width)))
+        self.text.styles.height = min(rows, self.app.size.height - 7)
         self.text.put(self._lines)
         self.text.focus()

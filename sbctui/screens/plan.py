@@ -14,7 +14,7 @@ from textual.widgets import Input
 from sbctui import format as fmt
 from sbctui.engine.model.text import clean
 from sbctui.format import Line
-from sbctui.screens.modal import Lines, Modal, keys_line, wrapped
+from sbctui.screens.modal import Lines, Modal, inner_width, keys_line, wrapped
 from sbctui.widgets.bars import Bar
 
 if TYPE_CHECKING:
@@ -44,6 +44,11 @@ class PlanScreen(Modal[bool]):
         self._opened = time.monotonic()
         self._typed = Input(id="confirm", compact=True) if plan.confirm else None
 
+    @property
+    def deaf(self) -> bool:
+        """Whether keys that start something are ignored still."""
+        return time.monotonic() - self._opened < _DEAF
+
     def body(self) -> Iterable[Widget]:
         """The plan's lines, the confirmation when one is wanted, the keys."""
         self.text = Lines(id="text")
@@ -60,11 +65,9 @@ class PlanScreen(Modal[bool]):
     def on_mount(self) -> None:
         """As high as the plan, when that fits."""
         lines = _toned(fmt.plan_lines(self.plan, most=max(6, self.app.size.height - 16)))
-        width = max(20, min(96, self.app.size.width - 6) - 4)
-        extra = 8 if self._typed else 6
-        self.text.styles.height = max(
-            1, min(len(wrapped(lines, width)), self.app.size.height - extra)
-        )
+        rows = len(wrapped(lines, inner_width(self.app.size.width)))
+        room = self.app.size.height - (9 if self._typed else 7)
+        self.text.styles.height = max(1, min(rows, room))
         self.text.put(lines)
         if self._typed is not None:
             self._typed.focus()
@@ -75,7 +78,7 @@ class PlanScreen(Modal[bool]):
 
     def on_key(self, event: events.Key) -> None:
         """A key that was still held down when the plan appeared decides nothing."""
-        if event.key in ("y", "enter") and time.monotonic() - self._opened < _DEAF:
+        if event.key in ("y", "enter") and self.deaf:
             event.stop()
             event.prevent_default()
 

@@ -43,11 +43,17 @@ def _faults(world: World) -> list[str]:
         noun = name.removesuffix("s") if count == 1 else name
         parts.append(f"{count} {noun} {fmt.size(size)}")
     parts += _findings(world.findings or (), counts)
-    down = [s for s in world.services if s.state in ("failing", "stopped")]
-    parts += [f"{clean(s.name)} {s.state}" for s in down]
+    parts += _down(world.services)
     interrupted = sum(1 for j in world.jobs if j.state == "interrupted")
     parts += [f"{fmt.plural(interrupted, 'job')} interrupted"] if interrupted else []
     return parts
+
+
+def _down(services: Sequence[Status]) -> list[str]:
+    if {s.state for s in services} - {"off"} == {"stopped"}:
+        return ["services stopped"]
+    down = [s for s in services if s.state in ("failing", "stopped")]
+    return [f"{clean(s.name)} {s.state}" for s in down]
 
 
 def _findings(findings: Sequence[Finding], counted: dict[str, tuple[int, int]]) -> list[str]:
@@ -79,25 +85,27 @@ def footer(site: Site | None, names: Sequence[str], width: int) -> Line:
 
 
 def service_rows(services: Sequence[Status]) -> list[tuple[str, ...]]:
-    """Names of services per line: those that run share one, the others have one each."""
-    running = tuple(s.name for s in services if s.state == "running")
-    rows: list[tuple[str, ...]] = [(s.name,) for s in services if s.state != "running"]
-    return [*rows, running] if running else rows
+    """Names of services per line: those that run share one, and those that say the same."""
+    rows: dict[tuple[str, str], tuple[str, ...]] = {}
+    for service in sorted(services, key=lambda s: s.state == "running"):
+        says = "" if service.state == "running" else service.detail
+        rows[service.state, says] = (*rows.get((service.state, says), ()), service.name)
+    return list(rows.values())
 
 
 def service_line(services: Sequence[Status], names: Sequence[str], now: float) -> Line:
     """One line for the services of one row."""
+    told = [s for s in services if s.name in names]
+    if told and told[0].state != "running":
+        state, detail = told[0].state, clean(told[0].detail)
+        listed = ", ".join(clean(s.name) for s in told)
+        return ((f"{listed} ", ""), (state, _TONES[state]), (f": {detail}" if detail else "", ""))
     spans: list[Span] = []
-    for service in services:
-        if service.name not in names:
-            continue
-        tone = _TONES[service.state]
-        spans += [(f"{clean(service.name)} ", ""), (service.state, tone)]
-        if service.state == "running" and service.since:
+    for service in told:
+        spans += [(f"{clean(service.name)} ", ""), ("running", _TONES["running"])]
+        if service.since:
             spans.append((f" {fmt.age(60 * ((now - service.since) // 60)):<4}", "dim"))
         if service.restarts:
             spans.append((f" {fmt.plural(service.restarts, 'restart')}", "warn"))
-        if service.detail and service.state != "running":
-            spans.append((f": {clean(service.detail)}", ""))
         spans.append(("  ", ""))
     return tuple(spans[:-1])

@@ -86,7 +86,8 @@ class Pane(Vertical):
             right.append((f" {at}/{total} ", "dim"))
         self._bar.show(tuple(left), tuple(right))
         if self._head is not None:
-            self._columns.show(((" " * 2, ""), *self._head(self.size.width - 2)))
+            gutter = rows.margin_width
+            self._columns.show(((" " * gutter, ""), *self._head(self.size.width - gutter)))
 
     def start_filter(self) -> None:
         """Take the next keys as the filter's text."""

@@ -37,18 +37,27 @@ STYLES: dict[str, Style] = {
 }
 """How each tone looks; every tone that means something also has its own words."""
 _CURSOR = Style(color="cyan", reverse=True, bold=True)
-_PARKED = Style(underline=True, bold=True)
+_PARKED = Style(bold=True)
 _MARK = Style(color="magenta", bold=True)
 
 
 def strip(line: Line, width: int, over: Style | None = None) -> Strip:
-    """A line as cells, exactly ``width`` wide; ``~`` at its end says that some is missing."""
-    segments = [Segment(text, STYLES[tone] if over is None else over) for text, tone in line]
+    """A line as cells, exactly ``width`` wide; ``~`` at its end says that some is missing.
+
+    ``over`` replaces the tones when it reverses, else it is laid over them.
+    """
+    segments = [Segment(text, _look(tone, over)) for text, tone in line]
     made = Strip(segments)
     if made.cell_length > width:
         last = segments[-1].style
         made = Strip([*made.crop(0, width - 1), Segment("~", last)])
     return made.extend_cell_length(width, over)
+
+
+def _look(tone: str, over: Style | None) -> Style:
+    if over is None:
+        return STYLES[tone]
+    return over if over.reverse else STYLES[tone] + over
 
 
 class Rows(ScrollView, can_focus=True):
@@ -97,6 +106,7 @@ class Rows(ScrollView, can_focus=True):
         self._draw: Draw = lambda key, width: ((key, ""),)
         self._shown: dict[int, tuple[Line, bool, bool, bool]] = {}
         self._markable = markable
+        self.margin_width = 2 if markable else 1
         self._has_cursor = cursor
         self.cursor = ""
         self.marks: set[str] = set()
@@ -142,9 +152,10 @@ class Rows(ScrollView, can_focus=True):
             new = min(old, len(keys) - 1)
             self.cursor = keys[new] if keys else ""
             self.post_message(self.Moved(self, self.cursor))
-        elif new != old and self._has_cursor:
+        elif new != old and self._has_cursor and (self.has_focus or self.scroll_offset.y):
             self._scroll(self.scroll_offset.y + new - old)
-        self._see()
+        if self.has_focus:
+            self._see()
 
     def move_to(self, key: str) -> None:
         """Put the cursor on a row, if it is there, and scroll to it."""
@@ -212,8 +223,7 @@ class Rows(ScrollView, can_focus=True):
         if not 0 <= index < len(self._keys):
             return None
         key = self._keys[index]
-        gutter = 2 if self._markable else 0
-        line = self._draw(key, self.size.width - gutter)
+        line = self._draw(key, self.size.width - self.margin_width)
         at = self._has_cursor and key == self.cursor
         return line, key in self.marks, at, at and self.has_focus
 
@@ -240,7 +250,6 @@ class Rows(ScrollView, can_focus=True):
         self._shown[index] = state
         line, marked, at, focused = state
         over = (_CURSOR if focused else _PARKED) if at else None
-        if self._markable is None:
-            return strip(line, width, over)
-        gutter = Strip([Segment("* " if marked else "  ", over or _MARK)])
-        return Strip.join([gutter, strip(line, width - 2, over)])
+        sign = ("*" if marked else " ").ljust(self.margin_width)
+        gutter = Strip([Segment(sign, over or _MARK)])
+        return Strip.join([gutter, strip(line, width - self.margin_width, over)])

@@ -43,7 +43,7 @@ def site() -> Site:
         ("MAC,alias,group", "blank", ""),
         ("dc:a6:32:01:02:0", "bad", "not a MAC (11 hex digits); write it as dc:a6:32:01:02:03"),
         ("01:a6:32:01:02:03", "bad", "a multicast MAC; give the board's own address"),
-        ("b8:27:eb:0a:10:01", "bad", "b8:27:eb:0a:10:01: taken by leaf-0012"),
+        ("b8:27:eb:0a:10:01", "bad", "taken by leaf-0012"),
         ("b8:27:eb:0a:10:02", "bad", "there is a node b8-27-eb-0a-10-02 already"),
         ("dca632010203,leaf-0012", "bad", "name leaf-0012: taken by b8-27-eb-0a-10-01"),
         ("dca632010203,debian12", "bad", "name debian12: taken by debian12"),
@@ -52,6 +52,7 @@ def site() -> Site:
         ("dc:a6:32:00:00:[28-01]", "bad", "the range 28 to 01 runs backwards"),
         ("dc:a6:32:00:00:[1-28]", "bad", "the range 1 to 28 runs backwards or changes"),
         ("dc:a6:32:00:[0000-ffff]", "bad", "a range of 65536"),
+        ("b8:27:eb:0a:10:[00-01]", "bad", "b8:27:eb:0a:10:01: taken by leaf-0012"),
         ("dc:a6:32:00:00:[01-28],pi", "bad", "1 names for 40 boards"),
         ("\x1b[31mred", "bad", "not a MAC"),
     ],
@@ -68,7 +69,7 @@ def test_duplicates_name_the_first_line() -> None:
     verdicts = parse_bulk(text, site())
     kinds = ["ok", "blank", "bad", "bad", "blank"]
     assert [(v.line, v.kind) for v in verdicts] == list(enumerate(kinds, 1))
-    assert verdicts[2].message == "dc:a6:32:01:02:03: dup of line 1"
+    assert verdicts[2].message == "dup of line 1"
     assert verdicts[3].message == "name pi-1: dup of line 1"
 
 

@@ -64,6 +64,7 @@ def plan(count: int) -> Plan:
         title="Create\x1b[2J leaves",
         request=DeleteRoot(name="x"),
         generation=1,
+        made=0.0,
         units=(*units, Unit(title="services", actions=(), always=True)),
         needs=1024**3,
         notes=("a\nb",),
@@ -90,12 +91,15 @@ def test_a_plan_shows_first_last_and_how_many_between() -> None:
 def test_a_report_says_what_failed_and_why() -> None:
     results = (
         UnitResult(title="a", outcome="done", data={"reboot": "unreachable"}),
+        UnitResult(title="d", outcome="done", data={"reboot": "unreachable"}),
         UnitResult(title="b", outcome="failed", error="disk full\x1b"),
         UnitResult(title="c", outcome="skipped"),
     )
-    assert fmt.report_lines(Report(title="T", verb="v", results=results, code=7)) == [
-        "T: 1 done, 1 failed, 1 skipped",
+    report = Report(title="T", verb="v", results=results, code=7, error="it\nstopped")
+    assert fmt.report_lines(report) == [
+        "T: 2 done, 1 failed, 1 skipped",
+        "  it\\x0astopped",
         "  failed   b: disk full\\x1b",
         "  skipped  c",
-        "  a: reboot unreachable",
+        "  a and 1 more: reboot unreachable",
     ]

@@ -93,13 +93,16 @@ def _verdict(number: int, text: str, known: _Known) -> LineVerdict:
     first = fields[0]
     if not first or first.startswith("#") or first.lower() == "mac":
         return LineVerdict(number, text, "blank")
+    leaves: tuple[LeafSpec, ...] = ()
     try:
         leaves = _leaves(fields)
         for leaf in leaves:
             known.refuse(leaf)
     except BadInput as error:
-        message = str(error).removeprefix(shown(first)).strip()
-        return LineVerdict(number, text, "bad", message.removeprefix("is "))
+        message = str(error).removeprefix(shown(first)).strip().removeprefix("is ")
+        if len(leaves) == 1:
+            message = message.removeprefix(f"{leaves[0].mac}: ")
+        return LineVerdict(number, text, "bad", message)
     for leaf in leaves:
         known.add(leaf, number)
     if all(known.there(leaf) for leaf in leaves):
