@@ -229,7 +229,7 @@ def stop_services(site_path: Path, force: bool) -> None:
             shown = ", ".join(boards[:5]) + (f" and {len(boards) - 5} more" if boards[5:] else "")
             raise Refused(
                 f"{len(boards)} boards have their disk open: {shown}; shut them down first, "
-                "or force it"
+                "or stop with --cut"
             )
     control.end()
     deadline = monotonic() + _START

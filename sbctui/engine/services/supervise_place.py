@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sbctui.engine.errors import NotPermitted
-from sbctui.engine.files import make_dir
+from sbctui.engine.files import make_dir, write_atomic
 from sbctui.engine.services.port import Daemon
 
 DAEMONS = ("storage", "gate", "dnsmasq")
@@ -25,7 +25,8 @@ class Pace:
 
     A daemon that never became healthy waits up to ``longest`` between starts; one that was
     healthy before it died waits at most ``soon``. After ``steady`` it counts as sound again.
-    One that is off is asked ``again`` after so long: its interface may have come up.
+    One that is off, or whose configuration is refused, is tried ``again`` after so long: its
+    interface may have come up.
     """
 
     tick: float = 1.0
@@ -84,15 +85,31 @@ def version_of(daemon: Daemon) -> str:
 
 
 def open_log(path: Path, owner: tuple[int, int]) -> int:
-    """A log's descriptor for appending; never through a link. Too long a log is set aside."""
+    """A log's descriptor for appending; never through a link."""
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-    with suppress(OSError):
-        if path.lstat().st_size > _LOG_BYTES:
-            path.replace(path.with_name(path.name + ".1"))
     fd = os.open(path, flags, 0o640)
     if os.geteuid() == 0 and os.fstat(fd).st_uid != owner[0]:
         os.fchown(fd, *owner)
     return fd
+
+
+def shorten_log(path: Path, owner: tuple[int, int]) -> bool:
+    """Move a log's last bytes to ``<name>.1`` once it is too long; its writers all append."""
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        size = os.fstat(fd).st_size
+        if size <= _LOG_BYTES:
+            return False
+        tail = os.pread(fd, _LOG_BYTES, size - _LOG_BYTES)
+        given = owner if os.geteuid() == 0 else None
+        write_atomic(path.with_name(path.name + ".1"), tail, owner=given)
+        os.ftruncate(fd, 0)
+        return True
+    finally:
+        os.close(fd)
 
 
 def prepare_state(site: Path, owner: tuple[int, int]) -> None:

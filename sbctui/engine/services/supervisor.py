@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Address
 from pathlib import Path
-from time import monotonic
+from time import monotonic, time
 from typing import Any, Protocol
 
 from sbctui.engine.errors import SbcError
@@ -20,13 +20,18 @@ from sbctui.engine.model.site import Lease, Seen, Session
 from sbctui.engine.services import control_wire as wire
 from sbctui.engine.services.control_server import Call, Handler
 from sbctui.engine.services.port import Changes, Daemon, Status
-from sbctui.engine.services.supervise_place import Pace, Place
+from sbctui.engine.services.supervise_place import Pace, Place, shorten_log
 from sbctui.engine.services.supervisor_keeper import Keeper
 
 _FOLLOW = 0.25
 """Seconds between looks at the site's generation."""
+_LOGS = 60.0
+"""Seconds between looks at the length of the logs."""
+_SERVING = {"storage", "gate"}
 _PATIENCE = 5.0
 """Seconds an apply waits for a daemon that is just being restarted."""
+_FRESH = 1.0
+"""Seconds in which two changes of a file may bear the same time."""
 _ABANDONED = 2.0
 """Seconds a half-written generation may last with nobody holding the lock."""
 
@@ -86,10 +91,13 @@ class Supervisor:
     ) -> None:
         self._site = site
         self._services = services
+        self._place = place
         self._pace = pace
         self._tell = tell
         self._keepers = {d.name: Keeper(d, place, pace, tell) for d in services.daemons}
         self._generation = -1
+        self._lock_stamp = (0, 0)
+        self._lock_generation = 0
         self._odd_since = 0.0
         self._settings = self._stamp()
         self._trouble = ""
@@ -104,8 +112,13 @@ class Supervisor:
 
     def follow(self, stop: threading.Event) -> None:
         """Follow the site until ``stop`` is set or an end is asked for."""
+        shortened = monotonic()
         while not (stop.is_set() or self.ending.is_set()):
             self._look()
+            if monotonic() - shortened >= _LOGS:
+                shortened = monotonic()
+                for name in (*self._keepers, "supervise"):
+                    shorten_log(self._place.log(name), self._place.owner)
             self.ending.wait(_FOLLOW)
 
     def end(self) -> None:
@@ -151,8 +164,8 @@ class Supervisor:
 
     def _apply(self, call: Call) -> Any:
         generation = read_lock(self._site).generation
-        for keeper in self._keepers.values():
-            keeper.settled(_PATIENCE)
+        for name in _SERVING & self._keepers.keys():
+            self._keepers[name].settled(_PATIENCE)
         changes = self._services.serving.apply(call.pid)
         self._generation = max(self._generation, generation)
         return wire.CHANGES.dump_python(changes, mode="json")
@@ -167,17 +180,29 @@ class Supervisor:
         if stamp != self._settings:
             self._settings = stamp
             self._renew()
-        generation = read_lock(self._site).generation
+        generation = self._newest()
         changed = generation != self._generation and self._ready(generation)
         try:
             if changed or self._services.serving.pending():
                 self._services.serving.apply(0)
-        except (SbcError, OSError) as error:
+        except Exception as error:  # noqa: BLE001 - the supervisor outlives any fault of an adapter
             self._late(f"generation {generation} is not served yet: {error}")
             return
         self._said = ""
         if changed:
             self._generation = generation
+
+    def _newest(self) -> int:
+        """The site's generation; its file is read again only after a change, and just after."""
+        try:
+            facts = os.stat(self._site / "lock")
+        except OSError:
+            return self._generation
+        stamp = (facts.st_mtime_ns, facts.st_size)
+        if stamp != self._lock_stamp or time() - facts.st_mtime < _FRESH:
+            self._lock_stamp = stamp
+            self._lock_generation = read_lock(self._site).generation
+        return self._lock_generation
 
     def _late(self, sentence: str) -> None:
         """Say it once, not with every look."""

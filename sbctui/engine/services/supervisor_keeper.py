@@ -101,7 +101,8 @@ class Keeper:
             self._daemon, self._candidate = self._candidate, None
         reason = self._daemon.off()
         if reason:
-            self._end_process(self._running())
+            if self.status().state != "off":
+                self._end_process(self._running())
             self._say("off", reason)
             self._hear(self._pace.again)
             return
@@ -222,7 +223,7 @@ class Keeper:
         """Until it ends, hangs, is to be restarted or the keeper is to leave."""
         missed = 0
         while not self._leaving.is_set():
-            if process.wait(self._pace.tick, self._bell):
+            if process.wait(self._pace.first if missed else self._pace.tick, self._bell):
                 return
             if self._heard() and self._superseded():
                 process.end(self._pace.grace)
@@ -284,6 +285,8 @@ class Keeper:
     def _pause(self, healthy: bool) -> None:
         """At once the first time, then longer and longer."""
         delay = self._pace.delay(self._tries, healthy=healthy)
+        if self._refused:  # it may only lack an address that comes up late
+            delay = min(delay, self._pace.again)
         self._tries += 1
         if delay:
             self._hear(delay)

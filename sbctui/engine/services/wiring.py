@@ -49,6 +49,8 @@ class SiteServing:
         self._holds = Holds(place.run / "holds.json")
         self._seen = SeenBoards(site)
         self._acting = threading.RLock()
+        self._rules_stamp = (0, 0)
+        self._closed: set[str] = set()
         self._dhcp: DnsmasqDaemon | None = None
 
     def renewed(self) -> tuple[Daemon, ...]:
@@ -125,8 +127,13 @@ class SiteServing:
 
     def _forgotten(self) -> set[str]:
         """Closed at the gate by a supervisor that died before it wrote down for whom."""
-        _, closed = read_rules(self._run / RULES)
-        return closed - self._holds.held()
+        with suppress(OSError):
+            facts = (self._run / RULES).stat()
+            stamp = (facts.st_ino, facts.st_mtime_ns)
+            if stamp != self._rules_stamp:
+                self._rules_stamp = stamp
+                _, self._closed = read_rules(self._run / RULES)
+        return self._closed - self._holds.held()
 
 
 def listen_on(network: Network) -> Sequence[IPv4Address]:
