@@ -131,7 +131,7 @@ def _host_keys(site: Site) -> Iterator[Off]:
     """The boards' host keys; asked last, since a change of any node changes them too."""
     place = f"{site.path}/derived"
     found = _read_file(f"{place}/known_hosts")
-    if found != known_hosts(site):
+    if (found or b"") != known_hosts(site):
         how: How = "missing" if found is None else "different"
         yield Off("known_hosts", "", "derived/known_hosts", how, _when(place, "known_hosts"))
 
