@@ -108,13 +108,19 @@ class Engine:
                 emit(event)
 
             try:
-                report = self._locked_run(job, plan, tee, stop)
+                report = self._typed_run(job, plan, tee, stop)
             except SbcError as error:
                 self._jobs.finish(job, _not_run(job, plan, error))
                 tee(Finished(code=error.code, done=0, failed=0, skipped=0, at=time.time()))
                 raise
             self._jobs.finish(job, report)
             return report
+
+    def _typed_run(self, job: str, plan: Plan, emit: Emit, stop: threading.Event) -> Report:
+        try:
+            return self._locked_run(job, plan, emit, stop)
+        except OSError as error:
+            raise from_os(error, plan.title) from error
 
     def _locked_run(self, job: str, plan: Plan, emit: Emit, stop: threading.Event) -> Report:
         self._lock.what = plan.title
@@ -182,7 +188,11 @@ class Engine:
                 changed=self._changed,
                 say=say,
             )
-            recovery.rederive(self._reload(), self.control, self._owner)
+            try:
+                recovery.rederive(self._reload(), self.control, self._owner)
+            except SbcError as error:
+                say(f"what the daemons read could not be derived again: {error}")
+            self._lock.unmended = False
             for name in left:
                 self._jobs.finish(name, _interrupted(name, self._jobs.plan(name)))
         self._jobs.prune()

@@ -90,13 +90,15 @@ class Jobs:
             run.flush()
 
             def emit(event: Event) -> None:
-                journal.write(event.model_dump_json() + "\n")
+                with suppress(OSError):  # a journal on a full disk stops no work
+                    journal.write(event.model_dump_json() + "\n")
 
             yield emit
 
     def finish(self, job: str, report: Report) -> None:
-        """Record what became of a job."""
-        _put(self._path(job) / "result.json", report.model_dump_json().encode())
+        """Record what became of a job; on a full disk it will count as interrupted."""
+        with suppress(OSError):
+            _put(self._path(job) / "result.json", report.model_dump_json().encode())
 
     def report(self, job: str) -> Report | None:
         """What became of a job; None while it runs or when it was interrupted."""
@@ -221,5 +223,9 @@ def _python() -> dict[str, str]:
 
 def _put(path: Path, data: bytes) -> None:
     temp = path.with_name(f".{path.name}.tmp")
-    temp.write_bytes(data)
-    temp.replace(path)
+    try:
+        temp.write_bytes(data)
+        temp.replace(path)
+    except OSError:
+        temp.unlink(missing_ok=True)
+        raise
