@@ -63,7 +63,7 @@ class Control:
         try:
             request = json.loads(line)
             act = self._acts[request["do"]]
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             return {"ok": False, "error": "the gate does not know this request"}
         try:
             return {"ok": True, **await act(request)}

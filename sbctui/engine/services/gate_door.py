@@ -77,10 +77,10 @@ class Gate:
                 sock.setsockopt(*option)
             async with asyncio.timeout(_NEGOTIATION):
                 await handshake.run()
-        except (Hangup, OSError) as error:
-            why = str(error)
         except TimeoutError:
             why = f"no session after {_NEGOTIATION:g} s"
+        except (Hangup, OSError) as error:
+            why = str(error)
         finally:
             self._negotiating[address] -= 1
             if not self._negotiating[address]:

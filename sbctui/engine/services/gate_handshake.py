@@ -158,7 +158,7 @@ class Handshake:
         await self.door.vacate(slot, f"{self.address}:{self.port}")
         replies = await self._ask(nbd.OPT_GO, data, export)
         self._still(export)
-        return [nbd.without_multi_conn(reply) for reply in replies]
+        return replies
 
     def _enter(self, slot: Slot, export: str) -> None:
         """The session begins, unless the export was taken away in this moment."""
@@ -183,7 +183,7 @@ class Handshake:
                     self.backend = await Backend.connect(self.socket, structured=self.structured)
                 replies = await self.backend.ask(option, data)
                 if replies[-1].type != nbd.ERR_UNKNOWN or loop.time() >= deadline:
-                    return replies
+                    return [nbd.without_multi_conn(reply) for reply in replies]
             except Hangup:
                 if self.backend is not None:
                     self.backend.close()
