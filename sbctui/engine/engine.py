@@ -45,13 +45,13 @@ class Engine:
         self.path = path.resolve()
         self.control: Control = SiteControl(self.path)
         self._store = Store(self.path)
-        self._jobs = Jobs(self.path)
         self._lock = SiteLock(self.path)
         self._mutex = threading.RLock()
         self._looked = 0.0
         self._probe = facts.Probe(self.path)
         self._facts = Facts()
         self._owner = facts.foreign_owner(self.path)
+        self._jobs = Jobs(self.path, self._owner)
 
     def site(self, *, full: bool = False) -> Site:
         """The newest snapshot with facts; cheap when nothing changed; rereads only what did.
@@ -95,7 +95,7 @@ class Engine:
 
     def _create(self, plan: Plan) -> str:
         try:
-            return self._jobs.create(plan, self._owner)
+            return self._jobs.create(plan)
         except OSError as error:
             raise from_os(error, plan.title) from error
 

@@ -54,20 +54,22 @@ class Job:
 class Jobs:
     """The jobs folder of one site."""
 
-    def __init__(self, site: Path) -> None:
+    def __init__(self, site: Path, owner: Owner = None) -> None:
         self.site = site
+        self._owner = owner
         self.folder = site / "jobs"
         self._known: dict[str, Job] = {}
 
-    def create(self, plan: Plan, owner: Owner = None) -> str:
+    def create(self, plan: Plan) -> str:
         """Write a new job's folder and plan; its id begins with the UTC time."""
         now = datetime.now(UTC)
         stamp = f"{now:%Y%m%dT%H%M%S}{now.microsecond // 1000:03d}Z"
         job = f"{stamp}-{secrets.token_hex(2)}"
         path = self.folder / job
-        make_dir(path, owner=owner)
-        _put(path / "plan.json", plan.model_dump_json(by_alias=True).encode())
-        (path / "run").touch(mode=0o640)
+        make_dir(path, owner=self._owner)
+        self._put(path / "plan.json", plan.model_dump_json(by_alias=True).encode())
+        for name in ("run", "events.jsonl"):
+            self._put(path / name, b"")
         return job
 
     def plan(self, job: str) -> Plan:
@@ -98,7 +100,7 @@ class Jobs:
     def finish(self, job: str, report: Report) -> None:
         """Record what became of a job; on a full disk it will count as interrupted."""
         with suppress(OSError):
-            _put(self._path(job) / "result.json", report.model_dump_json().encode())
+            self._put(self._path(job) / "result.json", report.model_dump_json().encode())
 
     def report(self, job: str) -> Report | None:
         """What became of a job; None while it runs or when it was interrupted."""
@@ -205,6 +207,9 @@ class Jobs:
             if not is_held(self.folder / job / "run"):
                 remove_tree(self.folder / job)
 
+    def _put(self, path: Path, data: bytes) -> None:
+        _put(path, data, self._owner)
+
     def _path(self, job: str) -> Path:
         path = self.folder / job
         if "/" in job or job.startswith(".") or not path.is_dir():
@@ -221,10 +226,13 @@ def _python() -> dict[str, str]:
     return {k: os.environ[k] for k in ("PYTHONPATH", "PYTHONDONTWRITEBYTECODE") if k in os.environ}
 
 
-def _put(path: Path, data: bytes) -> None:
+def _put(path: Path, data: bytes, owner: Owner) -> None:
     temp = path.with_name(f".{path.name}.tmp")
     try:
         temp.write_bytes(data)
+        temp.chmod(0o640)
+        if owner is not None:
+            os.chown(temp, *owner)
         temp.replace(path)
     except OSError:
         temp.unlink(missing_ok=True)
