@@ -47,17 +47,21 @@ def test_where_nothing_is_shared_all_is_exclusive(tmp_path: Path) -> None:
     assert thin.exclusive == thin.allocated <= 64 * 1024
 
 
+@pytest.mark.loop
 def test_many_extents_are_all_counted_and_can_be_stopped(tmp_path: Path) -> None:
-    disk = tmp_path / "a.img"
-    with open(disk, "wb") as file:
-        for page in range(5000):
-            file.seek(page * 8192)
-            file.write(b"\1" * 4096)
-    assert usage(disk, NEVER).exclusive == allocated(disk)
-    stop = threading.Event()
-    stop.set()
-    with pytest.raises(Cancelled):
-        usage(disk, stop)
+    with mounted("btrfs", 320 * MIB, tmp_path) as point:
+        disk = point / "a.img"
+        with open(disk, "wb") as file:
+            for page in range(5000):
+                file.seek(page * 8192)
+                file.write(b"\1" * 4096)
+        store_for("reflink").clone(disk, point / "b.img", stop=NEVER, report=silent)
+        assert usage(disk, NEVER).allocated == allocated(disk) >= 5000 * 4096
+        assert usage(disk, NEVER).exclusive <= 64 * 1024
+        stop = threading.Event()
+        stop.set()
+        with pytest.raises(Cancelled):
+            usage(disk, stop)
 
 
 def test_damage_is_named(tmp_path: Path) -> None:
