@@ -276,7 +276,8 @@ def test_new_settings_move_the_gate_only_and_bad_ones_leave_the_old_in_force(sit
     write_settings(site.path, site.settings(subnet="10.99.0.0/24", server="10.99.0.1"))
     assert until(lambda: "10.99.0.1 is no address" in site.state("gate").detail, 3.0)
     assert site.pids() == before
-    assert site.boots(ONE, "127.0.0.11")
+    os.kill(before["gate"], signal.SIGKILL)
+    assert until(lambda: site.boots(ONE, "127.0.0.11"), 2.0)
     site.port = free_port()
     write_settings(site.path, site.settings())
     assert until(lambda: site.boots(ONE, "127.0.0.11"), 5.0)
