@@ -94,3 +94,26 @@ def test_a_broken_or_missing_site_is_a_finding_and_no_exception(site: Path, cont
     (site / "site.toml").unlink()
     assert "sbctui site init" in look(site)["site"].detail
     assert look(site / "nowhere")["site"].ok == "bad"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to act as another user")
+def test_a_user_without_a_name_or_rights_gets_findings_and_no_exception(tmp_path: Path) -> None:
+    os.seteuid(54321)
+    try:
+        found = look(None)
+        assert "54321, not root" in found["rights"].detail
+        assert found["rights"].remedy == "to serve them: sudo sbctui services start"
+        assert look(tmp_path)["site"].ok == "bad"
+    finally:
+        os.seteuid(0)
+
+
+def test_a_runtime_folder_that_a_logout_removes_is_said(
+    site: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert look(site)["runtime folder"].ok == "ok"
+    fleeting = Path("/run/user/54321/sbctui/0123456789ab")
+    monkeypatch.setattr("sbctui.engine.doctor.run_dir", lambda _: fleeting)
+    found = look(site)["runtime folder"]
+    assert found.ok == "warn"
+    assert found.remedy.startswith("loginctl enable-linger ")

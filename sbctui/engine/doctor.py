@@ -6,7 +6,6 @@ Nothing here changes anything, and nothing raises: what can't be found out is it
 from __future__ import annotations
 
 import os
-import pwd
 import resource
 import shlex
 import socket
@@ -26,6 +25,7 @@ from sbctui.engine.model.settings import Network, Settings
 from sbctui.engine.model.text import clean
 from sbctui.engine.services.control import SiteControl
 from sbctui.engine.services.rundir import SOCKET_BYTES, run_dir
+from sbctui.engine.services.supervise_holder import user_name
 from sbctui.engine.store import check_site, read_settings
 
 Verdict = Literal["ok", "warn", "bad"]
@@ -43,6 +43,8 @@ _CORE = frozenset(
     }
 )
 """Programs without which a site can't work at all."""
+_LINGER = Path("/var/lib/systemd/linger")
+"""Where systemd notes whose runtime folder outlives the last session."""
 _LOW_BYTES = 2 << 30
 _LOW_INODES = 10_000
 _DESCRIPTORS = 4096
@@ -86,7 +88,7 @@ def _site_checks(site: Path) -> list[Look]:
         ("interface", lambda: _interface(network)),
         ("ports", lambda: _ports(network, site)),
     ]
-    if site.is_dir():
+    if os.path.isdir(site):
         checks += [
             ("file system", lambda: _filesystem(site)),
             ("runtime folder", lambda: _run_dir(site)),
@@ -147,7 +149,7 @@ def _descriptors() -> list[Check]:
 def _rights(network: Network) -> list[Check]:
     if os.geteuid() == 0:
         return [Check("rights", "ok", "root: DHCP, TFTP and NBD can be served")]
-    user = pwd.getpwuid(os.geteuid()).pw_name
+    user = user_name(os.geteuid())
     detail = f"{user}, not root: disks can be served, DHCP and TFTP (ports 67 and 69) can't"
     wanted: Verdict = "warn" if network.interface else "ok"
     return [Check("rights", wanted, detail, "to serve them: sudo sbctui services start")]
@@ -157,20 +159,13 @@ def _site(site: Path) -> list[Check]:
     check_site(site)
     read_settings(site)
     facts = site.stat()
-    owner = pwd.getpwuid(facts.st_uid).pw_name if _known(facts.st_uid) else str(facts.st_uid)
     if facts.st_mode & 0o007:
         quoted = shlex.quote(str(site))
         detail = f"{site}: everybody on this machine may enter it"
         return [Check("site", "warn", detail, _as_root(f"chmod o= {quoted}"))]
-    return [Check("site", "ok", f"{site}, owned by {owner}, safe from other users")]
-
-
-def _known(uid: int) -> bool:
-    try:
-        pwd.getpwuid(uid)
-    except KeyError:
-        return False
-    return True
+    return [
+        Check("site", "ok", f"{site}, owned by {user_name(facts.st_uid)}, safe from other users")
+    ]
 
 
 def _interface(network: Network) -> list[Check]:
@@ -284,6 +279,10 @@ def _run_dir(site: Path) -> list[Check]:
         return [Check("runtime folder", "bad", f"{run} is too long for sockets")]
     if run.exists() and run.stat().st_uid not in (0, os.geteuid()):
         return [Check("runtime folder", "bad", f"{run} is another user's", f"rm -r {run}")]
+    user = user_name(os.geteuid())
+    if run.is_relative_to("/run/user") and not (_LINGER / user).exists():
+        detail = f"{run} is removed when {user} logs out, and disks can't be had any more"
+        return [Check("runtime folder", "warn", detail, f"loginctl enable-linger {user}")]
     return [Check("runtime folder", "ok", str(run))]
 
 

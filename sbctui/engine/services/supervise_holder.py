@@ -56,7 +56,7 @@ def claim(site: Path, run: Path, owner: tuple[int, int]) -> int:
         _lock(fd, site)
         if os.geteuid() == 0:
             os.fchown(fd, *owner)
-        user = _user(os.geteuid())
+        user = user_name(os.geteuid())
         since = time.strftime("%Y-%m-%d %H:%M:%S")
         holder = {"pid": os.getpid(), "user": user, "since": since, "run": os.fspath(run)}
         data = json.dumps(holder).encode()
@@ -85,7 +85,8 @@ def _lock(fd: int, site: Path) -> None:
             time.sleep(0.05)
 
 
-def _user(uid: int) -> str:
+def user_name(uid: int) -> str:
+    """A user's name, or his number when it has none here."""
     try:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
