@@ -5,13 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack, nullcontext, suppress
 from typing import Any
 
 from sbctui.engine import reconcile
 from sbctui.engine.context import Context, Undo
 from sbctui.engine.disks import perform as disks
-from sbctui.engine.errors import Cancelled, SbcError, from_os
+from sbctui.engine.errors import Cancelled, PartlyDone, SbcError, from_os
 from sbctui.engine.events import Emit, Finished, Started, UnitFinished, UnitStarted
 from sbctui.engine.lockfile import SiteLock
 from sbctui.engine.nodes import perform as nodes
@@ -54,6 +54,8 @@ LOCKED = frozenset(
     }
 )
 """Actions that take the site's lock for their own duration, where the plan does not hold it."""
+FORWARD = frozenset({"resize-disk", "purge", "drop-staging"})
+"""Actions that can't be taken back: if what follows fails, recovery goes on and not back."""
 
 
 def execute(
@@ -73,6 +75,8 @@ def execute(
         else:
             emit(UnitStarted(index=index, title=unit.title, at=time.time()))
             result = _run_unit(unit, context(), lock, threading.Event() if unit.always else stop)
+        if unit.always and result.outcome == "failed":
+            _leave(lock)
         results.append(result)
         abandoned = abandoned or (unit.required and result.outcome == "failed")
         emit(_finished_unit(index, result))
@@ -88,16 +92,21 @@ def execute(
 
 def _run_unit(unit: Unit, ctx: Context, lock: SiteLock, stop: threading.Event) -> UnitResult:
     ctx.stop = stop
+    committed = False
     with ctx.holds:
         try:
             with ExitStack() as undo:
                 for action in unit.actions:
                     undo.callback(_undo(_perform(action, ctx, lock), action, ctx, lock))
+                    if action.kind in FORWARD:
+                        undo.pop_all()
+                        committed = True
                 undo.pop_all()
         except OSError as error:
-            return _failed(unit, from_os(error, unit.title), ctx)
+            _leave(lock)
+            return _failed(unit, from_os(error, unit.title), ctx, committed)
         except SbcError as error:
-            return _failed(unit, error, ctx)
+            return _failed(unit, error, ctx, committed)
     return UnitResult(title=unit.title, node=unit.node, outcome="done", data=ctx.found.data)
 
 
@@ -114,12 +123,21 @@ def _undo(undo: Undo, action: Action, ctx: Context, lock: SiteLock) -> Callable[
             with lock.held() if action.kind in LOCKED else nullcontext():
                 undo()
         except (SbcError, OSError) as error:
+            _leave(lock)
             ctx.warn(f"could not undo {action.kind}: {error}; see: sbctui audit")
 
     return run
 
 
-def _failed(unit: Unit, error: SbcError, ctx: Context) -> UnitResult:
+def _leave(lock: SiteLock) -> None:
+    """Something is neither done nor undone: let the next job's recovery look at it."""
+    with suppress(SbcError, OSError), lock.held():
+        lock.unmended = True
+
+
+def _failed(unit: Unit, error: SbcError, ctx: Context, committed: bool) -> UnitResult:
+    if committed:
+        error = PartlyDone(f"done, but not to its end, which the next verb brings: {error}")
     return UnitResult(
         title=unit.title,
         node=unit.node,

@@ -20,6 +20,7 @@ Owner = tuple[int, int] | None
 """(uid, gid) for new files, or None to keep the caller's."""
 
 _RENAME_NOREPLACE = 1
+_RENAME_EXCHANGE = 2
 _AT_FDCWD = -100
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -99,41 +100,109 @@ def _write_all(fd: int, data: bytes) -> None:
 
 
 def write_atomic(path: Path, data: bytes, *, mode: int = 0o640, owner: Owner = None) -> None:
-    """Replace a file's content: temp, flush, rename, flush of the folder."""
-    temp = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    write_new(temp, data, mode=mode, owner=owner)
+    """Replace a file's content: temp, flush, rename, flush of the folder.
+
+    When it raises the old content stands.
+    """
+    forget(swap_in(path, data, mode=mode, owner=owner))
+
+
+def swap_in(path: Path, data: bytes, *, mode: int = 0o640, owner: Owner = None) -> Path | None:
+    """Like ``write_atomic``, but gives the place where the old content waits until ``forget``.
+
+    So going back (``swap_back``) takes no space. None when there was no old content. When it
+    raises nothing has changed.
+    """
+    old = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    write_new(old, data, mode=mode, owner=owner)
     try:
         hit("file.rename")
-        temp.replace(path)
+        kept = _exchange(old, path)
+        try:
+            hit("file.fsync-folder")
+            fsync_dir(path.parent)
+        except BaseException:
+            with suppress(OSError):
+                _restore(path, kept)
+            raise
     except BaseException:
-        with suppress(OSError):
-            temp.unlink()
+        forget(old)
         raise
-    hit("file.fsync-folder")
+    return kept
+
+
+def swap_back(path: Path, old: Path | None) -> None:
+    """Undo a ``swap_in``."""
+    hit("file.back")
+    _restore(path, old)
     fsync_dir(path.parent)
 
 
-def rename_noreplace(source: Path, target: Path) -> None:
-    """Rename that never replaces anything, not even an empty folder (renameat2(2)).
+def forget(old: Path | None) -> None:
+    """Let the old content of a ``swap_in`` go; what can't be removed is left to the audit."""
+    if old is not None:
+        with suppress(OSError):
+            hit("file.forget")
+            old.unlink(missing_ok=True)
 
-    Raises FileExistsError. Both parents are flushed afterwards.
+
+def _exchange(new: Path, path: Path) -> Path | None:
+    """Put ``new`` at ``path``; what stood there is then at ``new``. None when nothing did."""
+    if not os.path.lexists(path):
+        new.rename(path)
+        return None
+    if not _renameat2(new, path, _RENAME_EXCHANGE):
+        kept = new.with_name(f"{new.name}.old")
+        os.link(path, kept, follow_symlinks=False)
+        new.replace(path)
+        kept.rename(new)
+    return new
+
+
+def _restore(path: Path, old: Path | None) -> None:
+    if old is None:
+        path.unlink()
+    else:
+        old.replace(path)
+
+
+def rename_noreplace(source: Path, target: Path) -> None:
+    """Rename that never replaces anything, not even an empty folder.
+
+    Both parents are flushed afterwards. When it raises nothing has moved. Raises
+    FileExistsError.
     """
     hit("rename")
-    result = _libc.renameat2(
-        _AT_FDCWD, os.fsencode(source), _AT_FDCWD, os.fsencode(target), _RENAME_NOREPLACE
-    )
-    if result != 0:
-        code = ctypes.get_errno()
-        if code not in (errno.EINVAL, errno.ENOSYS):
-            raise OSError(code, os.strerror(code), str(source), None, str(target))
-        if os.path.lexists(target):
-            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
-        source.rename(target)
-    hit("rename.fsync-target")
-    fsync_dir(target.parent)
-    if source.parent != target.parent:
-        hit("rename.fsync-source")
-        fsync_dir(source.parent)
+    _move(source, target)
+    try:
+        hit("rename.fsync-target")
+        fsync_dir(target.parent)
+        if source.parent != target.parent:
+            hit("rename.fsync-source")
+            fsync_dir(source.parent)
+    except BaseException:
+        with suppress(OSError):
+            _move(target, source)
+        raise
+
+
+def _move(source: Path, target: Path) -> None:
+    if _renameat2(source, target, _RENAME_NOREPLACE):
+        return
+    if os.path.lexists(target):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
+    source.rename(target)
+
+
+def _renameat2(source: Path, target: Path, flag: int) -> bool:
+    """renameat2(2); False, and nothing done, where the file system does not know the flag."""
+    result = _libc.renameat2(_AT_FDCWD, os.fsencode(source), _AT_FDCWD, os.fsencode(target), flag)
+    if result == 0:
+        return True
+    code = ctypes.get_errno()
+    if code in (errno.EINVAL, errno.ENOSYS):
+        return False
+    raise OSError(code, os.strerror(code), str(source), None, str(target))
 
 
 def make_dir(path: Path, *, mode: int = 0o750, owner: Owner = None) -> None:

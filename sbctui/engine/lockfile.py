@@ -14,7 +14,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,7 @@ class LockState:
     generation: int = 0
     holder: str = ""
     changed: tuple[tuple[int, tuple[str, ...]], ...] = ()
+    unmended: bool = False
 
     @property
     def settled(self) -> bool:
@@ -72,6 +73,7 @@ def _parse(data: bytes) -> LockState:
             generation=int(raw["generation"]),
             holder=clean(str(raw.get("holder") or "")),
             changed=tuple((int(g), tuple(map(str, names))) for g, names in raw["changed"]),
+            unmended=bool(raw.get("unmended")),
         )
     except (ValueError, KeyError, TypeError):
         return LockState()
@@ -89,7 +91,9 @@ class SiteLock:
     _depth: int = 0
     _touched: set[str] = field(default_factory=set)
     after_crash: bool = False
-    """Whether the holder before this one died with the lock in its hand."""
+    """Whether the holder before this one died with the lock in its hand, or left a mess."""
+    unmended: bool = False
+    """Set by a holder that could not finish or undo something; cleared by recovery alone."""
 
     @contextmanager
     def held(self, stop: threading.Event | None = None) -> Iterator[None]:
@@ -122,7 +126,7 @@ class SiteLock:
             state = _parse(os.pread(fd, 1 << 20, 0))
             odd = state.generation + (1 if state.settled else 2)
             touched = () if state.settled else ((odd - 1, ("*",)),)
-            self.after_crash = not state.settled
+            self.after_crash = not state.settled or state.unmended
             holder = f"{self.what or 'another run'} (pid {os.getpid()}, since {_clock()})"
             _store(fd, LockState(odd, holder, state.changed + touched))
         except BaseException:
@@ -130,6 +134,7 @@ class SiteLock:
             raise
         self._fd = fd
         self._touched = set()
+        self.unmended = self.after_crash
 
     def _wait(self, fd: int, stop: threading.Event | None) -> None:
         deadline = time.monotonic() + self.wait
@@ -148,12 +153,14 @@ class SiteLock:
                 time.sleep(0.02)
 
     def _drop(self) -> None:
+        """Never raises: what was done stands, and without this note the next holder recovers."""
         try:
             state = _parse(os.pread(self._fd, 1 << 20, 0))
             even = state.generation + 1
             changed = (*state.changed, (even, tuple(sorted(self._touched))))
-            hit("lock.drop")
-            _store(self._fd, LockState(even, "", changed))
+            with suppress(OSError):
+                hit("lock.drop")
+                _store(self._fd, LockState(even, "", changed, self.unmended))
         finally:
             os.close(self._fd)
             self._fd = -1
@@ -166,7 +173,8 @@ def _clock() -> str:
 def _store(fd: int, state: LockState) -> None:
     """One write, padded to the old length: a reader never sees the tail of an older text."""
     changed = [[g, list(n) if len(n) <= _NAMES else ["*"]] for g, n in state.changed[-_KEPT:]]
-    data = json.dumps(
-        {"generation": state.generation, "holder": state.holder, "changed": changed}
-    ).encode()
+    text = {"generation": state.generation, "holder": state.holder, "changed": changed}
+    if state.unmended:
+        text["unmended"] = True
+    data = json.dumps(text).encode()
     os.pwrite(fd, data.ljust(os.fstat(fd).st_size), 0)

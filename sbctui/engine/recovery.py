@@ -16,11 +16,13 @@ from sbctui.engine.disks.resize import resize
 from sbctui.engine.errors import SbcError
 from sbctui.engine.files import Owner, flocked, hit, remove_tree
 from sbctui.engine.model.node import NodeConfig
-from sbctui.engine.model.site import Site
+from sbctui.engine.model.site import BOOT, Site
 from sbctui.engine.services.port import Control
 from sbctui.engine.store import GONE, write_config
 
 Say = Callable[[str], None]
+_DERIVED = (".", "dnsmasq/hosts.d", "tftp", "exports")
+"""Folders in ``derived/`` that are written under the site's lock only."""
 
 
 def recover(
@@ -37,6 +39,7 @@ def recover(
     """
     _drop_staging(site, changed, say)
     _finish_purges(site)
+    _drop_temps(site)
     for root in site.roots:
         _settle_children(site, root.config, reserved, owner, changed, say)
         if root.config.disk.resize_to is not None:
@@ -66,6 +69,21 @@ def _finish_purges(site: Site) -> None:
         if name.startswith(GONE):
             hit("recovery.purge")
             remove_tree(trash / name)
+
+
+def _drop_temps(site: Site) -> None:
+    """Unlink the temp files of writes that a crash cut short; the site's lock keeps others away."""
+    derived = site.path / "derived"
+    folders = [derived / name for name in _DERIVED]
+    for name in site.nodes:
+        node = site.node_path(name)
+        folders += [node, node / BOOT, node / BOOT / "pxelinux.cfg"]
+    for folder in folders:
+        with suppress(FileNotFoundError, NotADirectoryError):
+            for entry in os.listdir(folder):
+                if entry.startswith(".") and entry.endswith(".tmp"):
+                    hit("recovery.drop-temp")
+                    (folder / entry).unlink(missing_ok=True)
 
 
 def _settle_children(

@@ -92,6 +92,9 @@ def test_a_killed_holder_leaves_no_lock_but_a_sign(place, holder):
         assert lock.after_crash
     assert read_lock(place).since(before - 1) is None
     with lock.held():
+        assert lock.after_crash, "nobody has mended anything yet"
+        lock.unmended = False
+    with lock.held():
         assert not lock.after_crash
 
 

@@ -17,11 +17,14 @@ from sbctui.engine.disks.inuse import write_lease
 from sbctui.engine.errors import PartlyDone, Refused, SbcError, ToolFailed
 from sbctui.engine.files import (
     flocked,
+    forget,
     fsync_dir,
     hit,
     make_dir,
     remove_tree,
     rename_noreplace,
+    swap_back,
+    swap_in,
     write_new,
 )
 from sbctui.engine.model.addresses import dashed
@@ -44,7 +47,7 @@ from sbctui.engine.plan import (
     WithdrawExport,
     WriteNode,
 )
-from sbctui.engine.store import GONE, read_node, write_config
+from sbctui.engine.store import GONE, read_node
 
 _SSH_TIMEOUT = 5
 """Seconds ssh may take to connect; the whole call gets three times that."""
@@ -140,7 +143,7 @@ def update_config(action: UpdateConfig, ctx: Context) -> Undo:
     now = _config(ctx, action.name)
     if now != action.before:
         raise Refused(f"{action.name} was changed meanwhile; look at it again")
-    return _replace(ctx, action.name, now, action.after)
+    return _replace(ctx, action.name, action.after)
 
 
 def set_children(action: SetChildren, ctx: Context) -> Undo:
@@ -152,7 +155,7 @@ def set_children(action: SetChildren, ctx: Context) -> Undo:
     children |= {mac: dashed(mac) for mac in action.add}
     if children == before.children:
         return nothing
-    return _replace(ctx, action.root, before, before.model_copy(update={"children": children}))
+    return _replace(ctx, action.root, before.model_copy(update={"children": children}))
 
 
 def drop_missing_children(action: DropMissingChildren, ctx: Context) -> Undo:
@@ -166,7 +169,7 @@ def drop_missing_children(action: DropMissingChildren, ctx: Context) -> Undo:
     if not gone:
         return nothing
     children = {m: f for m, f in before.children.items() if m not in gone}
-    return _replace(ctx, action.root, before, before.model_copy(update={"children": children}))
+    return _replace(ctx, action.root, before.model_copy(update={"children": children}))
 
 
 def _config(ctx: Context, name: str) -> NodeConfig:
@@ -176,13 +179,15 @@ def _config(ctx: Context, name: str) -> NodeConfig:
     return found.config
 
 
-def _replace(ctx: Context, name: str, before: NodeConfig, after: NodeConfig) -> Undo:
-    folder = ctx.site.node_path(name)
-    write_config(folder, after, ctx.owner)
+def _replace(ctx: Context, name: str, after: NodeConfig) -> Undo:
+    """Write a config; the old one is kept until the unit ends, so that undo needs no space."""
+    path = ctx.site.node_path(name) / CONFIG
+    old = swap_in(path, after.to_json(), owner=ctx.owner)
+    ctx.holds.callback(forget, old)
     ctx.changed(name)
 
     def undo() -> None:
-        write_config(folder, before, ctx.owner)
+        swap_back(path, old)
         ctx.changed(name)
 
     return undo

@@ -1,0 +1,120 @@
+"""Every verb, killed or out of space at every step: wholly old or wholly new, and nothing left.
+
+Then the recovery of the next start; then the invariants, the audit, and the verb once more.
+"""
+
+from __future__ import annotations
+
+import errno
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from sbctui.engine.engine import Engine
+from sbctui.engine.errors import SbcError
+from tests.faults import harness
+from tests.faults.harness import Fault, Outcome
+from tests.faults.invariants import State, state, violations
+from tests.faults.verbs import Verb, make_site, make_source, verbs
+
+MOST = 400
+MODES = {
+    "KILL": Fault(kill=True),
+    "ENOSPC once": Fault(errno=errno.ENOSPC),
+    "ENOSPC from then on": Fault(errno=errno.ENOSPC, sticky=True),
+}
+TABLE = verbs(Path("/nowhere"))
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
+
+@dataclass
+class Bench:
+    """The verbs, the sites they start from and where cases are played."""
+
+    folder: Path
+    verbs: dict[str, Verb]
+    sites: dict[bool, Path]
+
+    def prepare(self, verb: Verb) -> Path:
+        case = self.folder / "case"
+        shutil.rmtree(case, ignore_errors=True)
+        harness.copy_site(self.sites[verb.personal], case)
+        if verb.spoil:
+            verb.spoil(case)
+        return case
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    """In memory where there is some: kills don't need a disk."""
+    memory = Path("/dev/shm")
+    parent = memory if memory.is_dir() and shutil.disk_usage(memory).free > 1 << 30 else None
+    folder = Path(tempfile.mkdtemp(prefix="sbctui-faults-", dir=parent))
+    folder.chmod(0o755)
+    source = make_source(folder / "source")
+    sites = {p: make_site(folder / f"site-{p}", source, personal=p) for p in (False, True)}
+    yield Bench(folder, {verb.name: verb for verb in verbs(source)}, sites)
+    shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize("verb", [verb.name for verb in TABLE])
+@pytest.mark.parametrize("mode", MODES)
+def test_any_step(bench: Bench, verb: str, mode: str) -> None:
+    played = sweep(bench, bench.verbs[verb], MODES[mode])
+    assert 4 < played < MOST
+
+
+def sweep(bench: Bench, verb: Verb, mode: Fault) -> int:
+    """Play the fault at step 1, 2, … until the verb is through; how many cases that were."""
+    site = bench.prepare(verb)
+    before = state(site)
+    outcome = harness.run(site, verb.asks, Fault())
+    assert (outcome.code, outcome.untyped) == (0, ""), outcome
+    after = state(site)
+    for at in range(1, MOST):
+        site = bench.prepare(verb)
+        if verb.spoil:
+            before = state(site)
+        fault = Fault(at, mode.kill, mode.errno, mode.sticky)
+        outcome = harness.run(site, verb.asks, fault)
+        wrong = _wrong(site, verb, before, after, outcome)
+        assert not wrong, f"{verb.name}, {fault}: {outcome}: {wrong}"
+        if outcome.code is not None and outcome.hits < at:
+            return at
+    return MOST
+
+
+def _wrong(site: Path, verb: Verb, before: State, after: State, outcome: Outcome) -> list[str]:
+    if outcome.untyped:
+        return [outcome.untyped]
+    found: list[str] = []
+    harness.recover(site)
+    now = state(site)
+    found += harness.judge(before, after, now, outcome, whole=verb.whole, disks=not verb.checks)
+    engine = Engine(site)
+    if not verb.spoil:
+        found += violations(site)
+        found += [f.title for f in engine.audit() if f.id != "services:services"]
+    if outcome.code is None and not found:
+        found += _again(engine, verb, after, before)
+    return found
+
+
+def _again(engine: Engine, verb: Verb, after: State, before: State) -> list[str]:
+    """Run once more, the verb does what is missing, or says that there is nothing to do."""
+    try:
+        report = engine.apply(engine.plan(verb.asks(engine)))
+    except SbcError as error:
+        report = None
+        said = str(error)
+    else:
+        said = str(report)
+    outcome = Outcome(0, 0)
+    wrong = harness.judge(
+        before, after, state(engine.path), outcome, whole=verb.whole, disks=not verb.checks
+    )
+    return [f"again: {one} ({said})" for one in wrong]

@@ -1,0 +1,139 @@
+"""Every mutating verb, on a small site with one of everything."""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from sbctui.engine.engine import Engine, init_site
+from sbctui.engine.model import requests as ask
+from sbctui.engine.model.settings import Settings
+from sbctui.engine.plan import Report
+
+MIB = 1024**2
+NETWORK = {
+    "interface": "lab0",
+    "subnet": "10.77.0.0/24",
+    "pool": {"first": "10.77.0.50", "last": "10.77.0.250"},
+    "server": "10.77.0.1",
+}
+OFF = {"hostname": False, "machine_id": False, "ssh_host_key": False}
+
+
+def mac(number: int) -> str:
+    return f"dc:a6:32:00:00:{number:02x}"
+
+
+@dataclass(frozen=True)
+class Verb:
+    """``whole`` = one unit: all of it or nothing. ``spoil`` prepares what the verb mends.
+
+    ``checks`` = it checks a file system, and so may change its dates even when undone.
+    """
+
+    name: str
+    asks: Callable[[Engine], ask.Request]
+    whole: bool = True
+    personal: bool = False
+    checks: bool = False
+    spoil: Callable[[Path], None] | None = None
+
+
+def do(engine: Engine, request: ask.Request) -> Report:
+    report = engine.apply(engine.plan(request))
+    assert report.code == 0, report
+    return report
+
+
+def make_source(path: Path) -> Path:
+    """A root file system of three files, one of them a kernel for arm64."""
+    kernel = struct.pack("<IIQQQQQQ4sI", 0, 0, 0, 4096, 0, 0, 0, 0, b"ARM\x64", 0)
+    (path / "boot").mkdir(parents=True)
+    (path / "etc").mkdir()
+    (path / "boot" / "vmlinuz-6.1").write_bytes(kernel.ljust(4096, b"\0"))
+    (path / "boot" / "initrd.img-6.1").write_bytes(b"initrd" * 100)
+    (path / "etc" / "hostname").write_text("debian\n")
+    return path
+
+
+def make_site(path: Path, source: Path, *, personal: bool, size: int = 4 * MIB) -> Path:
+    """Roots full (two leaves), bare and lent (allocated); a root and a leaf in the trash."""
+    settings = {"network": NETWORK, "personalise": {} if personal else OFF, "disk_kind": "auto"}
+    init_site(path, Settings.model_validate(settings))
+    engine = Engine(path)
+    do(engine, ask.CreateRoot(name="full", size=size, source=engine.source(source)))
+    for name in ("bare", "lent", "gone"):
+        do(engine, ask.CreateRoot(name=name, size=size))
+    leaves = tuple(ask.LeafSpec(mac=mac(n)) for n in (1, 2, 3))
+    do(engine, ask.CreateLeaves(root="full", leaves=leaves))
+    do(engine, ask.AllocateRoot(name="lent", mac=mac(9)))
+    do(engine, ask.DeleteLeaves(root="full", macs=(mac(3),)))
+    do(engine, ask.DeleteRoot(name="gone"))
+    return path
+
+
+def _leaves(*numbers: int) -> tuple[ask.LeafSpec, ...]:
+    return tuple(ask.LeafSpec(mac=mac(n), alias=f"pi-{n}") for n in numbers)
+
+
+def _trash(engine: Engine) -> tuple[str, ...]:
+    return tuple(entry.folder for entry in engine.site().trash)
+
+
+def _orphan(site: Path) -> None:
+    """A leaf whose root forgot it, with everything derived again."""
+    path = site / "nodes" / "full" / "config.json"
+    raw = json.loads(path.read_bytes())
+    del raw["children"][mac(1)]
+    path.write_text(json.dumps(raw))
+    do(Engine(site), ask.ApplyServices())
+
+
+def _faults(site: Path) -> None:
+    _orphan(site)
+    (site / "nodes" / "notes.txt").write_text("x")
+    (site / "derived" / "tftp" / mac(2).replace(":", "-")).unlink()
+
+
+def _findings(engine: Engine) -> ask.FixFindings:
+    found = engine.audit()
+    return ask.FixFindings(findings=tuple(one.id for one in found if one.fix is not None))
+
+
+def verbs(source: Path) -> tuple[Verb, ...]:
+    """The table; ``source`` is a directory to fill a root from."""
+    return (
+        Verb("root create", lambda e: ask.CreateRoot(name="new", size=4 * MIB)),
+        Verb(
+            "root create from a directory",
+            lambda e: ask.CreateRoot(name="new", size=4 * MIB, source=e.source(source)),
+        ),
+        Verb("root clone", lambda e: ask.CloneRoot(source="full", name="new")),
+        Verb("root allocate", lambda e: ask.AllocateRoot(name="bare", mac=mac(8))),
+        Verb("root deallocate", lambda e: ask.DeallocateRoot(name="lent", reboot=False)),
+        Verb("root resize", lambda e: ask.ResizeRoot(name="bare", size=8 * MIB), checks=True),
+        Verb("root delete", lambda e: ask.DeleteRoot(name="bare")),
+        Verb(
+            "leaf create",
+            lambda e: ask.CreateLeaves(root="full", leaves=_leaves(4, 5, 6)),
+            whole=False,
+        ),
+        Verb(
+            "leaf create personalised",
+            lambda e: ask.CreateLeaves(root="full", leaves=_leaves(4)),
+            personal=True,
+        ),
+        Verb("leaf delete", lambda e: ask.DeleteLeaves(root="full"), whole=False),
+        Verb("leaf edit", lambda e: ask.EditNode(name=mac(1).replace(":", "-"), alias="pi-one")),
+        Verb(
+            "leaf attach",
+            lambda e: ask.AttachLeaf(name=mac(1).replace(":", "-"), root="full"),
+            spoil=_orphan,
+        ),
+        Verb("trash restore", lambda e: ask.RestoreTrash(folders=_trash(e)), whole=False),
+        Verb("trash purge", lambda e: ask.PurgeTrash(folders=_trash(e)), whole=False),
+        Verb("audit fix", _findings, whole=False, spoil=_faults),
+    )
