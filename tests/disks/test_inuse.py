@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sbctui.engine.disks.inuse import write_lease
+from sbctui.engine.disks.inuse import read_lease, write_lease
 from sbctui.engine.errors import Refused
 from tests import lab
 from tests.disks.place import MIB, needs_loop, tool
@@ -73,7 +73,7 @@ def test_a_signal_of_a_waiting_opener_does_not_end_the_program(disk: Path) -> No
     code = (
         "import sys, subprocess\n"
         "from pathlib import Path\n"
-        "from sbctui.engine.disks.inuse import write_lease\n"
+        "from sbctui.engine.disks.inuse import read_lease, write_lease\n"
         "path = Path(sys.argv[1])\n"
         "with write_lease(path):\n"
         "    other = subprocess.Popen(['cat', str(path)], stdout=subprocess.DEVNULL)\n"
@@ -104,3 +104,25 @@ def test_a_loop_device_counts(disk: Path) -> None:
 def test_a_missing_disk_is_no_refusal(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         write_lease(tmp_path / "nothing").__enter__()
+
+
+def being_written(disk: Path) -> bool:
+    try:
+        with read_lease(disk):
+            return False
+    except Refused:
+        return True
+
+
+@pytest.mark.parametrize(("mode", "seen"), [("rb", False), ("r+b", True)])
+def test_a_disk_that_somebody_writes_is_told_from_one_that_is_read(
+    disk: Path, mode: str, seen: bool
+) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", OPEN, str(disk), mode], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        assert being_written(disk) is seen
+        other.communicate()
+    assert not being_written(disk)

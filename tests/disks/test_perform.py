@@ -191,6 +191,16 @@ def test_a_live_disk_is_never_copied_without_reflink(
     assert [p.name for p in (room.site.staging_path("other")).iterdir()] == ["boot"]
 
 
+@pytest.mark.parametrize("store", ["overlay", "copy"])
+def test_a_disk_that_somebody_writes_is_not_copied(
+    room: Room, source: Source, store: StoreKind
+) -> None:
+    root = room.make(source)
+    with root.open("r+b"), pytest.raises(Refused, match="being written"):
+        room.clone("other", store)
+    assert os.listdir(room.clone("another", store).staged("other")) == ["boot"]
+
+
 @pytest.mark.loop
 def test_a_live_clone_is_repaired_and_keeps_every_synced_file(shared: Room, tmp_path: Path) -> None:
     """Clones while a writer writes checksummed files: what was synced before is whole."""

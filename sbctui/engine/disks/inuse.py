@@ -23,25 +23,50 @@ def write_lease(path: Path) -> Iterator[None]:
     so hold it briefly, and start no program on the file meanwhile. Raises Refused when it is
     open or the file system knows no leases, NotPermitted, FileNotFoundError.
     """
+    with _leased(path, fcntl.F_WRLCK):
+        yield
+
+
+@contextmanager
+def read_lease(path: Path) -> Iterator[None]:
+    """Hold the file's read lease: others may read it, nobody writes it.
+
+    A newcomer who wants to write waits, at most ``lease-break-time`` seconds; should one have
+    got in by the end, what was read may be torn, and this raises Refused. Raises like
+    ``write_lease`` otherwise.
+    """
+    with _leased(path, fcntl.F_RDLCK) as fd:
+        yield
+        if fcntl.fcntl(fd, fcntl.F_GETLEASE) != fcntl.F_RDLCK:
+            raise Refused(f"{_where(path)} was opened for writing while it was read; try again")
+
+
+@contextmanager
+def _leased(path: Path, kind: int) -> Iterator[int]:
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     try:
         # The kernel announces a waiting newcomer by a signal; SIGURG is ignored by default,
         # where SIGIO would end the program.
         fcntl.fcntl(fd, fcntl.F_SETSIG, signal.SIGURG)
-        _take(fd, path)
-        yield
+        _take(fd, path, kind)
+        yield fd
     finally:
         os.close(fd)
 
 
-def _take(fd: int, path: Path) -> None:
-    where = f"{path.parent.name}/{path.name}"
+def _where(path: Path) -> str:
+    return f"{path.parent.name}/{path.name}"
+
+
+def _take(fd: int, path: Path, kind: int) -> None:
+    where = _where(path)
     try:
-        fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+        fcntl.fcntl(fd, fcntl.F_SETLEASE, kind)
     except OSError as error:
         if error.errno in (errno.EAGAIN, errno.EBUSY):
+            how = "open" if kind == fcntl.F_WRLCK else "being written"
             raise Refused(
-                f"{where} is open by another program; 'fuser -v {path}' names it, end it first"
+                f"{where} is {how} by another program; 'fuser -v {path}' names it, end it first"
             ) from error
         if error.errno in (errno.EACCES, errno.EPERM):
             raise NotPermitted(

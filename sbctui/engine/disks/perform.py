@@ -7,6 +7,7 @@ the staging undoes the rest.
 from __future__ import annotations
 
 import os
+from contextlib import nullcontext
 from pathlib import Path
 
 from sbctui.engine.boot.detect import detect
@@ -14,6 +15,7 @@ from sbctui.engine.context import Context, Undo, nothing
 from sbctui.engine.disks.bootfiles import link_boot
 from sbctui.engine.disks.create import make_root
 from sbctui.engine.disks.ext4 import superblock
+from sbctui.engine.disks.inuse import read_lease
 from sbctui.engine.disks.personalise import personalise
 from sbctui.engine.disks.repair import repair
 from sbctui.engine.disks.resize import resize
@@ -65,7 +67,9 @@ def clone_disk(action: CloneDisk, ctx: Context) -> Undo:
     format = store.format(leaf=undashed(action.name) is not None)
     folder = ctx.staged(action.name)
     disk = folder / DISK_FILES[format]
-    store.clone(source, disk, stop=ctx.stop, report=ctx.progress(f"copying {action.source}"))
+    report = ctx.progress(f"copying {action.source}")
+    with nullcontext() if action.live else read_lease(source):
+        store.clone(source, disk, stop=ctx.stop, report=report)
     try:
         seen = disk if format == "raw" else source
         facts = superblock(seen)
