@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import os
 import re
-import secrets
 from contextlib import suppress
 from pathlib import Path
 from typing import Literal
@@ -42,7 +41,7 @@ def choose(folder: Path, setting: Literal["auto"] | StoreKind) -> Probed:
 
 
 def probe(folder: Path) -> Probed:
-    """Try a reflink of a small hidden file in ``folder``; else overlay, else copy.
+    """Try a reflink of a small nameless file in ``folder``; else overlay, else copy.
 
     Leaves nothing behind. Raises FileNotFoundError when there is no such folder.
     """
@@ -67,15 +66,16 @@ def _no_overlay() -> str:
 
 
 def _try_reflink(folder: Path) -> str | None:
-    """None when it worked, else the system's words for why not."""
-    stem = folder / f".probe-{os.getpid()}-{secrets.token_hex(4)}"
-    source, target = stem.with_suffix(".a"), stem.with_suffix(".b")
-    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    """None when it worked, else the system's words for why not.
+
+    Its two files never get a name, so that looking leaves no trace, not even in the folder's
+    times.
+    """
+    flags = os.O_RDWR | os.O_TMPFILE | os.O_CLOEXEC
     opened: list[int] = []
     try:
-        opened.append(os.open(source, flags, 0o600))
+        opened += [os.open(folder, flags, 0o600) for _ in range(2)]
         os.write(opened[0], b"\1" * 4096)
-        opened.append(os.open(target, flags, 0o600))
         fcntl.ioctl(opened[1], FICLONE, opened[0])
     except FileNotFoundError:
         raise
@@ -84,9 +84,6 @@ def _try_reflink(folder: Path) -> str | None:
     finally:
         for fd in opened:
             os.close(fd)
-        for path in (source, target):
-            with suppress(OSError):
-                path.unlink()
     return None
 
 

@@ -82,16 +82,16 @@ class Network(_Section):
     @model_validator(mode="after")
     def _agree(self) -> Network:
         if self.subnet is None:
-            if self.pool or self.server:
+            if self.pool is not None or self.server is not None:
                 raise ValueError("a pool or server address wants a subnet: set network.subnet")
             return self
         hosts: dict[str, IPv4Address | None] = {"server": self.server}
-        if self.pool:
+        if self.pool is not None:
             hosts |= {"pool.first": self.pool.first, "pool.last": self.pool.last}
         for label, ip in hosts.items():
             if ip is not None and not self.is_host(ip):
                 raise ValueError(f"{label} {ip} is no host address of {self.subnet}")
-        if self.pool and self.pool.first > self.pool.last:
+        if self.pool is not None and self.pool.first > self.pool.last:
             raise ValueError(f"the pool ends at {self.pool.last}, before it begins")
         return self
 
