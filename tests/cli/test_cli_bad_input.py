@@ -1,0 +1,333 @@
+"""Bad input: one clear sentence with its remedy, the right code, and nothing changed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sbctui.engine import commands
+from tests.cli.conftest import NETWORK
+from tests.cli.program import MAC, Program, environment, tree
+
+CREATE = ("root", "create")
+SIZE = ("--size", "32M")
+HUGE = "a" * 300
+KNOWN = MAC.format(1)
+
+TABLE = [
+    # MACs
+    (("leaf", "create", "spare", "dc:a6:32:01:02"), 2, "10 hex digits"),
+    (("leaf", "create", "spare", "dc:a6:32:01:02:0g"), 2, "not a MAC"),
+    (("leaf", "create", "spare", "dc:a6-32:01:02:03"), 2, "not a MAC"),
+    (("leaf", "create", "spare", "01:00:5e:00:00:01"), 2, "multicast"),
+    (("leaf", "create", "spare", "ff:ff:ff:ff:ff:ff"), 2, "no board's MAC"),
+    (("leaf", "create", "spare", "00:00:00:00:00:00"), 2, "no board's MAC"),
+    (("leaf", "create", "spare", "dc:a6:32:00:00:09,Pi Seven"), 2, "can't be a name"),
+    (("leaf", "create", "spare", "dc:a6:32:00:00:09,pi_7"), 2, "can't be a name"),
+    (("leaf", "create", "spare", MAC.format(9), MAC.format(9).replace(":", "")), 2, "line 1"),
+    (("leaf", "create", "spare", "DCA6.3201.0209", "dc-a6-32-01-02-09"), 2, "line 1"),
+    (("leaf", "create", "spare", "\x1b[31m\n\r\x07"), 2, "not a MAC"),
+    (("leaf", "create", "spare", KNOWN), 3, "taken by"),
+    (("leaf", "create", "spare", f"{MAC.format(9)},pi-01"), 3, "pi-01 is taken"),
+    (("leaf", "create", "spare", f"{MAC.format(9)},spare"), 3, "node named spare"),
+    (("leaf", "create", "spare", "--macs", "/nowhere/macs"), 2, "/nowhere/macs"),
+    (("leaf", "create", "spare", "--macs", "/"), 2, "directory"),
+    (("leaf", "create", "spare"), 2, "--macs FILE"),
+    (("leaf", "create", "spare", "# nothing"), 2, "no MAC"),
+    (("leaf", "create", "nobody", MAC.format(9)), 4, "no node 'nobody'"),
+    (("leaf", "create", "pi-01", MAC.format(9)), 3, "is a leaf"),
+    # names
+    ((*CREATE, "../x", *SIZE), 2, "can't be a name"),
+    ((*CREATE, "a/b", *SIZE), 2, "can't be a name"),
+    ((*CREATE, ".", *SIZE), 2, "can't be a name"),
+    ((*CREATE, "a.b", *SIZE), 2, "can't be a name"),
+    ((*CREATE, "", *SIZE), 2, "can't be a name"),
+    ((*CREATE, "a\nb", *SIZE), 2, r"\x0a"),
+    ((*CREATE, "a\x1b[2Jb", *SIZE), 2, r"\x1b"),
+    ((*CREATE, "a\u202eb", *SIZE), 2, r"\u202e"),
+    ((*CREATE, "a\udcffb", *SIZE), 2, r"\udcff"),
+    ((*CREATE, HUGE, *SIZE), 2, "…"),
+    ((*CREATE, "Abc", *SIZE), 2, "a-z"),
+    ((*CREATE, "-abc-", *SIZE), 2, "o such option"),
+    ((*CREATE, "dc-a6-32-01-02-09", *SIZE), 2, "is a MAC"),
+    ((*CREATE, "spare", *SIZE), 3, "there is a node spare already"),
+    (("root", "clone", "spare", "debian12"), 3, "there is a node debian12 already"),
+    (("root", "clone", "nobody", "x"), 4, "no node"),
+    (("root", "clone", HUGE, "x"), 4, "no node"),
+    # sizes
+    ((*CREATE, "x", "--size", "0"), 2, "too small"),
+    ((*CREATE, "x", "--size", "-1"), 2, "not a size"),
+    ((*CREATE, "x", "--size", "10E"), 2, "not a size"),
+    ((*CREATE, "x", "--size", "65T"), 2, "too large"),
+    ((*CREATE, "x", "--size", "1K"), 2, "too small"),
+    ((*CREATE, "x", "--size", "nan"), 2, "not a size"),
+    ((*CREATE, "x", "--size", "2 G B"), 2, "not a size"),
+    ((*CREATE, "x", "--size", "9" * 400), 2, "not a size"),
+    ((*CREATE, "x", "--size", "٣G"), 2, "not a size"),
+    ((*CREATE, "x"), 2, "--size"),
+    (("root", "resize", "spare", "16M"), 3, "only grow"),
+    (("root", "resize", "debian12", "64M"), 3, "has 2 leaves"),
+    # addresses
+    (("root", "allocate", "spare", "--mac", "zz"), 2, "not a MAC"),
+    (("root", "allocate", "spare"), 2, "--mac"),
+    (("root", "allocate", "spare", "--mac", KNOWN), 3, "taken by"),
+    (("root", "allocate", "spare", "--mac", MAC.format(9), "--ip", "10.9.9.9"), 3, "10.77.0.0/24"),
+    (("root", "allocate", "spare", "--mac", MAC.format(9), "--ip", "10.77.0.51"), 3, "taken by"),
+    (("root", "allocate", "spare", "--mac", MAC.format(9), "--ip", "10.77.0.1"), 3, "server's own"),
+    (("root", "allocate", "spare", "--mac", MAC.format(9), "--ip", "10.77.0.0"), 3, "host address"),
+    (
+        ("root", "allocate", "spare", "--mac", MAC.format(9), "--ip", "10.77.0.255"),
+        3,
+        "host address",
+    ),
+    (("root", "allocate", "spare", "--mac", MAC.format(9), "--ip", "10.77.0.300"), 2, "IPv4"),
+    (("root", "allocate", "spare", "--mac", MAC.format(9), "--ip", "::1"), 2, "IPv4"),
+    (("root", "allocate", "debian12", "--mac", MAC.format(9)), 3, "has 2 leaves"),
+    (("root", "allocate", "pi-01", "--mac", MAC.format(9)), 3, "is a leaf"),
+    (("root", "deallocate", "spare"), 3, "is not allocated"),
+    (("root", "delete", "debian12"), 3, "leaf delete debian12 --all"),
+    (("root", "delete", "nobody"), 4, "no node"),
+    # leaves
+    (("leaf", "edit", "pi-01"), 2, "Give --alias"),
+    (("leaf", "edit", "pi-01", "--alias", "pi-02"), 3, "taken by"),
+    (("leaf", "edit", "pi-01", "--alias", "a b"), 2, "can't be a name"),
+    (("leaf", "edit", "pi-01", "--ip", "10.77.0.52"), 3, "taken by"),
+    (("leaf", "edit", "pi-99", "--alias", "x"), 4, "no node"),
+    (("leaf", "attach", "pi-01", "spare"), 3, "already listed by"),
+    (("leaf", "delete", "debian12"), 2, "either MACs or --all"),
+    (("leaf", "delete", "debian12", "--all", KNOWN), 2, "either MACs or --all"),
+    (("leaf", "delete", "debian12", MAC.format(9)), 4, "no leaf of debian12"),
+    (("leaf", "delete", "debian12", "pi-99"), 2, "not a MAC"),
+    (("leaf", "delete", "spare", "--all"), 3, "has no leaves"),
+    (("leaf", "list", "nobody"), 4, "no node"),
+    (("node", "show", "nobody"), 4, "no node"),
+    (("node", "show", "\x1b]0;x\x07"), 4, r"\x1b"),
+    # the rest
+    (("trash", "restore", "nobody"), 4, "not in the trash"),
+    (("trash", "purge", "../nodes"), 4, "not in the trash"),
+    (("trash", "purge"), 2, "either names or --all"),
+    (("undo",), 3, "nothing to undo"),
+    (("audit", "--fix", "orphan:nobody"), 4, "no finding"),
+    (("job", "show", "../../etc"), 4, "no job"),
+    (("job", "follow", "nobody"), 4, "no job"),
+    (("job", "cancel", "nobody"), 4, "no job"),
+    (("site", "init"), 3, "is a site already"),
+    (("site", "init", "--subnet", "10.77.0.1/24"), 2, "not a subnet"),
+    (("site", "init", "--subnet", "10.0.0.0/31"), 2, "/8 to /30"),
+    (("site", "init", "--pool", "10.77.0.99-10.77.0.50"), 2, "before it begins"),
+    (("site", "init", "--pool", "10.77.0.50"), 2, "not a pool|no pool"),
+    (("site", "init", "--pool", "10.8.0.1-10.8.0.9"), 2, "no host address"),
+    (("site", "init", "--server", "10.8.0.1"), 2, "no host address"),
+    (("site", "init", "--interface", "a b;c"), 2, "not an interface"),
+    (("site", "init", "--interface", "averylonginterface"), 2, "not an interface"),
+    (("frob",), 2, "No such command"),
+    (("root", "frob"), 2, "No such command"),
+    (("root",), 2, "Missing command"),
+    (("root", "list", "--frob"), 2, "o such option"),
+    (("root", "list", "-o", "yaml"), 2, "yaml"),
+]
+
+
+def mutating(words: tuple[str, ...]) -> tuple[str, ...]:
+    reads = ("list", "show", "follow", "cancel", "frob", "root")
+    if any(word in reads for word in words[1:2]) or words[0] in ("frob", "job") or len(words) == 1:
+        return (*words, "-y") if words == ("undo",) else words
+    return (*words, "-y")
+
+
+@pytest.mark.parametrize(("words", "code", "says"), TABLE, ids=lambda v: repr(v)[:60])
+def test_it_is_one_sentence_and_nothing_changes(
+    sbctui: Program, words: tuple[str, ...], code: int, says: str
+) -> None:
+    before = tree(sbctui.site)
+    ran = sbctui(*mutating(words))
+    assert ran.code == code, ran
+    assert any(part in ran.sentence for part in says.split("|")), ran.err
+    assert ran.out == ""
+    assert len(ran.sentence) < 700
+    assert ran.sentence.isprintable()
+    after = tree(sbctui.site)
+    for found in (before, after):
+        found.pop(".", None)
+    assert after == before
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("root", "delete", "debian12", "-y", "-o", "json"),
+        ("root", "create", "a/b", "--size", "2G", "--json"),
+        ("root", "list", "--frob", "--json"),
+        ("node", "show", "nobody", "--output=json"),
+        ("leaf", "create", "spare", "zz", "-y", "-ojson"),
+    ],
+)
+def test_with_json_the_error_is_on_stdout_as_well(sbctui: Program, words: tuple[str, ...]) -> None:
+    ran = sbctui(*words)
+    error = ran.json["error"]
+    assert set(error) == {"code", "kind", "message"}
+    assert error["code"] == ran.code
+    assert error["message"] == ran.sentence
+
+
+def test_bad_lines_are_all_named_in_json(sbctui: Program, tmp_path: Path) -> None:
+    macs = tmp_path / "macs"
+    macs.write_text(f"{MAC.format(9)}\nrubbish\n\n01:00:5e:00:00:01,x\n")
+    ran = sbctui("leaf", "create", "spare", "--macs", str(macs), "-y", "--json")
+    assert ran.code == 2
+    assert [one["line"] for one in ran.json["lines"]] == [2, 4]
+    assert "2 of" in ran.sentence
+
+
+@pytest.mark.parametrize("content", [b"", b"not a tar", b"\x1f\x8b" + b"\0" * 100, b"PK\x03\x04"])
+def test_a_source_that_is_no_image_is_refused(
+    sbctui: Program, tmp_path: Path, content: bytes
+) -> None:
+    source = tmp_path / "rootfs.tar.gz"
+    source.write_bytes(content)
+    before = tree(sbctui.site)
+    ran = sbctui("root", "create", "x", *SIZE, "--from", str(source), "-y")
+    assert ran.code == 2, ran
+    assert "rootfs.tar.gz" in ran.sentence
+    assert tree(sbctui.site) == before
+
+
+@pytest.mark.parametrize("missing", ["nowhere.tar", "."])
+def test_a_source_that_is_not_there_or_no_root_is_refused(
+    sbctui: Program, tmp_path: Path, missing: str
+) -> None:
+    (tmp_path / "empty").mkdir()
+    ran = sbctui("root", "create", "x", *SIZE, "--from", str(tmp_path / "empty" / missing), "-y")
+    assert ran.code in (0, 2)
+    if missing != ".":
+        assert ran.code == 2
+
+
+def test_a_truncated_tar_leaves_nothing_behind(sbctui: Program, tmp_path: Path) -> None:
+    rootfs = tmp_path / "rootfs"
+    rootfs.mkdir()
+    (rootfs / "data").write_bytes(os.urandom(300_000))
+    whole = subprocess.run(["tar", "-C", rootfs, "-cz", "."], capture_output=True, check=True)
+    source = tmp_path / "cut.tar.gz"
+    source.write_bytes(whole.stdout[:-4000])
+    ran = sbctui("root", "create", "x", *SIZE, "--from", str(source), "-y")
+    assert ran.code in (2, 6), ran
+    assert [p.name for p in (sbctui.site / "nodes").iterdir() if p.name[-1] == "x"] == []
+    assert not list((sbctui.site / "nodes").glob(".*"))
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [(b'{"schema": 1, "kind": "ro', "config.json"), (b'{"schema": 99}', "newer"), (None, "dir")],
+)
+def test_a_bad_config_is_named_and_its_node_is_left_alone(
+    sbctui: Program, content: bytes | None, says: str
+) -> None:
+    config = sbctui.site / "nodes" / "spare" / "config.json"
+    config.unlink()
+    config.mkdir() if content is None else config.write_bytes(content)
+    before = tree(sbctui.site / "nodes" / "spare")
+    assert says in sbctui.ok("node", "show", "spare").out
+    ran = sbctui("root", "clone", "spare", "x", "-y")
+    assert ran.code == 3
+    assert "broken" in ran.sentence
+    assert tree(sbctui.site / "nodes" / "spare") == before
+
+
+@pytest.mark.parametrize("text", ["schema = 1\nfrob = 2\n", "schema = ", "schema = 2\n", "\xff"])
+def test_a_bad_site_toml_is_named(sbctui: Program, text: str) -> None:
+    (sbctui.site / "site.toml").write_bytes(text.encode("latin-1"))
+    ran = sbctui("root", "list")
+    assert ran.code == 3
+    assert "site.toml" in ran.sentence
+    assert "mend" in ran.sentence
+
+
+def test_more_than_is_free_is_refused_first(sbctui: Program, tmp_path: Path) -> None:
+    ran = sbctui("root", "create", "x", "--size", "64T", "-y")
+    assert ran.code == 9
+    assert "free" in ran.sentence
+
+
+@pytest.mark.loop
+def test_a_missing_tool_is_named_with_its_package(sbctui: Program) -> None:
+    tool = os.path.realpath(shutil.which("mke2fs", path=commands.search_path()) or "")
+    hidden = f'mount --bind /dev/null {tool} && exec "$@"'
+    before = tree(sbctui.site / "nodes")
+    done = subprocess.run(
+        ["unshare", "-m", "sh", "-c", hidden, "sh",
+         *sbctui.argv("root", "create", "x", *SIZE, "-y")],
+        capture_output=True,
+        text=True,
+        env=environment(sbctui.site.parent),
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 6, done
+    assert "mke2fs is not installed" in done.stderr
+    assert "apt-get install e2fsprogs" in done.stderr
+    assert set(tree(sbctui.site / "nodes")) == set(before)
+
+
+@pytest.fixture
+def mounted(tmp_path: Path) -> Iterator[Path]:
+    """A small ext4 of its own."""
+    image, place = tmp_path / "disk", tmp_path / "mnt"
+    with open(image, "wb") as disk:
+        disk.truncate(24 << 20)
+    subprocess.run(["mke2fs", "-q", "-t", "ext4", image], check=True)
+    place.mkdir()
+    subprocess.run(["mount", "-o", "loop", image, place], check=True)
+    yield place
+    subprocess.run(["umount", place], check=True)
+
+
+@pytest.mark.loop
+def test_a_read_only_file_system_is_5_and_a_full_one_9(
+    mounted: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    sbctui = Program(mounted, capsys)
+    sbctui.ok("site", "init", *NETWORK)
+    sbctui.ok("root", "create", "one", "--size", "4M", "-y")
+    rootfs = tmp_path / "rootfs"
+    rootfs.mkdir()
+    (rootfs / "data").write_bytes(os.urandom(20 << 20))
+    before = os.statvfs(mounted).f_bfree
+    full = sbctui("root", "create", "two", "--size", "64M", "--from", str(rootfs), "-y")
+    assert full.code == 9, full
+    assert os.statvfs(mounted).f_bfree == before
+    subprocess.run(["mount", "-o", "remount,ro", mounted], check=True)
+    for words in (
+        ("root", "create", "three", "--size", "4M"),
+        ("root", "clone", "one", "three"),
+        ("root", "allocate", "one", "--mac", MAC.format(9)),
+        ("root", "delete", "one"),
+        ("leaf", "create", "one", MAC.format(9)),
+    ):
+        ran = sbctui(*words, "-y")
+        assert ran.code in (3, 5), ran
+        assert "read-write" in ran.sentence
+    assert sbctui.ok("root", "list").out.count("one") == 1
+
+
+def test_another_users_site_is_5(sbctui: Program) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can become another user")
+    for folder in (sbctui.site.parent, *sbctui.site.parent.parents[:2]):
+        folder.chmod(folder.stat().st_mode | stat.S_IXOTH | stat.S_IROTH)
+    done = subprocess.run(
+        ["setpriv", "--reuid=65534", "--clear-groups", *sbctui.argv("root", "list")],
+        capture_output=True,
+        text=True,
+        env={"PATH": os.environ["PATH"], "HOME": "/nonexistent", "PYTHONPATH": os.getcwd()},
+        check=False,
+    )
+    if "Permission denied" in done.stderr and "setpriv" in done.stderr:
+        pytest.skip("this interpreter can't be started by another user")
+    assert done.returncode == 5, done
+    assert "owner" in done.stderr
