@@ -1,0 +1,101 @@
+"""A dry run prints the plan, or the refusal with its code, and changes not even a time stamp."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.cli.program import MAC, Program, tree
+
+VERBS = [
+    ("site", "init", "--interface", "lab7"),
+    ("root", "create", "x", "--size", "32M"),
+    ("root", "clone", "spare", "x"),
+    ("root", "allocate", "spare", "--mac", MAC.format(9)),
+    ("root", "deallocate", "busy"),
+    ("root", "resize", "spare", "64M"),
+    ("root", "delete", "spare"),
+    ("leaf", "create", "spare", MAC.format(9)),
+    ("leaf", "edit", "pi-01", "--alias", "pi-77"),
+    ("leaf", "attach", "pi-03", "debian12"),
+    ("leaf", "delete", "debian12", "--all"),
+    ("trash", "restore", "gone"),
+    ("trash", "purge", "--all"),
+    ("undo",),
+    ("audit", "--fix"),
+    ("services", "start"),
+    ("services", "stop"),
+    ("services", "apply"),
+]
+
+
+@pytest.fixture
+def busy(sbctui: Program) -> Program:
+    """The furnished site, with an allocated root, an orphan and something in the trash."""
+    sbctui.ok("root", "create", "busy", "--size", "32M", "-y")
+    sbctui.ok("root", "allocate", "busy", "--mac", MAC.format(8), "-y")
+    sbctui.ok("root", "create", "gone", "--size", "32M", "-y")
+    sbctui.ok("root", "delete", "gone", "-y")
+    sbctui.ok("leaf", "create", "debian12", f"{MAC.format(3)},pi-03", "-y")
+    config = sbctui.site / "nodes" / "debian12" / "config.json"
+    kept = [line for line in config.read_text().splitlines() if MAC.format(3) not in line]
+    text = "\n".join(kept).replace('",\n  },', '"\n  },')
+    config.write_text(text + "\n")
+    return sbctui
+
+
+@pytest.mark.parametrize("words", VERBS, ids=" ".join)
+@pytest.mark.parametrize("more", [(), ("-y",), ("--json",)], ids=["plain", "yes", "json"])
+def test_a_dry_run_changes_nothing(
+    busy: Program, words: tuple[str, ...], more: tuple[str, ...]
+) -> None:
+    before = tree(busy.site)
+    ran = busy.ok(*words, "--dry-run", *more)
+    if "--json" in more:
+        assert ran.json["plan"]["title"]
+    else:
+        assert "nothing was changed" in ran.out
+    assert ran.err == ""
+    assert tree(busy.site) == before
+
+
+def test_without_a_terminal_and_a_yes_nothing_happens_and_it_says_so(busy: Program) -> None:
+    before = tree(busy.site)
+    asking = [w for w in VERBS if w != ("services", "start")]
+    for words in asking:
+        ran = busy(*words)
+        assert ran.code == 1, (words, ran)
+        assert "--yes" in ran.err.splitlines()[-1], (words, ran)
+        assert ran.out == "", (words, ran)
+    assert tree(busy.site) == before
+
+
+@pytest.mark.parametrize("state", ["missing", "empty"])
+def test_a_dry_run_makes_no_site(fresh: Program, state: str) -> None:
+    if state == "empty":
+        fresh.site.mkdir()
+    before = tree(fresh.site.parent)
+    ran = fresh.ok("root", "create", "x", "--size", "32M", "--dry-run")
+    assert f"there is no site at {fresh.site} yet" in ran.out
+    fresh.ok("site", "init", "--dry-run")
+    assert fresh("root", "create", "x", "--size", "32M").code == 1
+    assert fresh("root", "create", "x", "--size", "64T", "-y").code == 9
+    assert fresh("root", "create", "x", "--size", "0", "-y").code == 2
+    assert fresh("root", "create", "x", "--size", "32M", "--from", "/nowhere", "-y").code == 2
+    assert fresh("leaf", "create", "x", MAC.format(1), "-y").code == 4
+    assert fresh("root", "list").code == 4
+    assert tree(fresh.site.parent) == before
+
+
+def test_reading_verbs_change_nothing(busy: Program, tmp_path: Path) -> None:
+    before = tree(busy.site)
+    for words in (
+        ("site", "show"), ("root", "list"), ("leaf", "list"), ("leaf", "list", "debian12"),
+        ("node", "show", "pi-01"), ("trash", "list"), ("job", "list"), ("services", "status"),
+    ):  # fmt: skip
+        busy.ok(*words)
+        busy.ok(*words, "--json")
+    busy("audit")
+    busy("doctor")
+    assert tree(busy.site) == before
