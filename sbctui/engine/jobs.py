@@ -202,10 +202,13 @@ class Jobs:
         commands.detach(commands.start(argv, log_file=log, env=_python()))
 
     def prune(self) -> None:
-        """Forget all but the newest jobs."""
-        for job in sorted(os.listdir(self.folder), reverse=True)[_KEPT:]:
-            if not is_held(self.folder / job / "run"):
-                remove_tree(self.folder / job)
+        """Forget all but the newest jobs, and those of which a power cut left no plan."""
+        known = {job.id for job in self.list()}
+        for place, job in enumerate(sorted(os.listdir(self.folder), reverse=True)):
+            path = self.folder / job
+            lost = job not in known and not _fresh(path.stat().st_mtime)
+            if (place >= _KEPT or lost) and not is_held(path / "run"):
+                remove_tree(path)
 
     def _put(self, path: Path, data: bytes) -> None:
         _put(path, data, self._owner)

@@ -3,7 +3,8 @@
 ``SITE/lock`` is JSON: ``generation`` (raised by one when a writer takes the lock and by one
 when it lets go, so it is odd while somebody writes), ``holder`` (for display only) and
 ``changed``, the node names each of the last generations touched, so that a reader need not
-look at all of them. The kernel drops the flock with its holder; nothing is judged stale.
+look at all of them. ``unmended`` and ``boot`` (the machine's boot that wrote it) say whether
+recovery is to come first. The kernel drops the flock with its holder; nothing is judged stale.
 """
 
 from __future__ import annotations
@@ -36,11 +37,17 @@ class LockState:
     holder: str = ""
     changed: tuple[tuple[int, tuple[str, ...]], ...] = ()
     unmended: bool = False
+    boot: str = ""
 
     @property
     def settled(self) -> bool:
         """Nobody was writing when this was read."""
         return self.generation % 2 == 0
+
+    @property
+    def trusted(self) -> bool:
+        """Its last holder, in this boot of the machine, ended well and left nothing to mend."""
+        return self.settled and not self.unmended and self.boot == boot_id()
 
     def since(self, generation: int) -> frozenset[str] | None:
         """Names touched after ``generation``; None when that can't be known any more."""
@@ -74,6 +81,7 @@ def _parse(data: bytes) -> LockState:
             holder=clean(str(raw.get("holder") or "")),
             changed=tuple((int(g), tuple(map(str, names))) for g, names in raw["changed"]),
             unmended=bool(raw.get("unmended")),
+            boot=str(raw.get("boot") or ""),
         )
     except (ValueError, KeyError, TypeError):
         return LockState()
@@ -91,7 +99,8 @@ class SiteLock:
     _depth: int = 0
     _touched: set[str] = field(default_factory=set)
     after_crash: bool = False
-    """Whether the holder before this one died with the lock in its hand, or left a mess."""
+    """Whether the last holder died with the lock in its hand or left a mess, or the machine was
+    started since: then what was not flushed may be gone, and nothing else would say so."""
     unmended: bool = False
     """Set by a holder that could not finish or undo something; cleared by recovery alone."""
 
@@ -126,7 +135,7 @@ class SiteLock:
             state = _parse(os.pread(fd, 1 << 20, 0))
             odd = state.generation + (1 if state.settled else 2)
             touched = () if state.settled else ((odd - 1, ("*",)),)
-            self.after_crash = not state.settled or state.unmended
+            self.after_crash = not state.trusted
             holder = f"{self.what or 'another run'} (pid {os.getpid()}, since {_clock()})"
             _store(fd, LockState(odd, holder, state.changed + touched))
         except BaseException:
@@ -170,11 +179,28 @@ def _clock() -> str:
     return time.strftime("%H:%M:%S")
 
 
+def boot_id() -> str:
+    """Identifies this boot of the machine."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+
+
+def first_text() -> bytes:
+    """What a new site's lock file holds."""
+    return _text(LockState())
+
+
+def _text(state: LockState) -> bytes:
+    changed = [[g, list(n) if len(n) <= _NAMES else ["*"]] for g, n in state.changed[-_KEPT:]]
+    text = {
+        "generation": state.generation,
+        "holder": state.holder,
+        "unmended": state.unmended,
+        "boot": boot_id(),
+        "changed": changed,
+    }
+    return json.dumps(text).encode()
+
+
 def _store(fd: int, state: LockState) -> None:
     """One write, padded to the old length: a reader never sees the tail of an older text."""
-    changed = [[g, list(n) if len(n) <= _NAMES else ["*"]] for g, n in state.changed[-_KEPT:]]
-    text = {"generation": state.generation, "holder": state.holder, "changed": changed}
-    if state.unmended:
-        text["unmended"] = True
-    data = json.dumps(text).encode()
-    os.pwrite(fd, data.ljust(os.fstat(fd).st_size), 0)
+    os.pwrite(fd, _text(state).ljust(os.fstat(fd).st_size), 0)

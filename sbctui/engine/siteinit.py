@@ -12,6 +12,7 @@ from sbctui.engine import commands
 from sbctui.engine.disks.probe import probe
 from sbctui.engine.errors import NotASite, NotPermitted, Refused, from_os
 from sbctui.engine.files import Owner, fsync_dir, make_dir, write_atomic, write_new
+from sbctui.engine.lockfile import first_text
 from sbctui.engine.model.settings import Settings
 from sbctui.engine.store import SETTINGS
 
@@ -83,7 +84,7 @@ def _make(path: Path, settings: Settings, ids: Owner) -> None:
         )
     for name in FOLDERS:
         make_dir(path / name, owner=ids)
-    write_new(path / "lock", b"", owner=ids)
+    write_new(path / "lock", first_text(), owner=ids)
     write_new(path / SETTINGS, render_settings(settings), owner=ids)
     fsync_dir(path)
     fsync_dir(path.parent)

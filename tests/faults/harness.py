@@ -141,15 +141,25 @@ def copy_site(source: Path, target: Path) -> None:
     subprocess.run(["cp", "-a", "--sparse=always", source, target], check=True)
 
 
-def recover(site: Path, mutant: Callable[[], None] | None = None) -> None:
+def recover(site: Path) -> None:
     """What the next start of the engine does, some time after the fault."""
-    if mutant:
-        mutant()
     past = time.time() - 60
     for job in (site / "jobs").iterdir():
-        with suppress(FileNotFoundError):
-            os.utime(job / "plan.json", (past, past))
+        for path in (job / "plan.json", job):
+            with suppress(FileNotFoundError):
+                os.utime(path, (past, past))
     Engine(site).recover()
+
+
+def recover_in_child(site: Path, fault: Fault) -> bool:
+    """Recovery with a fault; whether it came through."""
+
+    def body() -> bool:
+        arm(fault, [])
+        recover(site)
+        return True
+
+    return in_child(body) is not None
 
 
 def judge(

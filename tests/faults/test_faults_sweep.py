@@ -118,3 +118,47 @@ def _again(engine: Engine, verb: Verb, after: State, before: State) -> list[str]
         before, after, state(engine.path), outcome, whole=verb.whole, disks=not verb.checks
     )
     return [f"again: {one} ({said})" for one in wrong]
+
+
+@pytest.mark.parametrize(
+    ("verb", "step"),
+    [
+        ("leaf create", "file.forget"),
+        ("leaf create", "disk.fsync"),
+        ("leaf create", "rename.fsync-target"),
+        ("leaf delete", "rename.fsync-source"),
+        ("root resize", "disk.resize-filesystem"),
+        ("root resize", "file.create"),
+        ("trash purge", "rmtree"),
+        ("root allocate", "derived.link"),
+    ],
+)
+def test_recovery_itself_is_killed(bench: Bench, verb: str, step: str) -> None:
+    """At each of its steps in turn, until it is through: then all is as after one recovery."""
+    about = bench.verbs[verb]
+    site = bench.prepare(about)
+    before = state(site)
+    whole = harness.run(site, about.asks, Fault())
+    after = state(site)
+    at = len(whole.names) - whole.names[::-1].index(step)
+    site = bench.prepare(about)
+    assert harness.run(site, about.asks, Fault(at, kill=True)).code is None
+    for number in range(1, MOST):
+        again = bench.folder / "again"
+        shutil.rmtree(again, ignore_errors=True)
+        harness.copy_site(site, again)
+        through = harness.recover_in_child(again, Fault(number, kill=True))
+        harness.recover(again)
+        wrong = harness.judge(
+            before,
+            after,
+            state(again),
+            Outcome(0, None),
+            whole=about.whole,
+            disks=not about.checks,
+        )
+        wrong += violations(again)
+        assert not wrong, f"{verb}, {step}, recovery killed at {number}: {wrong}"
+        if through:
+            break
+    assert number > 1

@@ -16,6 +16,7 @@ import pytest
 
 from sbctui.engine.errors import ServiceFailed
 from sbctui.engine.files import remove_tree
+from sbctui.engine.lockfile import boot_id
 from sbctui.engine.services.control import SiteControl
 from sbctui.engine.services.port import Status
 from sbctui.engine.services.processes import Process, find_marked
@@ -51,7 +52,8 @@ class Toys:
         (self.site / "toys.json").write_text(json.dumps(modes))
 
     def generation(self, number: int) -> None:
-        (self.site / "lock").write_text(json.dumps({"generation": number, "changed": []}))
+        text = {"generation": number, "changed": [], "boot": boot_id()}
+        (self.site / "lock").write_text(json.dumps(text))
 
     def supervise(self) -> subprocess.Popen[bytes]:
         self.supervisor = subprocess.Popen(

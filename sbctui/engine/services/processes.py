@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Protocol
 
 from sbctui.engine.files import write_atomic
+from sbctui.engine.lockfile import boot_id
 from sbctui.engine.model.text import clean
 
 MARK = "SBCTUI_DAEMON"
@@ -54,11 +55,6 @@ def read_record(path: Path) -> Record | None:
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None
-
-
-def boot_id() -> str:
-    """Identifies this boot of the machine."""
-    return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
 
 
 def start_ticks(pid: int, *, ended: bool = False) -> int:

@@ -18,14 +18,17 @@ from pathlib import Path
 
 from sbctui.engine.errors import SbcError
 from sbctui.engine.files import remove_tree
+from sbctui.engine.lockfile import SiteLock, read_lock
+from sbctui.engine.recovery import rederive
 from sbctui.engine.services import wiring
+from sbctui.engine.services.control import SiteControl
 from sbctui.engine.services.control_server import ControlServer
 from sbctui.engine.services.control_wire import CONTROL
 from sbctui.engine.services.rundir import prepare_run_dir, site_id
 from sbctui.engine.services.supervise_holder import claim
 from sbctui.engine.services.supervise_place import Pace, Place, open_log, prepare_state
 from sbctui.engine.services.supervisor import Services, Supervisor
-from sbctui.engine.store import check_site
+from sbctui.engine.store import Store, check_site
 
 _DESCRIPTORS = 65536
 """Open files wanted for the daemons: two for each overlay disk."""
@@ -74,6 +77,7 @@ def _serve(
     place: Place,
     tell: Callable[[str], None],
 ) -> None:
+    _derive_again(site, place, tell)
     supervisor = Supervisor(site, build(site, place), place, pace, tell)
     server = ControlServer(place.run / CONTROL, supervisor.handlers(), place.owner)
     tell(f"supervising {site}")
@@ -90,6 +94,24 @@ def _serve(
     if supervisor.ending.is_set():
         remove_tree(place.run)
     tell("ended")
+
+
+def _derive_again(site: Path, place: Place, tell: Callable[[str], None]) -> None:
+    """After a power cut or a crash: what the daemons read was not flushed, and may be of before.
+
+    The site's own recovery is left to the next verb that changes something.
+    """
+    if read_lock(site).trusted:
+        return
+    lock = SiteLock(site, "the start of the services")
+    try:
+        with lock.held():
+            if lock.after_crash:
+                owner = place.owner if os.geteuid() == 0 else None
+                rederive(Store(site).load(), SiteControl(site), owner)
+                tell("derived again what the daemons read")
+    except (SbcError, OSError) as error:
+        tell(f"what the daemons read could not be derived again: {error}")
 
 
 def _settle_in() -> None:
