@@ -140,7 +140,7 @@ def essential(report: Report, plan: Plan) -> Report:
         for result, unit in steps
         if result.outcome == "failed" or (unit.counts and not unit.always)
     )
-    return report.model_copy(update={"results": kept})
+    return report.model_copy(update={"results": kept or report.results})
 
 
 def _sentence(report: Report, command: str) -> str:

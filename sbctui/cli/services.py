@@ -61,6 +61,7 @@ def _json(one: Status) -> dict[str, Any]:
 def start(place: Place, how: How) -> int:
     """Start them in a session of their own; what runs already is left alone. Asks nothing."""
     engine = place.engine()
+    engine.site()  # a site.toml that can't be used is said here, not by the supervisor
     if how.dry_run:
         return _dry("start the services", engine.control.status(), how)
     from sbctui.engine.services.control import start_services
@@ -86,7 +87,8 @@ def stop(place: Place, cut: bool, how: How) -> int:
     title = "stop the services"
     if how.dry_run:
         return _dry(title, engine.control.status(), how)
-    if not how.yes:
+    idle = all(one.state in ("stopped", "off") for one in engine.control.status())
+    if not how.yes and not idle:
         lines = [title, *(f"  {name} loses its disk" for name in boards)]
         output.error_lines(lines)
         confirm(title, str(len(boards)) if boards else "")
