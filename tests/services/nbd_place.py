@@ -109,15 +109,21 @@ class Place:
         os.chown(disk, *self.owner)
         return disk
 
-    def overlay(self, number: int, base: Path | None, *options: str, header: str = "") -> Target:
+    def overlay(
+        self,
+        number: int,
+        base: Path | None,
+        *options: str,
+        header: str = "",
+        size: int = 8 * MIB,
+    ) -> Target:
         """A node with a qcow2 disk; ``header`` is the backing path written into the file."""
         disk = self.path / "nodes" / mac(number) / "root.qcow2"
         disk.parent.mkdir()
         os.chown(disk.parent, *self.owner)
         backing = ["-b", header, "-F", "raw", "-u"] if header else []
-        size = [] if options and "-b" in options else ["8M"]
         subprocess.run(
-            ["qemu-img", "create", "-q", "-f", "qcow2", *options, *backing, disk, *size],
+            ["qemu-img", "create", "-q", "-f", "qcow2", *options, *backing, disk, str(size)],
             check=True,
         )
         os.chown(disk, *self.owner)

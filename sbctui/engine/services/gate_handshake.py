@@ -17,7 +17,7 @@ from sbctui.engine.services.gate_wire import Backend, Hangup, Wire
 
 _MAX_OPTION = 16 * 1024
 _MAX_OPTIONS = 64
-_RETURN = 5.0
+_RETURN = 8.0
 """Seconds to wait for a storage daemon that is just being restarted."""
 _AGAIN = 0.1
 _NAMING = frozenset((nbd.OPT_INFO, nbd.OPT_GO, nbd.OPT_LIST_META_CONTEXT, nbd.OPT_SET_META_CONTEXT))

@@ -19,8 +19,6 @@ from sbctui.engine.services.gate_peer import peer_closed
 
 _BUFFER = bytearray(256 * 1024)
 _VIEW = memoryview(_BUFFER)
-_CLOSING = 30.0
-"""Seconds the storage daemon may take to finish what a session left in flight."""
 _RESET = struct.pack("ii", 1, 0)
 
 
@@ -90,27 +88,22 @@ class Flow:
 
 
 class FirstWrite:
-    """Reads requests, which have no payload yet, until one changes the disk."""
+    """Looks at requests, which have no payload yet, until one changes the disk."""
 
     def __init__(self, flow: Flow) -> None:
         self.at: float | None = None
         self._flow = flow
-        self._rest = b""
-        flow.watch = self._feed
+        self._over = 0
+        flow.watch = self._look
 
-    def _feed(self, part: memoryview) -> None:
-        data = self._rest + bytes(part)
+    def _look(self, part: memoryview) -> None:
+        """Of each request only its command matters; ``_over`` bytes of the first came before."""
         size = nbd.REQUEST.size
-        for start in range(0, len(data) - size + 1, size):
-            magic, _, command, *_ = nbd.REQUEST.unpack_from(data, start)
-            if magic != nbd.REQUEST_MAGIC:
-                self._flow.watch = None
-                return
-            if command in nbd.CHANGING:
-                self.at = time.time()
-                self._flow.watch = None
-                return
-        self._rest = data[len(data) - len(data) % size :]
+        first = (nbd.COMMAND_AT - self._over) % size
+        if not nbd.CHANGING.isdisjoint(part[first::size]):
+            self.at = time.time()
+            self._flow.watch = None
+        self._over = (self._over + len(part)) % size
 
 
 class Relay:
@@ -164,17 +157,16 @@ class Relay:
         self._task = asyncio.create_task(self._let_go())
 
     async def _let_go(self) -> None:
-        """Read the backend to its end, then wait until its descriptor is gone too."""
+        """Read the backend to its end, then wait, however long, for its descriptor to go too."""
         loop = asyncio.get_running_loop()
         try:
-            with suppress(OSError, TimeoutError):
-                async with asyncio.timeout(_CLOSING):
-                    while await loop.sock_recv(self._backend, len(_BUFFER)):
-                        pass
-                    pause = 0.001
-                    while not peer_closed(self._backend):
-                        await asyncio.sleep(pause)
-                        pause = min(pause * 2, 0.1)
+            with suppress(OSError):
+                while await loop.sock_recv(self._backend, len(_BUFFER)):
+                    pass
+            pause = 0.001
+            while not peer_closed(self._backend):
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, 0.1)
         finally:
             self._backend.close()
             self.closed.set()

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 MAGIC = 0x4E42444D41474943
 IHAVEOPT = 0x49484156454F5054
 REPLY_MAGIC = 0x3E889045565A9
-REQUEST_MAGIC = 0x25609513
 FIXED_NEWSTYLE = 1
 NO_ZEROES = 2
 GREETING = struct.pack(">QQH", MAGIC, IHAVEOPT, FIXED_NEWSTYLE | NO_ZEROES)
@@ -47,6 +46,8 @@ CHANGING = frozenset((CMD_WRITE, CMD_TRIM, CMD_WRITE_ZEROES))
 OPTION = struct.Struct(">QII")
 REPLY = struct.Struct(">QIII")
 REQUEST = struct.Struct(">IHHQQI")
+COMMAND_AT = 7
+"""Where a request has its command: the low byte of a 16-bit number below 256."""
 MAX_NAME = 4096
 """Longest export name the protocol allows, in bytes."""
 

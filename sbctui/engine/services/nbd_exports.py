@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from contextlib import suppress
+from ipaddress import IPv4Address
 
 from sbctui.engine.errors import Refused, SbcError
 from sbctui.engine.model.site import Session
@@ -11,6 +13,8 @@ from sbctui.engine.services.gate_client import GateAway, GateClient
 from sbctui.engine.services.nbd_targets import DerivedExports
 from sbctui.engine.services.port import Changes, Target
 from sbctui.engine.services.storage import StorageDaemon
+
+_FEW = 8
 
 
 class NbdExports:
@@ -24,6 +28,8 @@ class NbdExports:
         self._derived = derived
         self._storage = storage
         self._gate = gate
+        self._ruling = threading.Lock()
+        self._given: tuple[int, dict[str, IPv4Address]] = (0, {})
 
     def apply(self) -> Changes:
         """Serve what ``derived/exports`` says; its bad files are among the refused."""
@@ -37,8 +43,8 @@ class NbdExports:
 
         A disk that is no longer wanted admits nobody; while its session lasts it is draining.
         """
-        with suppress(GateAway):
-            self._gate.replace({export: target.address for export, target in wanted.items()})
+        with self._ruling, suppress(GateAway):
+            self._rule({export: target.address for export, target in wanted.items()})
         return self._storage.reconcile(wanted)
 
     def sessions(self) -> tuple[Session, ...]:
@@ -85,6 +91,20 @@ class NbdExports:
         """Undo ``withdraw``: as ``derived/exports`` says. Raises ServiceFailed, BadInput."""
         self._storage.restore(export, self._derived.one(export))
         self.open(export)
+
+    def _rule(self, rules: dict[str, IPv4Address]) -> None:
+        """Give the gate its rules: only the few that differ, where it has the others from us."""
+        pid, before = self._given
+        self._given = (0, {})
+        now = self._gate.ping()
+        changed = dict(rules.items() - before.items())
+        gone = before.keys() - rules.keys()
+        if pid == now and len(changed) + len(gone) <= _FEW:
+            for export in (*gone, *changed):
+                self._gate.put(export, rules.get(export))
+        else:
+            self._gate.replace(rules)
+        self._given = (now, rules)
 
     def _check_free(self, export: str, cut: bool) -> None:
         there = [session for session in self.sessions() if session.export == export]

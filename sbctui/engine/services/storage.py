@@ -143,7 +143,6 @@ class StorageDaemon:
                     raise
                 except ServiceFailed as error:
                     tally.refused.append((export, str(error)))
-            self._view.free_bases()
         return tally.changes()
 
     def withdraw(self, export: str) -> None:
@@ -156,7 +155,6 @@ class StorageDaemon:
             try:
                 self._view.survey()
                 self._view.drop(export)
-                self._view.free_bases()
             except QmpGone:
                 return
             except ServiceFailed as error:
@@ -188,15 +186,15 @@ class StorageDaemon:
         self._draining.discard(export)
         if have is not None and have.target is not None and _same(have.target, target):
             return
-        names = nodes.identify(target)
+        node = nodes.identify(target)
         if have is None:
-            self._view.add(target, names)
+            self._view.add(target, node)
             tally.added.append(export)
-        elif have.names.disk == names.disk:
-            have.target, have.names = target, names
+        elif have.node == node:
+            have.target = target
         else:
             self._view.drop(export)
-            self._view.add(target, names)
+            self._view.add(target, node)
             tally.changed.append(export)
 
 

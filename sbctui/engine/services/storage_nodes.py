@@ -1,6 +1,6 @@
 """A disk as the storage daemon is told of it, and looked at before it is.
 
-A node's name is made from what the files *are* (device and inode), so that a daemon that was
+A node's name is made from what its files *are* (device and inode), so that a daemon that was
 running before us tells which disks it has open, whatever happened to their paths since.
 """
 
@@ -10,7 +10,6 @@ import hashlib
 import os
 import stat
 import struct
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +19,6 @@ from sbctui.engine.services.port import Target
 
 DISK = "d-"
 """Prefix of an exported disk's node."""
-BASE = "b-"
-"""Prefix of a node that overlays stand on."""
 EXPORT = "e-"
 """Prefix of an export's id, which must begin with a letter."""
 _DIGITS = 24
@@ -30,16 +27,8 @@ _EXTERNAL_DATA = 4
 _FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-@dataclass(frozen=True, slots=True)
-class Names:
-    """The nodes of a disk: its own, and its base's if it has one."""
-
-    disk: str
-    base: str | None
-
-
-def identify(target: Target) -> Names:
-    """Look at the files and name their nodes. Raises ServiceFailed naming the file.
+def identify(target: Target) -> str:
+    """Look at the files and name their node. Raises ServiceFailed naming the file.
 
     Opens without blocking: a file that a job holds by a lease is refused here, because the
     daemon would wait for it with every board waiting too.
@@ -48,31 +37,30 @@ def identify(target: Target) -> Names:
         own = _identity(fd)
         if target.format == "qcow2":
             _check_header(fd, target.file)
-    base = None
+    base = ""
     if target.base is not None:
         with _Opened(target.base) as fd:
-            base = BASE + _digest(_identity(fd))
-    return Names(DISK + _digest(f"{target.format} {own} {base}"), base)
+            base = _identity(fd)
+    whole = f"{target.format} {own} {base}"
+    return DISK + hashlib.sha256(whole.encode()).hexdigest()[:_DIGITS]
 
 
-def disk_options(target: Target, names: Names) -> dict[str, Any]:
-    """Arguments of ``blockdev-add`` for the disk. Its backing is what we say or nothing."""
+def disk_options(target: Target, node: str) -> dict[str, Any]:
+    """Arguments of ``blockdev-add``. A disk's backing is what we say or nothing.
+
+    The base needs its ``raw`` layer: without one the daemon follows the path in the header.
+    Overlays of one base don't share a node for it: the daemon looks at all users of a node when
+    one comes or goes, so that the thousandth overlay would stop every board for 25 ms.
+    """
     protocol = {"driver": "file", "filename": str(target.file), "discard": "unmap"}
-    common = {"node-name": names.disk, "cache": {"direct": False, "no-flush": False}}
+    common = {"node-name": node, "cache": {"direct": False, "no-flush": False}}
     if target.format == "raw":
         return {**protocol, **common}
-    return {
-        "driver": "qcow2",
-        "discard": "unmap",
-        "file": protocol,
-        "backing": names.base,
-        **common,
-    }
-
-
-def base_options(base: Path, node: str) -> dict[str, Any]:
-    """Arguments of ``blockdev-add`` for a base: raw, read by any number of overlays."""
-    return {"driver": "file", "filename": str(base), "node-name": node, "read-only": True}
+    backing = None
+    if target.base is not None:
+        base = {"driver": "file", "filename": str(target.base)}
+        backing = {"driver": "raw", "read-only": True, "file": base}
+    return {"driver": "qcow2", "discard": "unmap", "file": protocol, "backing": backing, **common}
 
 
 def export_options(export: str, node: str) -> dict[str, Any]:
@@ -115,10 +103,6 @@ class _Opened:
 def _identity(fd: int) -> str:
     facts = os.fstat(fd)
     return f"{facts.st_dev}:{facts.st_ino}"
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]
 
 
 def _check_header(fd: int, path: Path) -> None:

@@ -17,12 +17,11 @@ from sbctui.engine.errors import ServiceFailed
 from sbctui.engine.services import storage_nodes as nodes
 from sbctui.engine.services.port import Target
 from sbctui.engine.services.qmp import Qmp, QmpError
-from sbctui.engine.services.storage_nodes import Names
 
 _SPARE = 256
 """Descriptors kept for the daemon itself."""
 _EACH = 3
-"""Descriptors an export may take: a disk, its share of a base, a session."""
+"""Descriptors an export may take: a disk, its base, a session."""
 _GONE = 5.0
 """Seconds an export may take to go once nobody is connected."""
 
@@ -35,7 +34,7 @@ class InUse(ServiceFailed):
 class Served:
     """One export. ``target`` is None for one found in the daemon and not yet compared."""
 
-    names: Names
+    node: str
     target: Target | None = None
 
 
@@ -51,7 +50,6 @@ class StorageView:
         self._qmp = Qmp(socket)
         self._owner = owner
         self._known = False
-        self._bases: set[str] = set()
         self._most = 0
 
     def close(self) -> None:
@@ -72,19 +70,16 @@ class StorageView:
         listed = self._ask("query-named-block-nodes", {"flat": True})
         there = {str(node["node-name"]) for node in listed}
         self.served = {
-            str(export["id"]).removeprefix(nodes.EXPORT): Served(
-                Names(str(export["node-name"]), None)
-            )
+            str(export["id"]).removeprefix(nodes.EXPORT): Served(str(export["node-name"]))
             for export in exports
         }
-        self._bases = {name for name in there if name.startswith(nodes.BASE)}
-        for name in there - {have.names.disk for have in self.served.values()}:
+        for name in there - {have.node for have in self.served.values()}:
             if name.startswith(nodes.DISK):
                 with suppress(QmpError):
                     self._ask("blockdev-del", {"node-name": name})
         self._known = True
 
-    def add(self, target: Target, names: Names) -> None:
+    def add(self, target: Target, node: str) -> None:
         """Serve one more disk. Raises ServiceFailed with the daemon's line and the remedy."""
         if (len(self.served) + 1) * _EACH + _SPARE > self._most:
             raise ServiceFailed(
@@ -92,18 +87,15 @@ class StorageView:
                 "raise the limit of open files (LimitNOFILE, ulimit -Hn)"
             )
         try:
-            if names.base is not None and target.base is not None and names.base not in self._bases:
-                self._ask("blockdev-add", nodes.base_options(target.base, names.base))
-                self._bases.add(names.base)
-            self._ask("blockdev-add", nodes.disk_options(target, names))
+            self._ask("blockdev-add", nodes.disk_options(target, node))
         except QmpError as error:
             raise ServiceFailed(self._with_remedy(str(error))) from None
         try:
-            self._ask("block-export-add", nodes.export_options(target.export, names.disk))
+            self._ask("block-export-add", nodes.export_options(target.export, node))
         except QmpError:
-            self._ask("blockdev-del", {"node-name": names.disk})
+            self._ask("blockdev-del", {"node-name": node})
             raise
-        self.served[target.export] = Served(names, target)
+        self.served[target.export] = Served(node, target)
 
     def drop(self, export: str) -> None:
         """Remove one export and its node. Raises InUse while it has a session, QmpError."""
@@ -120,16 +112,9 @@ class StorageView:
                 raise
         self._known = False  # until both steps are done
         self._qmp.wait_for("BLOCK_EXPORT_DELETED", _GONE, id=name)
-        self._ask("blockdev-del", {"node-name": have.names.disk})
+        self._ask("blockdev-del", {"node-name": have.node})
         del self.served[export]
         self._known = True
-
-    def free_bases(self) -> None:
-        """Drop the base nodes that no disk stands on any more."""
-        for base in self._bases - {have.names.base for have in self.served.values()}:
-            with suppress(QmpError):
-                self._ask("blockdev-del", {"node-name": base})
-                self._bases.discard(base)
 
     def _connect(self) -> None:
         if not self._qmp.connected:
