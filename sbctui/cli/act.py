@@ -154,7 +154,9 @@ def _sentence(report: Report, command: str) -> str:
     if len(report.results) == 1 or report.code != 7:
         return failed[0].error
     again = f"; the rest again with: {command}" if command else ""
-    return f"{report.title}: {_counted(report)}, {failed[0].title}: {failed[0].error}{again}"
+    first = failed[0]
+    where = "" if first.error.startswith(first.title) else f"{first.title}: "
+    return f"{report.title}: {_counted(report)}; {where}{first.error}{again}"
 
 
 def _counted(report: Report) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections import deque
+from collections import Counter, deque
 from typing import TextIO
 
 from sbctui import format as words
@@ -30,6 +30,7 @@ class Progress:
         self._units: deque[tuple[float, float]] = deque(maxlen=600)
         self._last = 0.0
         self._drawn = False
+        self._noted: Counter[str] = Counter()
 
     def emit(self, event: events.Event) -> None:
         """Take in one event (an ``Emit``)."""
@@ -55,15 +56,27 @@ class Progress:
         self._draw(now)
 
     def close(self) -> None:
-        """Take the line away."""
+        """Take the line away, and count the notes that were not shown."""
+        self._clear()
+        more = sum(self._noted.values()) - len(self._noted)
+        if more:
+            self._stream.write(f"sbctui: note: and {more} more like it\n")
+            self._stream.flush()
+
+    def _clear(self) -> None:
         if self._drawn:
             self._stream.write("\r\x1b[K")
             self._stream.flush()
             self._drawn = False
 
     def _note(self, note: events.Note) -> None:
-        if note.level == "warning" and not self._quiet:
-            self.close()
+        """A warning, unless one that says the same of another node was shown."""
+        if note.level != "warning" or self._quiet:
+            return
+        kind = note.text.partition(": ")[2] or note.text
+        self._noted[kind] += 1
+        if self._noted[kind] == 1:
+            self._clear()
             self._stream.write(f"sbctui: note: {clean(note.text)}\n")
             self._stream.flush()
 
