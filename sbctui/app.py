@@ -19,6 +19,7 @@ from textual.notifications import SeverityLevel
 from sbctui.feeds import Feeds
 from sbctui.messages import Changed, World, in_thread
 from sbctui.screens.home import HomeScreen
+from sbctui.widgets.sturdy import Sturdy
 
 if TYPE_CHECKING:
     from sbctui.engine.engine import Engine
@@ -32,7 +33,7 @@ Build = Callable[["Engine"], "Request"]
 """Makes a request, in a thread: it may look at files."""
 
 
-class SbcApp(App[int]):
+class SbcApp(Sturdy, App[int]):
     """One site on the screen. The engine is only ever called in threads."""
 
     CSS_PATH = "app.tcss"
@@ -52,9 +53,12 @@ class SbcApp(App[int]):
         self._tasks: set[asyncio.Task[None]] = set()
         self.feeds = Feeds(path, self._publish, self._job_ended, self.report_crash)
 
+    def get_default_screen(self) -> HomeScreen:
+        """Home is the first screen and stays below all others."""
+        return HomeScreen(self.feeds.world)
+
     def on_mount(self) -> None:
-        """Show home at once; the engine is loaded behind it."""
-        self.push_screen(HomeScreen(self.feeds.world))
+        """Home is shown at once; the engine is loaded behind it."""
         self.call_after_refresh(lambda: self.background(self._open()))
 
     async def _open(self) -> None:

@@ -19,6 +19,7 @@ from sbctui.screens.modal import Lines, keys_line
 from sbctui.widgets.bars import Bar
 from sbctui.widgets.pane import Pane
 from sbctui.widgets.rows import Rows
+from sbctui.widgets.sturdy import Sturdy
 
 if TYPE_CHECKING:
     from sbctui.app import SbcApp
@@ -38,7 +39,7 @@ _GROUPS = {
 }
 
 
-class AuditScreen(Screen[None]):
+class AuditScreen(Sturdy, Screen[None]):
     """The findings in groups, and everything about the one under the cursor."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

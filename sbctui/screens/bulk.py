@@ -32,6 +32,7 @@ from sbctui.screens.job_view import JobView, line, outcome
 from sbctui.screens.modal import keys_line
 from sbctui.widgets.bars import Bar
 from sbctui.widgets.rows import Rows
+from sbctui.widgets.sturdy import Sturdy
 
 if TYPE_CHECKING:
     from sbctui.app import SbcApp
@@ -58,7 +59,7 @@ class Editor(TextArea):
         await super()._on_key(event)
 
 
-class BulkScreen(Screen[None]):
+class BulkScreen(Sturdy, Screen[None]):
     """Paste, range or boards that ask → verdicts → plan → progress → retry."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -107,6 +108,7 @@ class BulkScreen(Screen[None]):
         with Horizontal(id="both"):
             yield self.editor
             yield self.verdicts
+        yield Bar(id="line")
         yield Bar(id="sums")
         yield self.progress
         yield Bar(id="keys")
@@ -129,6 +131,18 @@ class BulkScreen(Screen[None]):
         """Judge a moment after the last key."""
         self._judge_soon(_PAUSE)
 
+    def on_text_area_selection_changed(self) -> None:
+        """Tell the whole verdict of the line one stands on."""
+        self._tell_line()
+
+    def _tell_line(self) -> None:
+        row = self.editor.cursor_location[0]
+        verdict = self._verdicts[row] if row < len(self._verdicts) else None
+        told: Line = ()
+        if verdict is not None and verdict.kind != "blank":
+            told = ((f" line {row + 1}: ", "dim"), *self._verdict_line(str(row + 1), 0))
+        self.query_one("#line", Bar).show(told)
+
     def on_input_changed(self) -> None:
         """Another root: the same lines may mean something else."""
         self._judge_soon(_PAUSE)
@@ -148,6 +162,7 @@ class BulkScreen(Screen[None]):
             self._verdicts = verdicts
             self.verdicts.show([str(v.line) for v in verdicts], self._verdict_line)
             self._follow()
+            self._tell_line()
             self._sums()
 
     def _verdict_line(self, key: str, width: int) -> Line:
@@ -232,7 +247,7 @@ class BulkScreen(Screen[None]):
         self.job, self._specs = job, {leaf.mac: leaf for leaf in wanted}
         self._failed = {}
         rest = [v.text for v in self._verdicts if v.kind == "bad"]
-        self.editor.load_text("\n".join(rest))
+        self.editor.load_text("".join(f"{row}\n" for row in rest))
         self.editor.read_only = True
         self.progress.display = True
         self.progress.focus()
@@ -271,8 +286,8 @@ class BulkScreen(Screen[None]):
             return
         self._failed = dict(_failures(report, self._specs))
         again = [_as_line(self._specs[mac]) for mac in self._failed]
-        text = "\n".join([*again, *self.editor.text.splitlines()])
-        self.editor.load_text(text)
+        lines = [*again, *self.editor.text.splitlines()]
+        self.editor.load_text("".join(f"{row}\n" for row in lines))
         self._judge_soon(0.0)
         if report.error:
             self.notify(clean(report.error), severity="error", timeout=20, markup=False)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from sbctui import format as fmt
 from sbctui.engine.model.text import clean
 from sbctui.format import Line
-from sbctui.screens.home_lines import board, kept, name_of, seen
+from sbctui.screens.home_lines import board, name_of, seen
+from sbctui.screens.totals import kept
 
 if TYPE_CHECKING:
     from sbctui.engine.model.site import Node, Site

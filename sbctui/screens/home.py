@@ -21,6 +21,7 @@ from sbctui.screens import home_lines as lines
 from sbctui.widgets.bars import Bar
 from sbctui.widgets.pane import Pane
 from sbctui.widgets.rows import Rows
+from sbctui.widgets.sturdy import Sturdy
 
 if TYPE_CHECKING:
     from sbctui.app import SbcApp
@@ -31,7 +32,7 @@ _FEW = 24
 _PANES = ("tree", "allocations", "disk", "jobs", "log")
 
 
-class HomeScreen(Screen[None]):
+class HomeScreen(Sturdy, Screen[None]):
     """The first screen, and the one below all others."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

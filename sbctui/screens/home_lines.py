@@ -6,13 +6,14 @@ A key is ``root:NAME``, ``leaf:NAME``, ``broken:NAME``, ``stray:PATH``, ``seen:M
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from sbctui import format as fmt
 from sbctui.engine.model.text import clean
 from sbctui.format import Line
+from sbctui.screens.totals import kept, totals
 
 if TYPE_CHECKING:
     from sbctui.engine.model.site import Node, Seen, Site, Stray
@@ -98,16 +99,6 @@ def _calm_age(seconds: float) -> str:
     return "<1m" if seconds < 60 else fmt.age(seconds)
 
 
-def kept(node: Node) -> int:
-    """Bytes a node's disk takes (shared ones counted), 0 when it is missing."""
-    return node.disk.allocated if node.disk else 0
-
-
-def orphans(site: Site) -> list[Node]:
-    """Leaves that no root lists."""
-    return [n for n in site.leaves if n.name not in site.listed_by]
-
-
 def working(site: Site, stray: Stray) -> bool:
     """Whether a job is at work in a staging folder; one just made may not be held yet."""
     young = site.facts.now - stray.mtime < _YOUNG
@@ -124,7 +115,7 @@ def tree(site: Site, opened: Collection[str], passed: Collection[str] | None) ->
     """
     keys: list[str] = []
     for group, members in (
-        ("orphans", [f"leaf:{n.name}" for n in orphans(site)]),
+        ("orphans", [f"leaf:{n.name}" for n in totals(site).orphans]),
         ("broken", [f"broken:{name}" for name in sorted(site.broken)]),
         ("strays", [f"stray:{s.path}" for s in site.strays if not working(site, s)]),
     ):
@@ -134,7 +125,7 @@ def tree(site: Site, opened: Collection[str], passed: Collection[str] | None) ->
             if passed is not None or f"group:{group}" in opened:
                 keys += members
     for root in site.roots:
-        inside = sorted(c for c in root.config.children.values() if c in site.nodes)
+        inside: Sequence[str] = totals(site).inside[root.name]
         if passed is not None:
             inside = [c for c in inside if c in passed]
             if not inside and root.name not in passed:
@@ -192,9 +183,7 @@ def _columns(left: str, size: str, tail: str, width: int, tone: str = "") -> Lin
 def allocations(site: Site, passed: Collection[str] | None) -> list[str]:
     """Unknown boards that ask, then every node with a MAC, by shown name."""
     asking = [f"seen:{s.mac}" for s in site.facts.seen]
-    nodes = [n for n in site.nodes.values() if n.config.mac is not None]
-    nodes.sort(key=lambda n: (n.config.hostname, n.name))
-    keys = asking + [f"{n.config.kind}:{n.name}" for n in nodes]
+    keys = [*asking, *totals(site).boards]
     return keys if passed is None else [k for k in keys if name_of(k) in passed]
 
 
@@ -264,7 +253,7 @@ def _allocation(
 
 def wrong(site: Site) -> dict[str, tuple[int, int]]:
     """What is wrong at a glance: kind → count and bytes, only kinds that occur."""
-    lost = orphans(site)
+    lost = totals(site).orphans
     strays = [s for s in site.strays if not working(site, s)]
     counts = {
         "orphans": (len(lost), sum(map(kept, lost))),
@@ -276,7 +265,7 @@ def wrong(site: Site) -> dict[str, tuple[int, int]]:
 
 def header(site: Site, path: str, width: int) -> tuple[Line, Line]:
     """The top line: name and counts left, the disk right."""
-    up = sum(1 for n in site.nodes.values() if site.sessions_of.get(n.config.export))
+    up = len(site.sessions_of)
     facts = site.facts
     roots = fmt.plural(len(site.roots), "root")
     counts = f"{roots} {fmt.plural(len(site.leaves), 'leaf')} {up} up"
@@ -305,22 +294,16 @@ def disk_lines(site: Site, width: int) -> list[Line]:
 def _held(site: Site, width: int) -> Iterable[Line]:
     lost = wrong(site).get("orphans", (0, 0))[1]
     trash = sum(t.allocated for t in site.trash)
-    leaves = sum(map(kept, site.leaves)), sum(_apparent(n) for n in site.leaves)
+    sums = totals(site)
     parts = [
-        f"roots {fmt.size(sum(map(kept, site.roots)))}",
-        f"leaves {fmt.size(leaves[0])} of {fmt.size(leaves[1])}",
+        f"roots {fmt.size(sums.roots)}",
+        f"leaves {fmt.size(sums.leaves)} of {fmt.size(sums.sparse)}",
         *([f"orphans {fmt.size(lost)}"] if lost else []),
         *([f"trash {fmt.size(trash)}"] if site.trash else []),
     ]
     yield (("  ".join(parts), ""),)
     room = max(8, min(24, width - 28))
     for root in sorted(site.roots, key=kept, reverse=True):
-        children = [site.nodes[c] for c in root.config.children.values() if c in site.nodes]
-        own = f"{fmt.size(kept(root)):>5} of {fmt.size(_apparent(root)):<5}"
-        held = f" + {fmt.size(sum(map(kept, children)))} leaves" if children else ""
+        own = f"{fmt.size(kept(root)):>5} of {fmt.size(root.config.disk.size):<5}"
+        held = f" + {fmt.size(sums.held[root.name])} leaves" if sums.inside[root.name] else ""
         yield ((f"{fmt.cut(clean(root.name), room):<{room}} {own}", ""), (held, "dim"))
-
-
-def _apparent(node: Node) -> int:
-    """Bytes a board sees as its disk's size."""
-    return node.config.disk.size

@@ -17,13 +17,14 @@ from sbctui.messages import Changed, World, in_thread
 from sbctui.screens.job_view import JobView, fold, line, outcome
 from sbctui.screens.modal import Lines, keys_line
 from sbctui.widgets.bars import Bar
+from sbctui.widgets.sturdy import Sturdy
 
 if TYPE_CHECKING:
     from sbctui.app import SbcApp
     from sbctui.engine.engine import Engine
 
 
-class JobScreen(Screen[None]):
+class JobScreen(Sturdy, Screen[None]):
     """The log of a job, live while it runs."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

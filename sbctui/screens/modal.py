@@ -16,6 +16,7 @@ from textual.widget import Widget
 from sbctui.format import Line, Span
 from sbctui.widgets.bars import Bar
 from sbctui.widgets.rows import Rows
+from sbctui.widgets.sturdy import Sturdy
 
 if TYPE_CHECKING:
     from sbctui.app import SbcApp
@@ -86,7 +87,7 @@ class Lines(Rows):
         self._scroll(len(self.keys) if last else 0)
 
 
-class Modal(ModalScreen[T]):
+class Modal(Sturdy, ModalScreen[T]):
     """A dialog. ``body`` gives its widgets; Esc leaves it with nothing done."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", show=False)]

@@ -13,17 +13,18 @@ from textual.widgets import Input
 from sbctui.engine.errors import BadInput, SbcError
 from sbctui.engine.model.addresses import parse_ip, parse_network
 from sbctui.engine.model.text import clean
+from sbctui.format import Line
 from sbctui.messages import in_thread
 from sbctui.screens.form import Field
-from sbctui.screens.modal import Modal, keys_line
+from sbctui.screens.modal import Lines, Modal, inner_width, keys_line, wrapped
 from sbctui.widgets.bars import Bar
 
 if TYPE_CHECKING:
     from sbctui.engine.model.settings import Settings
 
 _ABOUT = (
-    "A site is one folder that holds all roots, leaves and settings. Without an",
-    "interface, DHCP and TFTP never start: nothing is served by surprise.",
+    "A site is one folder that holds all roots, leaves and settings. Without an interface, "
+    "DHCP and TFTP never start: nothing is served by surprise."
 )
 
 
@@ -49,23 +50,27 @@ class StartScreen(Modal[bool]):
 
     def body(self) -> Iterable[Widget]:
         """What a site is, the fields, the equal command."""
-        for tone, text in (("warn", self._reason), *(("dim", t) for t in _ABOUT)):
-            row = Bar()
-            row.show(((text, tone),))
-            yield row
+        self.about = Lines(id="about")
+        self.about.can_focus = False
+        yield self.about
         for field in self._fields:
             label = Bar(classes="label")
             label.show(((field.label, "key"),))
             yield label
             yield Input(field.value, id=field.id, compact=True, select_on_focus=False)
             yield self._reasons[field.id]
-        self.command = Bar(id="command")
+        self.command = Lines(id="command")
+        self.command.can_focus = False
         yield self.command
         self.keys = Bar(id="keys")
         yield self.keys
 
     def on_mount(self) -> None:
         """Begin in the first field."""
+        about: list[Line] = [((self._reason, "warn"),), ((_ABOUT, "dim"),)]
+        self.about.styles.height = len(wrapped(about, inner_width(self.app.size.width)))
+        self.about.put(about)
+        self._wrong()
         self.query(Input).first().focus()
         self.keys.show(keys_line(("enter", "make the site"), ("esc", "leave sbctui")))
         self._show_command()
@@ -80,7 +85,7 @@ class StartScreen(Modal[bool]):
 
     def _show_command(self) -> None:
         options = " ".join(f"--{k} {v}" for k, v in self._values().items() if v)
-        self.command.show(((clean(f"$ sbctui --site {self._path} site init {options}"), "dim"),))
+        self.command.put([((clean(f"$ sbctui --site {self._path} site init {options}"), "dim"),)])
 
     def _wrong(self) -> list[str]:
         wrong: list[str] = []
@@ -91,7 +96,8 @@ class StartScreen(Modal[bool]):
             except SbcError as error:
                 reason = str(error)
                 wrong.append(field.id)
-            self._reasons[field.id].show(((f"  {reason}", "bad"),) if reason else ())
+            self._reasons[field.id].show(((f"  {reason}", "bad"),))
+            self._reasons[field.id].display = bool(reason)
         return wrong
 
     def on_input_submitted(self, event: Input.Submitted) -> None:

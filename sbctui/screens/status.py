@@ -67,8 +67,6 @@ def _findings(findings: Sequence[Finding], counted: dict[str, tuple[int, int]]) 
 
 def footer(site: Site | None, names: Sequence[str], width: int) -> Line:
     """The keys that apply now, as many as fit; what is not possible stands in brackets."""
-    from sbctui.screens.reasons import why_not
-
     spans: list[Span] = []
     used = 0
     for name in FOOTER:
@@ -77,11 +75,17 @@ def footer(site: Site | None, names: Sequence[str], width: int) -> Line:
         if used + length > width:
             break
         used += length
-        if site is not None and why_not(name, site, names) is None:
+        if site is not None and _possible(name, site, names):
             spans += [(" ", ""), (action.shown, "head"), (f" {action.label} ", "")]
         else:
             spans.append((f"({action.shown} {action.label})", "dim"))
     return tuple(spans)
+
+
+def _possible(action: str, site: Site, names: Sequence[str]) -> bool:
+    from sbctui.screens.reasons import why_not  # loads the engine's rules: never before a site
+
+    return why_not(action, site, names) is None
 
 
 def service_rows(services: Sequence[Status]) -> list[tuple[str, ...]]:

@@ -16,6 +16,7 @@ from sbctui.messages import Changed, World
 from sbctui.screens.modal import keys_line
 from sbctui.widgets.bars import Bar
 from sbctui.widgets.pane import Pane
+from sbctui.widgets.sturdy import Sturdy
 
 if TYPE_CHECKING:
     from sbctui.app import SbcApp
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from sbctui.engine.model.site import Trashed
 
 
-class TrashScreen(Screen[None]):
+class TrashScreen(Sturdy, Screen[None]):
     """Newest first, with the days left before it goes by itself."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

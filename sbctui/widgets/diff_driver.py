@@ -151,9 +151,10 @@ def _put(line: list[Cell | None], x: int, text: str, pen: Pen) -> int:
     if text.isascii():
         line[x : x + len(text)] = [_cell(c, pen) for c in text]
         return x + len(text)
+    begin = x
     for char in text:
         width = get_character_cell_size(char)
-        if width == 0 and x and (before := line[x - 1]):
+        if width == 0 and x > begin and (before := line[x - 1]):
             line[x - 1] = (before[0] + char, before[1])
         elif width:
             line[x : x + width] = [_cell(char, pen), *([_AFTER_WIDE] * (width - 1))]
@@ -181,10 +182,12 @@ def _runs(old: list[Cell | None], new: list[Cell | None]) -> Iterator[tuple[int,
 def _one_by_one(row: list[Cell | None]) -> Iterator[tuple[int, int]]:
     """The whole row, positioned afresh behind every cell whose width terminals dispute."""
     start = 0
-    for x, cell in enumerate(row, 1):
-        if cell and not cell[0].isascii():
-            yield start, x
-            start = x
+    for x, cell in enumerate(row):
+        if cell and not cell[0]:
+            start = x + 1
+        elif cell and not cell[0].isascii():
+            yield start, x + 1
+            start = x + 1
     if start < len(row):
         yield start, len(row)
 

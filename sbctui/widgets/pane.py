@@ -13,9 +13,10 @@ from textual.message import Message
 from sbctui.format import Line
 from sbctui.widgets.bars import Bar
 from sbctui.widgets.rows import Draw, Rows, Stands
+from sbctui.widgets.sturdy import Sturdy
 
 
-class Pane(Vertical):
+class Pane(Sturdy, Vertical):
     """One pane of a screen. While its filter is being typed, keys go into the title row."""
 
     DEFAULT_CSS = "Pane { height: 1fr; width: 1fr; }"

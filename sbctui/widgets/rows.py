@@ -20,6 +20,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from sbctui.format import Line
+from sbctui.widgets.sturdy import Sturdy
 
 Draw = Callable[[str, int], Line]
 """Key and width in columns → the line; called for visible rows only."""
@@ -60,7 +61,7 @@ def _look(tone: str, over: Style | None) -> Style:
     return over if over.reverse else STYLES[tone] + over
 
 
-class Rows(ScrollView, can_focus=True):
+class Rows(Sturdy, ScrollView, can_focus=True):
     """The list. Bound keys move the cursor and mark; what a row means is its owner's affair."""
 
     DEFAULT_CSS = """

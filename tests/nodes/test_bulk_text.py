@@ -37,6 +37,8 @@ def site() -> Site:
         ("dca632010203;pi-07;", "ok", "pi-07"),
         ("dca632010203,,room-b", "ok", "sbc-010203"),
         ("dc:a6:32:00:00:[01-28]", "ok", "40 boards, sbc-000001 to sbc-000028"),
+        ("dc:a6:32:00:[00ff-0100]", "ok", "2 boards, sbc-0000ff to sbc-000100"),
+        ("dca6.3200.00[01-03]", "ok", "3 boards, sbc-000001 to sbc-000003"),
         ("dc:a6:32:00:00:[01-28],pi-{01..40}", "ok", "40 boards, pi-01 to pi-40"),
         ("", "blank", ""),
         ("# the lab", "blank", ""),

@@ -22,6 +22,7 @@ from sbctui.engine.model.site import Site
 MOST = 4096
 """Boards that one range may stand for."""
 _SEPARATOR = re.compile(r"[ \t]*[,;\t][ \t]*|[ \t]+")
+_JOINTS = re.compile(r"[:.-]")
 _MAC_RANGE = re.compile(r"(.*)\[([0-9a-f]{1,4})-([0-9a-f]{1,4})\](.*)", re.IGNORECASE)
 _NAME_RANGE = re.compile(r"(.*)\{([0-9]{1,4})\.\.([0-9]{1,4})\}(.*)")
 
@@ -115,6 +116,8 @@ def _leaves(fields: list[str]) -> tuple[LeafSpec, ...]:
     if any(more):
         raise BadInput(f"{len(fields)} fields; a line is MAC,alias,group")
     macs = _spread(_MAC_RANGE, first, 16)
+    if macs != [first]:
+        macs = [_JOINTS.sub("", mac) for mac in macs]
     aliases = _spread(_NAME_RANGE, alias, 10) if alias else [""] * len(macs)
     if len(aliases) != len(macs):
         raise BadInput(f"{len(aliases)} names for {len(macs)} boards; give as many of both")
