@@ -84,16 +84,17 @@ class Jobs:
         """Hold the job as its worker; gives an ``Emit`` that appends to its journal."""
         path = self._path(job)
         with (
-            open(path / "run", "r+", encoding="ascii") as run,
-            open(path / "events.jsonl", "a", encoding="utf-8", buffering=1) as journal,
+            open(path / "run", "r+b", buffering=0) as run,
+            open(path / "events.jsonl", "ab", buffering=0) as journal,
         ):
             fcntl.flock(run, fcntl.LOCK_EX)
-            run.write(f"{os.getpid()}\n")
-            run.flush()
+            # A full disk stops no work: the journal and the pid (for cancel) are conveniences.
+            with suppress(OSError):
+                run.write(f"{os.getpid()}\n".encode())
 
             def emit(event: Event) -> None:
-                with suppress(OSError):  # a journal on a full disk stops no work
-                    journal.write(event.model_dump_json() + "\n")
+                with suppress(OSError):
+                    journal.write(event.model_dump_json().encode() + b"\n")
 
             yield emit
 

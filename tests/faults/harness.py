@@ -54,6 +54,9 @@ class Fault:
         return f"{how}{' sticky' if self.sticky else ''} at {self.at}"
 
 
+NONE = Fault()
+
+
 @dataclass(frozen=True)
 class Outcome:
     """``code`` is what the command line would exit with, None when killed."""
@@ -88,7 +91,8 @@ def perform(site: Path, asks: Asks, fault: Fault, mutant: Callable[[], None] | N
             mutant()
         engine = Engine(site)
         plan = engine.plan(asks(engine))
-        arm(fault, seen)
+        if fault != NONE or files.failpoint is None:
+            arm(fault, seen)
         report = engine.apply(plan)
         errors = "; ".join(r.error for r in report.results if r.error)
         return Outcome(len(seen), report.code, tuple(seen), errors)
@@ -151,10 +155,12 @@ def recover(site: Path) -> None:
     Engine(site).recover()
 
 
-def recover_in_child(site: Path, fault: Fault) -> bool:
+def recover_in_child(site: Path, fault: Fault, mutant: Callable[[], None] | None = None) -> bool:
     """Recovery with a fault; whether it came through."""
 
     def body() -> bool:
+        if mutant:
+            mutant()
         arm(fault, [])
         recover(site)
         return True

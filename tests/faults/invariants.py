@@ -204,7 +204,11 @@ def state(site: Path) -> State:
         for folder in sorted((site / place).iterdir()):
             if folder.name.startswith(".") or not (folder / "config.json").is_file():
                 continue
-            config = json.loads((folder / "config.json").read_bytes())
+            try:
+                config = json.loads((folder / "config.json").read_bytes())
+            except ValueError:
+                found[f"{place}/{folder.name}"] = {"config": {}, "created": "", "disk": 0}
+                continue
             file = "root.img" if config["disk"]["format"] == "raw" else "root.qcow2"
             disk = folder / file
             created = config.pop("created")

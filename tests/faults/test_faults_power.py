@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
-from tests.faults import cuts
+from tests.faults import cuts, grounds
 from tests.faults.invariants import State
 from tests.faults.verbs import Verb, make_site, make_source, verbs
 
@@ -50,22 +49,22 @@ class Ground:
 
 @pytest.fixture(scope="module")
 def ground() -> Iterator[Ground]:
-    memory = Path("/dev/shm")
-    parent = memory if memory.is_dir() and shutil.disk_usage(memory).free > 1 << 30 else None
-    folder = Path(tempfile.mkdtemp(prefix="sbctui-cuts-", dir=parent))
-    folder.chmod(0o755)
-    source = make_source(folder / "source")
-    for personal in (False, True):
-        image = folder / f"site-{personal}.img"
-        cuts.make_image(image, 48 * MIB)
+    with grounds.ground("cuts") as folder:
+        source = make_source(folder / "source")
+        for personal in (False, True):
+            _fill(folder, source, personal)
+        yield Ground(folder, tuple(v for v in verbs(source) if v.spoil is None))
 
-        def fill(image: Path = image, personal: bool = personal) -> None:
-            with cuts.mounted(image, folder / "mnt") as place:
-                make_site(place / "site", source, personal=personal)
 
-        cuts.in_namespace(fill)
-    yield Ground(folder, tuple(v for v in verbs(source) if v.spoil is None))
-    shutil.rmtree(folder)
+def _fill(folder: Path, source: Path, personal: bool) -> None:
+    image = folder / f"site-{personal}.img"
+    cuts.make_image(image, 48 * MIB)
+
+    def fill() -> None:
+        with cuts.mounted(image, folder / "mnt") as place:
+            make_site(place / "site", source, personal=personal)
+
+    cuts.in_namespace(fill)
 
 
 def _spread(ground: Ground) -> list[tuple[Verb, int]]:

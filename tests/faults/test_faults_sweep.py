@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import errno
 import shutil
-import tempfile
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,7 @@ import pytest
 from sbctui.engine.engine import Engine
 from sbctui.engine.errors import SbcError
 from tests.faults import harness
+from tests.faults.grounds import ground
 from tests.faults.harness import Fault, Outcome
 from tests.faults.invariants import State, state, violations
 from tests.faults.verbs import Verb, make_site, make_source, verbs
@@ -38,6 +38,16 @@ class Bench:
     folder: Path
     verbs: dict[str, Verb]
     sites: dict[bool, Path]
+    _after: dict[str, State] = field(default_factory=dict)
+
+    def after(self, verb: Verb) -> State:
+        """The new state, from a run without a fault."""
+        if verb.name not in self._after:
+            site = self.prepare(verb)
+            outcome = harness.run(site, verb.asks, Fault())
+            assert (outcome.code, outcome.untyped) == (0, ""), outcome
+            self._after[verb.name] = state(site)
+        return self._after[verb.name]
 
     def prepare(self, verb: Verb) -> Path:
         case = self.folder / "case"
@@ -49,16 +59,11 @@ class Bench:
 
 
 @pytest.fixture(scope="module")
-def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
-    """In memory where there is some: kills don't need a disk."""
-    memory = Path("/dev/shm")
-    parent = memory if memory.is_dir() and shutil.disk_usage(memory).free > 1 << 30 else None
-    folder = Path(tempfile.mkdtemp(prefix="sbctui-faults-", dir=parent))
-    folder.chmod(0o755)
-    source = make_source(folder / "source")
-    sites = {p: make_site(folder / f"site-{p}", source, personal=p) for p in (False, True)}
-    yield Bench(folder, {verb.name: verb for verb in verbs(source)}, sites)
-    shutil.rmtree(folder)
+def bench() -> Iterator[Bench]:
+    with ground("sweep") as folder:
+        source = make_source(folder / "source")
+        sites = {p: make_site(folder / f"site-{p}", source, personal=p) for p in (False, True)}
+        yield Bench(folder, {verb.name: verb for verb in verbs(source)}, sites)
 
 
 @pytest.mark.parametrize("verb", [verb.name for verb in TABLE])
@@ -70,31 +75,36 @@ def test_any_step(bench: Bench, verb: str, mode: str) -> None:
 
 def sweep(bench: Bench, verb: Verb, mode: Fault) -> int:
     """Play the fault at step 1, 2, … until the verb is through; how many cases that were."""
-    site = bench.prepare(verb)
-    before = state(site)
-    outcome = harness.run(site, verb.asks, Fault())
-    assert (outcome.code, outcome.untyped) == (0, ""), outcome
-    after = state(site)
     for at in range(1, MOST):
-        site = bench.prepare(verb)
-        if verb.spoil:
-            before = state(site)
         fault = Fault(at, mode.kill, mode.errno, mode.sticky)
-        outcome = harness.run(site, verb.asks, fault)
-        wrong = _wrong(site, verb, before, after, outcome)
+        outcome, wrong = play(bench, verb, fault)
         assert not wrong, f"{verb.name}, {fault}: {outcome}: {wrong}"
         if outcome.code is not None and outcome.hits < at:
             return at
     return MOST
 
 
-def _wrong(site: Path, verb: Verb, before: State, after: State, outcome: Outcome) -> list[str]:
+def play(
+    bench: Bench, verb: Verb, fault: Fault, mutant: Callable[[], None] | None = None
+) -> tuple[Outcome, list[str]]:
+    """One case: what came of it, and what is wrong."""
+    after = bench.after(verb)
+    site = bench.prepare(verb)
+    before = state(site)
+    outcome = harness.run(site, verb.asks, fault, mutant)
     if outcome.untyped:
-        return [outcome.untyped]
-    found: list[str] = []
-    harness.recover(site)
-    now = state(site)
-    found += harness.judge(before, after, now, outcome, whole=verb.whole, disks=not verb.checks)
+        return outcome, [outcome.untyped]
+    if mutant:
+        harness.recover_in_child(site, Fault(), mutant)
+    else:
+        harness.recover(site)
+    return outcome, _wrong(site, verb, before, after, outcome)
+
+
+def _wrong(site: Path, verb: Verb, before: State, after: State, outcome: Outcome) -> list[str]:
+    found = harness.judge(
+        before, after, state(site), outcome, whole=verb.whole, disks=not verb.checks
+    )
     engine = Engine(site)
     if not verb.spoil:
         found += violations(site)
@@ -137,9 +147,9 @@ def test_recovery_itself_is_killed(bench: Bench, verb: str, step: str) -> None:
     """At each of its steps in turn, until it is through: then all is as after one recovery."""
     about = bench.verbs[verb]
     site = bench.prepare(about)
-    before = state(site)
+    before, after = state(site), bench.after(about)
+    site = bench.prepare(about)
     whole = harness.run(site, about.asks, Fault())
-    after = state(site)
     at = len(whole.names) - whole.names[::-1].index(step)
     site = bench.prepare(about)
     assert harness.run(site, about.asks, Fault(at, kill=True)).code is None

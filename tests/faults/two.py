@@ -6,7 +6,9 @@ import json
 import os
 import random
 import signal
+import sys
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +19,6 @@ from sbctui.engine.errors import SbcError
 from sbctui.engine.model import requests as ask
 from sbctui.engine.model.addresses import dashed
 from sbctui.engine.store import Store
-from tests.faults import harness
 from tests.faults.invariants import violations
 from tests.faults.verbs import mac
 
@@ -87,8 +88,8 @@ def work(site: Path, worker: int, turns: int, mutant: Callable[[], None] | None)
             report = engine.apply(engine.plan(request))
         except (SbcError, IndexError, KeyError):
             continue
-        if report.code == 0 and any(r.outcome == "done" for r in report.results[:-1]):
-            done += acks
+        made = {result.node for result in report.of("done")}
+        done += [ack for ack in acks if report.code == 0 and dashed(ack[1]) in made]
     return done
 
 
@@ -121,11 +122,16 @@ def start(body: Callable[[], Any]) -> tuple[int, int]:
     reading, writing = os.pipe()
     pid = os.fork()
     if pid == 0:
-        os.close(reading)
-        with os.fdopen(writing, "wb") as out:
-            data = harness.in_child(body)
-            out.write(data if data is not None else b'"killed"')
-        os._exit(0)
+        status = 1
+        try:
+            os.close(reading)
+            with os.fdopen(writing, "wb") as out:
+                out.write(json.dumps(body()).encode())
+            status = 0
+        except BaseException:  # noqa: BLE001 a forked child must never return into pytest
+            traceback.print_exc(file=sys.__stderr__)
+        finally:
+            os._exit(status)
     os.close(writing)
     return pid, reading
 
@@ -136,7 +142,13 @@ def answer(started: tuple[int, int]) -> Any:
     with os.fdopen(reading, "rb") as source:
         data = source.read()
     os.waitpid(pid, 0)
-    return json.loads(data)
+    return json.loads(data) if data else "it ended without an answer"
+
+
+def stop(started: tuple[int, int]) -> Any:
+    """Tell a reader to end; its answer."""
+    os.kill(started[0], signal.SIGTERM)
+    return answer(started)
 
 
 def wrong(site: Path, acks: list[Ack]) -> list[str]:

@@ -15,7 +15,7 @@ from sbctui.engine.disks.bootfiles import copy_boot
 from sbctui.engine.disks.ext4 import superblock
 from sbctui.engine.disks.port import Report
 from sbctui.engine.disks.target import new_disk
-from sbctui.engine.disks.tools import check
+from sbctui.engine.disks.tools import check, check_room
 from sbctui.engine.disks.unpack import listing, unpack
 from sbctui.engine.errors import BadInput, NotPermitted, Refused, from_os
 from sbctui.engine.files import Owner, hit, make_dir, remove_tree
@@ -164,6 +164,7 @@ def _format(
         argv = [*filling.before, *argv, "-d", filling.tree]
     hit("disk.format")
     done = commands.run([*argv, disk], ok=range(256), stop=stop, log=log)
+    check_room(done, "making the file system")
     what = shown(source.path) if source else "an ext4 file system"
     if done.returncode != 0 and any(text in done.stderr for text in _TOO_SMALL):
         raise Refused(f"{what} does not fit into a disk of {size} bytes; give a larger --size")

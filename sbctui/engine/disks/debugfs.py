@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sbctui.engine import commands
+from sbctui.engine.disks.tools import check_room
 from sbctui.engine.errors import ToolFailed
 from sbctui.engine.files import hit
 from sbctui.engine.model.text import clean
@@ -89,9 +90,10 @@ class Image:
         return any(number != "0" for number in _ACL.findall(done.stdout))
 
     def write(self, script: Sequence[str]) -> None:
-        """Run commands that change the image. Raises ToolFailed unless every one worked."""
+        """Run commands that change the image. Raises ToolFailed unless all worked, NoSpace."""
         hit("disk.debugfs")
         done = self._run(script, "-w")
+        check_room(done, "writing into the disk")
         echoed = sum(line.startswith("debugfs: ") for line in done.stdout.splitlines())
         strange = [line for line in done.stdout.splitlines() if not _EXPECTED.fullmatch(line)]
         if complaint := _complaint(done.stderr) or "".join(strange[:1]):

@@ -16,9 +16,14 @@ def check(done: Done, doing: str) -> None:
     """
     if done.returncode == 0:
         return
+    check_room(done, doing)
+    raise ToolFailed(done.command.split()[0], done.returncode, complaint(done))
+
+
+def check_room(done: Done, doing: str) -> None:
+    """Raise NoSpace when a program complained about a full disk, whatever its exit code."""
     if any(text in done.stderr or text in done.stdout for text in _FULL):
         raise NoSpace(f"{doing}: the disk is full; make room, then run it again")
-    raise ToolFailed(done.command.split()[0], done.returncode, complaint(done))
 
 
 def complaint(done: Done) -> str:
