@@ -76,9 +76,12 @@ def _console(ctx: click.Context) -> None:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         output.error_text(ctx.get_help())
         ctx.exit(2)
+    place: Place = ctx.obj
+    if place.found() == "other":
+        place.to_open()
     from sbctui.app import run_app
 
-    ctx.exit(run_app(ctx.obj.to_open()) or 0)
+    ctx.exit(run_app(place.path))
 
 
 def run(arguments: Sequence[str]) -> int:

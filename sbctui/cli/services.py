@@ -80,10 +80,11 @@ def stop(place: Place, cut: bool, how: How) -> int:
     engine = place.engine()
     boards = sorted({session.export for session in engine.control.sessions()})
     if boards and not cut:
-        raise Refused(
-            f"{len(boards)} of the boards have their disk open ({', '.join(boards[:3])}"
-            f"{' …' if len(boards) > 3 else ''}); shut them down first, or say --cut"
+        who = (
+            "1 board has its disk" if len(boards) == 1 else f"{len(boards)} boards have their disks"
         )
+        names = ", ".join(boards[:3]) + (" …" if len(boards) > 3 else "")
+        raise Refused(f"{who} open ({names}); shut them down first, or say --cut")
     title = "stop the services"
     if how.dry_run:
         return _dry(title, engine.control.status(), how)

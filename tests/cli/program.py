@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import pty
 import select
+import struct
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -102,31 +105,40 @@ class Terminal:
 
     def __init__(self, argv: Sequence[str], home: Path, **env: str) -> None:
         self._fd, other = pty.openpty()
+        fcntl.ioctl(other, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
         self.shown = ""
         self.process = subprocess.Popen(
             argv,
             stdin=other,
             stdout=other,
             stderr=other,
-            env=environment(home) | {"TERM": "xterm", "COLUMNS": "80"} | env,
+            env=environment(home) | {"TERM": "xterm"} | env,
             start_new_session=True,
         )
         os.close(other)
 
     def expect(self, text: str, seconds: float = 20.0) -> None:
         """Wait until it shows ``text``."""
-        until(lambda: text in self._read(), seconds, lambda: f"{text!r} not in {self.shown!r}")
+        self._until(lambda: text in self._read(), seconds, f"{text!r} is not shown")
 
     def type(self, text: str) -> None:
         os.write(self._fd, text.encode())
 
     def end(self, seconds: float = 30.0) -> int:
         """Wait for its end; its exit code."""
-        until(lambda: self._read() is not None and self.process.poll() is not None, seconds)
+        self._until(lambda: (self._read(), self.process.poll())[1] is not None, seconds, "no end")
         self._read()
         os.close(self._fd)
         assert self.process.returncode is not None
         return self.process.returncode
+
+    def _until(self, condition: Any, seconds: float, why: str) -> None:
+        try:
+            until(condition, seconds, lambda: f"{why}: {self.shown!r}")
+        except AssertionError:
+            self.process.kill()
+            self.process.wait()
+            raise
 
     def _read(self) -> str:
         while select.select([self._fd], [], [], 0.05)[0]:

@@ -28,9 +28,35 @@ def large_source(folder: Path) -> Iterator[Path]:
     """A rootfs that takes its time."""
     path = folder / "rootfs"
     path.mkdir()
-    for number in range(40):
+    for number in range(20):
         (path / f"data-{number}").write_bytes(os.urandom(8 << 20))
     yield path
+
+
+# the console
+
+
+def test_without_a_verb_it_is_the_console(sbctui: Program, home: Path) -> None:
+    terminal = Terminal(sbctui.argv(), home)
+    terminal.expect("debian12")
+    terminal.type("q")
+    assert terminal.end() == 0
+
+
+def test_the_console_opens_where_there_is_no_site_yet(fresh: Program, home: Path) -> None:
+    terminal = Terminal(fresh.argv(), home)
+    terminal.expect("interface's)")
+    terminal.type("\x1b")
+    assert terminal.end() == 0
+    assert not fresh.site.exists()
+
+
+def test_the_console_refuses_a_folder_of_something_else(fresh: Program, home: Path) -> None:
+    fresh.site.mkdir()
+    (fresh.site / "thesis.tex").write_text("x")
+    terminal = Terminal(fresh.argv(), home)
+    assert terminal.end() == 3
+    assert "not empty" in terminal.shown
 
 
 # what a person answers
