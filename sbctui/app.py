@@ -7,7 +7,7 @@ import os
 import time
 import traceback
 from collections.abc import Callable, Coroutine, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import events
@@ -36,7 +36,7 @@ Build = Callable[["Engine"], "Request"]
 class SbcApp(Sturdy, App[int]):
     """One site on the screen. The engine is only ever called in threads."""
 
-    CSS_PATH = "app.tcss"
+    CSS_PATH: ClassVar[list[str | PurePath]] = ["app.tcss", "screens/home.tcss"]
     TITLE = "sbctui"
     ENABLE_COMMAND_PALETTE = False
     BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+l", "redraw", show=False, priority=True)]

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import io
-import re
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -114,25 +113,6 @@ class Tui:
             "the site was never read",
         )
         await self.pilot.pause()
-
-    def calm(self, *also: tuple[str, str]) -> str:
-        """The screen for a snapshot: what changes from run to run is made the same."""
-        text = self.text
-        for pattern, same in (*also, *_VOLATILE):
-            text = re.sub(pattern, lambda m, s=same: _fit(s, m), text)
-        return "\n".join(row.rstrip() for row in text.split("\n")) + "\n"
-
-
-_VOLATILE = (
-    (r"\d\d:\d\d:\d\d", "00:00:00"),
-    (r"\d{8}T\d{6}Z-[0-9a-f]{4}", "JOB"),
-    (r"\d{4}-\d\d-\d\d \d\d:\d\d", "DATE"),
-)
-
-
-def _fit(text: str, match: re.Match[str]) -> str:
-    """The replacement in as many columns as what it replaces."""
-    return text[: len(match.group())].ljust(len(match.group()))
 
 
 @asynccontextmanager

@@ -42,6 +42,7 @@ _GROUPS = {
 class AuditScreen(Sturdy, Screen[None]):
     """The findings in groups, and everything about the one under the cursor."""
 
+    CSS_PATH = "audit.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q,o", "leave", show=False),
         Binding("f", "fix", show=False),

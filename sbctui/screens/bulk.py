@@ -62,6 +62,7 @@ class Editor(TextArea):
 class BulkScreen(Sturdy, Screen[None]):
     """Paste, range or boards that ask → verdicts → plan → progress → retry."""
 
+    CSS_PATH = "bulk.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "leave", show=False),
         Binding("ctrl+n", "next_fault", show=False, priority=True),
@@ -81,7 +82,6 @@ class BulkScreen(Sturdy, Screen[None]):
         self.root = Input(
             root or (names[0] if names else ""),
             id="root",
-            compact=True,
             select_on_focus=False,
             suggester=SuggestFromList(names),
         )
@@ -196,7 +196,7 @@ class BulkScreen(Sturdy, Screen[None]):
         there = sum(1 for v in self._verdicts if v.kind == "there")
         spans = [(f" {len(wanted)} ok", "good" if wanted else "dim")]
         spans += [(f"  {bad} bad", "bad")] if bad else []
-        spans += [(f"  {there} there already", "dim")] if there else []
+        spans += [(f"  {there} there", "dim")] if there else []
         if not refusal:
             spans.append((self._bytes(len(wanted)), ""))
         self.query_one("#sums", Bar).show(tuple(spans))
@@ -205,8 +205,8 @@ class BulkScreen(Sturdy, Screen[None]):
         root, facts = self._site.nodes[self.root.value.strip()], self._site.facts
         now, worst = count * clone_bytes(self._site, root), count * root.config.disk.size
         return (
-            f" | {facts.store} | needs {fmt.size(now)} now, {fmt.size(worst)} at worst, "
-            f"free {fmt.size(facts.free_bytes)}"
+            f" | needs {fmt.size(now)} now, {fmt.size(worst)} at worst, "
+            f"{fmt.size(facts.free_bytes)} free"
         )
 
     # ── acting ────────────────────────────────────────────────────────────────────────────

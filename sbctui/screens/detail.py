@@ -122,5 +122,7 @@ def _disk(site: Site, node: Node) -> Iterator[Line]:
     base = f" on {spec.base}" if spec.base else ""
     how = f", {node.config.store}" if node.config.store else ""
     yield _row("disk", f"{spec.file}{base}{how}, {spec.filesystem or 'no file system'}")
-    figures = f"{fmt.size(spec.size)} big, holds {fmt.size(kept(node))}"
-    yield _row("", figures + (f", {node.config.promise}" if node.config.promise else ""))
+    figures = f"{fmt.size(spec.size)}, of which it holds {fmt.size(kept(node))}"
+    yield _row("", figures)
+    if node.config.promise == "crash-consistent":
+        yield _row("", "copied while in use: as after a power cut, repaired and checked", "warn")

@@ -19,7 +19,7 @@ from textual.widgets import Input
 from sbctui.engine.errors import SbcError
 from sbctui.engine.model.text import clean
 from sbctui.messages import in_thread
-from sbctui.screens.modal import Modal, keys_line
+from sbctui.screens.modal import Modal, Reason, keys_line
 from sbctui.widgets.bars import Bar
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class FormScreen(Modal[str]):
     def __init__(self, spec: FormSpec) -> None:
         super().__init__(spec.title)
         self.spec = spec
-        self._reasons = {f.id: Bar(classes="reason") for f in spec.fields}
+        self._reasons = {f.id: Reason(f.id) for f in spec.fields}
         self._busy = False
 
     def body(self) -> Iterable[Widget]:
@@ -99,7 +99,6 @@ class FormScreen(Modal[str]):
             yield Input(
                 field.value,
                 id=field.id,
-                compact=True,
                 select_on_focus=False,
                 suggester=PathSuggester(use_cache=False) if field.path else suggester,
             )
@@ -128,9 +127,9 @@ class FormScreen(Modal[str]):
         text = self.query_one(f"#{field.id}", Input).value
         reason = _reason(field, text)
         if reason and not (quiet and not text):
-            self._reasons[field.id].show(((f"  {reason}", "bad"),))
+            self._reasons[field.id].say(reason, "bad")
         else:
-            self._reasons[field.id].show(((f"  {field.hint}", "dim"),))
+            self._reasons[field.id].say(field.hint, "dim")
         return not reason
 
     def on_input_submitted(self, event: Input.Submitted) -> None:

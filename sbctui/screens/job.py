@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 class JobScreen(Sturdy, Screen[None]):
     """The log of a job, live while it runs."""
 
+    CSS_PATH = "job.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q", "leave", show=False),
         Binding("X", "stop", show=False),

@@ -87,6 +87,21 @@ class Lines(Rows):
         self._scroll(len(self.keys) if last else 0)
 
 
+class Reason(Lines):
+    """What is to be said under a field, whole: as many rows as it takes."""
+
+    def __init__(self, field: str) -> None:
+        super().__init__(id=f"reason-{field}")
+        self.can_focus = False
+
+    def say(self, text: str, tone: str) -> None:
+        """Show a sentence; an empty one takes one blank row."""
+        line: Line = (("  ", ""), (text, tone))
+        rows = len(wrapped([line], inner_width(self.app.size.width)))
+        self.styles.height = rows
+        self.put([line])
+
+
 class Modal(Sturdy, ModalScreen[T]):
     """A dialog. ``body`` gives its widgets; Esc leaves it with nothing done."""
 

@@ -42,7 +42,7 @@ class PlanScreen(Modal[bool]):
         super().__init__("The plan", "head" if harmless else "bad")
         self.plan = plan
         self._opened = time.monotonic()
-        self._typed = Input(id="confirm", compact=True) if plan.confirm else None
+        self._typed = Input(id="confirm") if plan.confirm else None
 
     @property
     def deaf(self) -> bool:

@@ -16,7 +16,7 @@ from sbctui.engine.model.text import clean
 from sbctui.format import Line
 from sbctui.messages import in_thread
 from sbctui.screens.form import Field
-from sbctui.screens.modal import Lines, Modal, inner_width, keys_line, wrapped
+from sbctui.screens.modal import Lines, Modal, Reason, inner_width, keys_line, wrapped
 from sbctui.widgets.bars import Bar
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ _ABOUT = (
 class StartScreen(Modal[bool]):
     """Offers ``sbctui site init``; True when the site was made."""
 
+    CSS_PATH = "start.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("down", "app.focus_next", show=False),
         Binding("up", "app.focus_previous", show=False),
@@ -46,7 +47,7 @@ class StartScreen(Modal[bool]):
             Field("pool", "Pool, as 10.77.0.50-10.77.0.250", _pool),
             Field("server", "This server's address (empty: the interface's)", _optional(parse_ip)),
         )
-        self._reasons = {f.id: Bar(classes="reason") for f in self._fields}
+        self._reasons = {f.id: Reason(f.id) for f in self._fields}
 
     def body(self) -> Iterable[Widget]:
         """What a site is, the fields, the equal command."""
@@ -57,7 +58,7 @@ class StartScreen(Modal[bool]):
             label = Bar(classes="label")
             label.show(((field.label, "key"),))
             yield label
-            yield Input(field.value, id=field.id, compact=True, select_on_focus=False)
+            yield Input(field.value, id=field.id, select_on_focus=False)
             yield self._reasons[field.id]
         self.command = Lines(id="command")
         self.command.can_focus = False
@@ -96,7 +97,7 @@ class StartScreen(Modal[bool]):
             except SbcError as error:
                 reason = str(error)
                 wrong.append(field.id)
-            self._reasons[field.id].show(((f"  {reason}", "bad"),))
+            self._reasons[field.id].say(reason, "bad")
             self._reasons[field.id].display = bool(reason)
         return wrong
 

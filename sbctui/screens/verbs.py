@@ -94,10 +94,10 @@ def _help(app: SbcApp, names: Names, asking: Names) -> None:
     lines: list[Line] = []
     for action in actions.ACTIONS:
         reason = why_not(action.id, app.feeds.world.site, names)
-        key = f" {action.shown:<9}"
+        key = f" {action.shown:<11}"
         lines.append(((key, "dim" if reason else "head"), (action.help, "dim" if reason else "")))
         if reason:
-            lines.append(((" " * 12, ""), (f"not now: {reason}", "warn")))
+            lines.append(((" " * 14, ""), (f"not now: {reason}", "warn")))
     lines += [((f" {keys:<11}", "head"), (text, "")) for keys, text in actions.MOVES]
     app.push_screen(TextModal("Keys", lines))
 

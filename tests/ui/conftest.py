@@ -26,6 +26,7 @@ SETTINGS = Settings(
         pool=Pool(first=IPv4Address("10.77.0.50"), last=IPv4Address("10.77.3.250")),
         server=IPv4Address("10.77.0.1"),
     ),
+    disk_kind="overlay",
     personalise=Personalise(hostname=False, machine_id=False, ssh_host_key=False),
 )
 
