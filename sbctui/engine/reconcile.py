@@ -62,7 +62,7 @@ def reconcile(
     wanted = None if keys is None else {f"{key}.json" for key in keys}
     _files(folder / "exports", files, wanted, owner)
     _put(folder / "known_hosts", known_hosts(site), owner)
-    applied = control.apply()
+    applied = control.apply(keys or ())
     added = hosts.reconcile(derived.hosts, keys)
     return Changes(
         added=applied.added,

@@ -7,7 +7,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from sbctui.engine.errors import ServiceFailed
@@ -64,7 +64,7 @@ class Nothing:
     def __init__(self, site: Path) -> None:
         self.site = site
 
-    def apply(self, asker: int) -> Changes:
+    def apply(self, asker: int, exports: Collection[str] = ()) -> Changes:
         with (self.site / "state" / "applied").open("a") as file:
             file.write(f"{(self.site / 'lock').read_text()}\n")
         return Changes(added=("one",), refused=(("two", "no such file"),))

@@ -34,6 +34,13 @@ class Call:
             raise BadInput(f"the request wants a text {name!r}")
         return value
 
+    def texts(self, name: str) -> tuple[str, ...]:
+        """A field that must be a list of texts; missing is empty. Raises BadInput."""
+        value = self.fields.get(name, [])
+        if not isinstance(value, list) or not all(isinstance(v, str) for v in value):
+            raise BadInput(f"the request wants a list of texts {name!r}")
+        return tuple(value)
+
     def flag(self, name: str) -> bool:
         """A field that is true or false; missing is false."""
         return self.fields.get(name) is True

@@ -33,7 +33,7 @@ def render_export(target: Target, site: Path) -> bytes:
         "address": str(target.address),
         "base": str(target.base.relative_to(site)) if target.base else None,
     }
-    return json.dumps(content, indent=1).encode() + b"\n"
+    return json.dumps(content).encode() + b"\n"
 
 
 def read_export(data: bytes, name: str, site: Path) -> Target:

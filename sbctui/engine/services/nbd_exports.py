@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from ipaddress import IPv4Address
 
-from sbctui.engine.errors import Refused, SbcError
+from sbctui.engine.errors import BadInput, Refused, SbcError
 from sbctui.engine.model.site import Session
+from sbctui.engine.model.text import clean
 from sbctui.engine.services.gate_client import GateAway, GateClient
 from sbctui.engine.services.nbd_targets import DerivedExports
 from sbctui.engine.services.port import Changes, Target
@@ -31,12 +32,40 @@ class NbdExports:
         self._ruling = threading.Lock()
         self._given: tuple[int, dict[str, IPv4Address]] = (0, {})
 
-    def apply(self) -> Changes:
-        """Serve what ``derived/exports`` says; its bad files are among the refused."""
+    def apply(self, exports: Collection[str] = ()) -> Changes:
+        """Serve what ``derived/exports`` says, of these exports or of all.
+
+        Bad files are among the refused.
+        """
+        if exports:
+            return self._apply_few(exports)
         wanted = self._derived.read()
         changes = self.reconcile(wanted.targets)
         refused = (*changes.refused, *wanted.refused.items())
         return Changes(changes.added, changes.changed, changes.removed, refused)
+
+    def _apply_few(self, exports: Collection[str]) -> Changes:
+        targets: dict[str, Target | None] = {}
+        refused: dict[str, str] = {}
+        for export in exports:
+            try:
+                targets[export] = self._derived.one(export)
+            except (BadInput, OSError) as error:
+                refused[clean(export)] = clean(str(error))
+        with self._ruling, suppress(GateAway):
+            self._rule(self._ruled(targets))
+        changes = self._storage.adjust(targets)
+        left = (*changes.refused, *refused.items())
+        return Changes(changes.added, changes.changed, changes.removed, left)
+
+    def _ruled(self, targets: Mapping[str, Target | None]) -> dict[str, IPv4Address]:
+        """All rules, with those of ``targets`` as they should be now."""
+        pid, rules = self._given
+        if not pid:
+            rules = {name: target.address for name, target in self._derived.read().targets.items()}
+        rules = {name: address for name, address in rules.items() if name not in targets}
+        rules.update({name: target.address for name, target in targets.items() if target})
+        return rules
 
     def reconcile(self, wanted: Mapping[str, Target]) -> Changes:
         """Add, change, remove by export name; running sessions never notice, nor end.

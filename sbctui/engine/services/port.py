@@ -6,7 +6,7 @@ Adapters live beside this file; a contract suite under tests/services holds each
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -127,8 +127,11 @@ class Control(Protocol):
     def status(self) -> tuple[Status, ...]:
         """Every daemon, also when none runs. Never raises."""
 
-    def apply(self) -> Changes:
-        """Make the daemons follow ``derived/`` now. Raises ServiceFailed."""
+    def apply(self, exports: Collection[str] = ()) -> Changes:
+        """Make the daemons follow ``derived/`` now, for these exports or for all.
+
+        Raises ServiceFailed.
+        """
 
     def withdraw(self, export: str, *, cut: bool) -> None:
         """Close the gate and drop the export. Raises Refused while a session is open."""

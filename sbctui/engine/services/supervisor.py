@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -32,6 +32,8 @@ _PATIENCE = 5.0
 """Seconds an apply waits for a daemon that is just being restarted."""
 _FRESH = 1.0
 """Seconds in which two changes of a file may bear the same time."""
+_SETTLED = 0.5
+"""Seconds a generation must last before it is followed unasked."""
 _ABANDONED = 2.0
 """Seconds a half-written generation may last with nobody holding the lock."""
 
@@ -39,8 +41,11 @@ _ABANDONED = 2.0
 class Serving(Protocol):
     """What a site's daemons do together: disks to boards, addresses to boards."""
 
-    def apply(self, asker: int) -> Changes:
-        """Make exports follow ``derived/``; what ``asker`` (a process) withdrew is back."""
+    def apply(self, asker: int, exports: Collection[str] = ()) -> Changes:
+        """Make these exports, or all, follow ``derived/``.
+
+        What ``asker`` (a process) withdrew is back.
+        """
 
     def withdraw(self, export: str, *, cut: bool, asker: int) -> None:
         """Close the gate and drop the export until it is restored or ``asker`` ends."""
@@ -98,7 +103,8 @@ class Supervisor:
         self._generation = -1
         self._lock_stamp = (0, 0)
         self._lock_generation = 0
-        self._odd_since = 0.0
+        self._waiting = -1
+        self._waiting_since = 0.0
         self._settings = self._stamp()
         self._trouble = ""
         self._said = ""
@@ -164,10 +170,12 @@ class Supervisor:
 
     def _apply(self, call: Call) -> Any:
         generation = read_lock(self._site).generation
+        exports = call.texts("exports")
         for name in _SERVING & self._keepers.keys():
             self._keepers[name].settled(_PATIENCE)
-        changes = self._services.serving.apply(call.pid)
-        self._generation = max(self._generation, generation)
+        changes = self._services.serving.apply(call.pid, exports)
+        # Who asks holds the lock, and makes the generation even by letting go of it.
+        self._generation = max(self._generation, generation + generation % 2)
         return wire.CHANGES.dump_python(changes, mode="json")
 
     def _reload(self) -> bool:
@@ -211,13 +219,17 @@ class Supervisor:
             self._tell(sentence)
 
     def _ready(self, generation: int) -> bool:
-        """Whether nobody is in the middle of writing this generation."""
-        if generation % 2 == 0:
-            self._odd_since = 0.0
-            return True
+        """Whether nobody is in the middle of writing this generation, or a job of many.
+
+        A job asks for its changes itself; this is for what nobody asked for.
+        """
         now = monotonic()
-        self._odd_since = self._odd_since or now
-        return now - self._odd_since > _ABANDONED and not is_held(self._site / "lock")
+        if generation != self._waiting:
+            self._waiting, self._waiting_since = generation, now
+        waited = now - self._waiting_since
+        if generation % 2 == 0:
+            return waited >= _SETTLED
+        return waited > _ABANDONED and not is_held(self._site / "lock")
 
     def _renew(self) -> None:
         try:

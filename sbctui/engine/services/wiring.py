@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -62,13 +62,13 @@ class SiteServing:
         gate = GateDaemon(derived, self._run, owner, listen_on(network), network.nbd_port)
         return gate, self._dhcp
 
-    def apply(self, asker: int) -> Changes:
+    def apply(self, asker: int, exports: Collection[str] = ()) -> Changes:
         """Follow ``derived/exports``; what ``asker``, or one who has ended, held is back."""
         with self._acting:
             for export in self._holds.lift(asker) | self._forgotten():
                 with suppress(SbcError):  # what can't be served is among the refused below
                     self._give_back(export)
-            return self._exports.apply()
+            return self._exports.apply(exports)
 
     def pending(self) -> bool:
         """Whether ``apply`` has work though the site did not change."""
