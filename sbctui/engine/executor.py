@@ -15,6 +15,7 @@ from sbctui.engine.errors import Cancelled, PartlyDone, SbcError, from_os
 from sbctui.engine.events import Emit, Finished, Started, UnitFinished, UnitStarted
 from sbctui.engine.lockfile import SiteLock
 from sbctui.engine.nodes import perform as nodes
+from sbctui.engine.nodes import perform_trash as waste
 from sbctui.engine.plan import Action, Plan, Report, Unit, UnitResult
 
 PERFORM: dict[str, Callable[[Any, Context], Undo]] = {
@@ -31,11 +32,11 @@ PERFORM: dict[str, Callable[[Any, Context], Undo]] = {
     "withdraw-export": nodes.withdraw,
     "drain-export": nodes.drain,
     "reboot": nodes.reboot,
-    "trash": nodes.trash,
-    "restore": nodes.restore,
-    "purge": nodes.purge,
-    "trash-stray": nodes.trash_stray,
-    "drop-staging": nodes.drop_staging,
+    "trash": waste.trash,
+    "restore": waste.restore,
+    "purge": waste.purge,
+    "trash-stray": waste.trash_stray,
+    "drop-staging": waste.drop_staging,
     "refresh": reconcile.refresh,
 }
 LOCKED = frozenset(

@@ -17,8 +17,9 @@ from sbctui.engine.errors import SbcError
 from sbctui.engine.files import Owner, flocked, hit, remove_tree
 from sbctui.engine.model.node import NodeConfig
 from sbctui.engine.model.site import BOOT, Site
+from sbctui.engine.nodefile import write_config
 from sbctui.engine.services.port import Control
-from sbctui.engine.store import GONE, write_config
+from sbctui.engine.store import GONE
 
 Say = Callable[[str], None]
 _DERIVED = (".", "dnsmasq/hosts.d", "tftp", "exports")

@@ -15,15 +15,13 @@ from typing import Literal
 from pydantic import ValidationError
 
 from sbctui.engine.errors import NoSuchNode, NotASite, NotPermitted, from_os
-from sbctui.engine.files import Owner, is_held, write_atomic
+from sbctui.engine.files import is_held
 from sbctui.engine.lockfile import read_lock
-from sbctui.engine.model.node import DISK_FILES, SCHEMA, NodeConfig
+from sbctui.engine.model.node import NodeConfig
 from sbctui.engine.model.settings import Settings
 from sbctui.engine.model.site import (
-    CONFIG,
     STAGING,
     Broken,
-    Disk,
     Node,
     Site,
     Stamp,
@@ -31,9 +29,8 @@ from sbctui.engine.model.site import (
     Trashed,
 )
 from sbctui.engine.model.text import clean
+from sbctui.engine.nodefile import read_node, stamp, tree_bytes
 
-MAX_CONFIG = 4 * 1024 * 1024
-"""Largest config.json read, in bytes: a root with 50,000 children stays under it."""
 SETTINGS = "site.toml"
 TEMPLATE = "templates/boot.cmd"
 GONE = ".gone-"
@@ -89,9 +86,9 @@ class Store:
         self._dirty |= {name}
 
     def _read_settings(self) -> Settings:
-        stamp = _stamp(self.path / SETTINGS)
-        if self._settings is None or self._settings[0] != stamp:
-            self._settings = (stamp, read_settings(self.path))
+        now = stamp(self.path / SETTINGS)
+        if self._settings is None or self._settings[0] != now:
+            self._settings = (now, read_settings(self.path))
         return self._settings[1]
 
     def config(self, name: str) -> NodeConfig:
@@ -155,10 +152,10 @@ class Store:
             ]
 
     def _trash(self, old: Site | None) -> tuple[Trashed, ...]:
-        stamp = _stamp(self.path / "trash")
-        if old is not None and stamp == self._trash_stamp:
+        now = stamp(self.path / "trash")
+        if old is not None and now == self._trash_stamp:
             return old.trash
-        self._trash_stamp = stamp
+        self._trash_stamp = now
         known = {t.folder: t for t in old.trash} if old else {}
         found: list[Trashed] = []
         with os.scandir(self.path / "trash") as entries:
@@ -169,81 +166,13 @@ class Store:
         return tuple(sorted(found, key=lambda t: t.folder))
 
 
-def _trashed(entry: os.DirEntry[str], stamp: str, name: str) -> Trashed:
-    deleted = datetime.strptime(stamp[:-4], "%Y%m%dT%H%M%S").replace(
-        microsecond=int(stamp[-4:-1]) * 1000, tzinfo=UTC
+def _trashed(entry: os.DirEntry[str], when: str, name: str) -> Trashed:
+    deleted = datetime.strptime(when[:-4], "%Y%m%dT%H%M%S").replace(
+        microsecond=int(when[-4:-1]) * 1000, tzinfo=UTC
     )
     node = read_node(entry.path, named=name) if entry.is_dir(follow_symlinks=False) else None
     config = node.config if isinstance(node, Node) else None
     return Trashed(entry.name, name, deleted, config, tree_bytes(entry.path))
-
-
-def read_node(path: str | Path, known: Node | None = None, *, named: str = "") -> Node | Broken:
-    """One node's folder; ``known`` is kept when its config file is still the same one."""
-    folder = os.fspath(path)
-    name = named or os.path.basename(folder)
-    try:
-        found = _read_config(folder, known)
-    except (OSError, ValueError) as error:
-        return _broken(folder, name, _reason(error))
-    config, stamp = found
-    if config.name != name:
-        return _broken(folder, name, f"config.json names it {clean(config.name)!r}")
-    return Node(config, _disk(f"{folder}/{DISK_FILES[config.disk.format]}"), stamp)
-
-
-def _read_config(folder: str, known: Node | None) -> tuple[NodeConfig, Stamp]:
-    path = f"{folder}/{CONFIG}"
-    if known is not None:
-        facts = os.stat(path, follow_symlinks=False)
-        stamp = Stamp(facts.st_ino, facts.st_mtime_ns, facts.st_size)
-        if stamp == known.stamp:
-            return known.config, stamp
-    fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
-    try:
-        facts = os.fstat(fd)
-        if facts.st_size > MAX_CONFIG:
-            raise ValueError(f"config.json is {facts.st_size} bytes long")
-        data = os.read(fd, facts.st_size + 1)
-    finally:
-        os.close(fd)
-    stamp = Stamp(facts.st_ino, facts.st_mtime_ns, facts.st_size)
-    return NodeConfig.model_validate_json(data), stamp
-
-
-def _reason(error: OSError | ValueError) -> str:
-    if isinstance(error, ValidationError):
-        first = error.errors(include_url=False, include_context=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        if where == "schema" and isinstance(first["input"], int) and first["input"] > SCHEMA:
-            return (
-                f"config.json has schema {first['input']}, newer than the {SCHEMA} this program "
-                "knows; use a newer sbctui"
-            )
-        return clean(f"config.json: {where + ': ' if where else ''}{first['msg']}")
-    if isinstance(error, FileNotFoundError):
-        return "config.json is missing"
-    if isinstance(error, IsADirectoryError):
-        return "config.json is a directory"
-    return clean(
-        f"config.json can't be read: {error.strerror if isinstance(error, OSError) else error}"
-    )
-
-
-def _broken(folder: str, name: str, reason: str) -> Broken:
-    try:
-        when = os.stat(folder).st_mtime
-    except OSError:
-        when = 0.0
-    return Broken(name, reason, tree_bytes(folder), when)
-
-
-def _disk(path: str) -> Disk | None:
-    try:
-        facts = os.stat(path, follow_symlinks=False)
-    except OSError:
-        return None
-    return Disk(facts.st_size, facts.st_blocks * 512, facts.st_mtime)
 
 
 def _stray(entry: os.DirEntry[str], parent: str) -> Stray:
@@ -266,31 +195,6 @@ def _staging(folder: Path, path: str) -> list[Stray]:
     except OSError:
         return []
     return [Stray(path, "staging", tree_bytes(folder), facts.st_mtime, is_held(folder))]
-
-
-def _stamp(path: Path) -> Stamp | None:
-    try:
-        facts = path.stat()
-    except OSError:
-        return None
-    return Stamp(facts.st_ino, facts.st_mtime_ns, facts.st_size)
-
-
-def tree_bytes(path: str | Path) -> int:
-    """Allocated bytes of everything below a folder; what can't be read counts as nothing."""
-    total = 0
-    for folder, _, files in os.walk(path):
-        for name in files:
-            try:
-                total += os.lstat(os.path.join(folder, name)).st_blocks * 512
-            except OSError:
-                continue
-    return total
-
-
-def write_config(folder: Path, config: NodeConfig, owner: Owner = None) -> None:
-    """Replace a published node's config.json atomically."""
-    write_atomic(folder / CONFIG, config.to_json(), owner=owner)
 
 
 def read_settings(site: Path) -> Settings:

@@ -20,11 +20,12 @@ from sbctui.engine.model.addresses import dashed
 from sbctui.engine.model.node import BootSpec, DiskSpec, NodeConfig
 from sbctui.engine.model.settings import Settings
 from sbctui.engine.model.site import Facts, Site
+from sbctui.engine.nodefile import write_config
 from sbctui.engine.reconcile import reconcile
 from sbctui.engine.services.control import SiteControl
 from sbctui.engine.services.port import Status
 from sbctui.engine.siteinit import init_site
-from sbctui.engine.store import Store, write_config
+from sbctui.engine.store import Store
 
 SIZE = 64 * 1024
 MADE = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)

@@ -11,8 +11,9 @@ from sbctui.engine.errors import NotASite, NotPermitted, Refused
 from sbctui.engine.lockfile import SiteLock
 from sbctui.engine.model.node import NodeConfig
 from sbctui.engine.model.settings import Settings
+from sbctui.engine.nodefile import write_config
 from sbctui.engine.siteinit import init_site
-from sbctui.engine.store import Store, check_site, read_settings, write_config
+from sbctui.engine.store import Store, check_site, read_settings
 from tests.nodes.sites import family, root
 
 

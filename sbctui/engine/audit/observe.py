@@ -21,11 +21,12 @@ from sbctui.engine.audit.drift import Drift, How, Off
 from sbctui.engine.derive import derive
 from sbctui.engine.errors import BadInput
 from sbctui.engine.model.site import BOOT, CONFIG, Node, Site, Stray
+from sbctui.engine.nodefile import tree_bytes
 from sbctui.engine.reconcile import known_hosts
 from sbctui.engine.services.exportfile import render_export
 from sbctui.engine.services.hosts import render_host
 from sbctui.engine.services.port import Status
-from sbctui.engine.store import GONE, TRASHED, tree_bytes
+from sbctui.engine.store import GONE, TRASHED
 
 _PLACES: Mapping[str, frozenset[str]] = {
     "derived": frozenset({"dnsmasq", "tftp", "exports", "known_hosts"}),

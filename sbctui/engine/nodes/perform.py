@@ -7,13 +7,11 @@ under the site's lock.
 from __future__ import annotations
 
 import os
-from contextlib import nullcontext, suppress
 from pathlib import Path
 
 from sbctui.engine import commands, rules
 from sbctui.engine.boot.render import render
 from sbctui.engine.context import Context, Undo, nothing
-from sbctui.engine.disks.inuse import write_lease
 from sbctui.engine.errors import PartlyDone, Refused, SbcError, ToolFailed
 from sbctui.engine.files import (
     flocked,
@@ -31,23 +29,18 @@ from sbctui.engine.model.addresses import dashed
 from sbctui.engine.model.node import NodeConfig
 from sbctui.engine.model.site import BOOT, CONFIG, Broken, Site
 from sbctui.engine.model.text import clean
+from sbctui.engine.nodefile import read_node
 from sbctui.engine.plan import (
     DrainExport,
     DropMissingChildren,
-    DropStaging,
     PublishNode,
-    PurgeFolder,
     RebootBoard,
-    RestoreNode,
     SetChildren,
     StageNode,
-    TrashNode,
-    TrashStray,
     UpdateConfig,
     WithdrawExport,
     WriteNode,
 )
-from sbctui.engine.store import GONE, read_node
 
 _SSH_TIMEOUT = 5
 """Seconds ssh may take to connect; the whole call gets three times that."""
@@ -232,71 +225,4 @@ def reboot(action: RebootBoard, ctx: Context) -> Undo:
     ctx.found.data["reboot"] = outcome
     if outcome != "rebooting":
         ctx.warn(f"{action.name} at {action.ip} was not rebooted ({outcome})")
-    return nothing
-
-
-def trash(action: TrashNode, ctx: Context) -> Undo:
-    """Move a node into the trash while nobody can have its disk open: the commit."""
-    path = ctx.site.node_path(action.name)
-    bin_path = ctx.site.path / "trash" / action.folder
-    node = read_node(path)
-    disk = None if isinstance(node, Broken) else path / node.config.disk.file
-    with write_lease(disk) if disk is not None and disk.exists() else nullcontext():
-        rename_noreplace(path, bin_path)
-    ctx.changed(action.name)
-
-    def undo() -> None:
-        rename_noreplace(bin_path, path)
-        ctx.changed(action.name)
-
-    return undo
-
-
-def restore(action: RestoreNode, ctx: Context) -> Undo:
-    """Move a node back from the trash: the commit."""
-    bin_path = ctx.site.path / "trash" / action.folder
-    path = ctx.site.node_path(action.name)
-    rename_noreplace(bin_path, path)
-    ctx.changed(action.name)
-
-    def undo() -> None:
-        rename_noreplace(path, bin_path)
-        ctx.changed(action.name)
-
-    return undo
-
-
-def purge(action: PurgeFolder, ctx: Context) -> Undo:
-    """Delete a trash folder for good; a crash in the middle is finished by recovery."""
-    bin_path = ctx.site.path / "trash" / action.folder
-    gone = bin_path.with_name(GONE + action.folder)
-    rename_noreplace(bin_path, gone)
-    remove_tree(gone)
-    ctx.changed("")
-    return nothing
-
-
-def trash_stray(action: TrashStray, ctx: Context) -> Undo:
-    """Move what is no node into the trash."""
-    path = ctx.site.path / action.path
-    bin_path = ctx.site.path / "trash" / action.folder
-    rename_noreplace(path, bin_path)
-    ctx.changed("*")
-
-    def undo() -> None:
-        rename_noreplace(bin_path, path)
-        ctx.changed("*")
-
-    return undo
-
-
-def drop_staging(action: DropStaging, ctx: Context) -> Undo:
-    """Delete a half-made node, unless a running job holds it."""
-    path = ctx.site.path / action.path
-    try:
-        with suppress(FileNotFoundError), flocked(path, blocking=False):
-            remove_tree(path)
-    except BlockingIOError:
-        raise Refused(f"{action.path} is being made by a running job; wait for it") from None
-    ctx.changed("*")
     return nothing

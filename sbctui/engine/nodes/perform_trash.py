@@ -1,0 +1,81 @@
+"""How nodes and leftovers go to the trash, come back, and go for good."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext, suppress
+
+from sbctui.engine.context import Context, Undo, nothing
+from sbctui.engine.disks.inuse import write_lease
+from sbctui.engine.errors import Refused
+from sbctui.engine.files import flocked, remove_tree, rename_noreplace
+from sbctui.engine.model.site import Broken
+from sbctui.engine.nodefile import read_node
+from sbctui.engine.plan import DropStaging, PurgeFolder, RestoreNode, TrashNode, TrashStray
+from sbctui.engine.store import GONE
+
+
+def trash(action: TrashNode, ctx: Context) -> Undo:
+    """Move a node into the trash while nobody can have its disk open: the commit."""
+    path = ctx.site.node_path(action.name)
+    bin_path = ctx.site.path / "trash" / action.folder
+    node = read_node(path)
+    disk = None if isinstance(node, Broken) else path / node.config.disk.file
+    with write_lease(disk) if disk is not None and disk.exists() else nullcontext():
+        rename_noreplace(path, bin_path)
+    ctx.changed(action.name)
+
+    def undo() -> None:
+        rename_noreplace(bin_path, path)
+        ctx.changed(action.name)
+
+    return undo
+
+
+def restore(action: RestoreNode, ctx: Context) -> Undo:
+    """Move a node back from the trash: the commit."""
+    bin_path = ctx.site.path / "trash" / action.folder
+    path = ctx.site.node_path(action.name)
+    rename_noreplace(bin_path, path)
+    ctx.changed(action.name)
+
+    def undo() -> None:
+        rename_noreplace(path, bin_path)
+        ctx.changed(action.name)
+
+    return undo
+
+
+def purge(action: PurgeFolder, ctx: Context) -> Undo:
+    """Delete a trash folder for good; a crash in the middle is finished by recovery."""
+    bin_path = ctx.site.path / "trash" / action.folder
+    gone = bin_path.with_name(GONE + action.folder)
+    rename_noreplace(bin_path, gone)
+    remove_tree(gone)
+    ctx.changed("")
+    return nothing
+
+
+def trash_stray(action: TrashStray, ctx: Context) -> Undo:
+    """Move what is no node into the trash."""
+    path = ctx.site.path / action.path
+    bin_path = ctx.site.path / "trash" / action.folder
+    rename_noreplace(path, bin_path)
+    ctx.changed("*")
+
+    def undo() -> None:
+        rename_noreplace(bin_path, path)
+        ctx.changed("*")
+
+    return undo
+
+
+def drop_staging(action: DropStaging, ctx: Context) -> Undo:
+    """Delete a half-made node, unless a running job holds it."""
+    path = ctx.site.path / action.path
+    try:
+        with suppress(FileNotFoundError), flocked(path, blocking=False):
+            remove_tree(path)
+    except BlockingIOError:
+        raise Refused(f"{action.path} is being made by a running job; wait for it") from None
+    ctx.changed("*")
+    return nothing
