@@ -114,12 +114,16 @@ def follow(place: Place, id_: str, quiet: bool, json: bool) -> int:
 
 @job.command()
 @click.argument("id_", metavar="ID")
+@options.output_option
 @click.pass_obj
-def cancel(place: Place, id_: str) -> int:
+def cancel(place: Place, id_: str, json: bool) -> int:
     """Ask the running job ID to stop; what is done stays."""
     engine = place.engine()
-    _found(engine, id_)
+    found = _found(engine, id_)
     engine.cancel(id_)
+    if json:
+        output.document({"job": _json(found)})
+        return 0
     output.lines([f"asked the job {id_} to stop; follow it with: sbctui job follow {id_}"])
     return 0
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import click
 
+from sbctui import __version__
 from sbctui.cli import output
 from sbctui.cli.failing import told, wants_json
 from sbctui.cli.place import Place
@@ -58,7 +59,7 @@ class _Lazy(click.Group):
 @click.group(cls=_Lazy, invoke_without_command=True, context_settings=_HELP)
 @click.option("--site", "given", metavar="DIR", help="The site's folder (else SBCTUI_SITE, else "
               "'site' in ~/.config/sbctui/config.toml or /etc/sbctui/config.toml).")  # fmt: skip
-@click.version_option(package_name="sbctui", message="%(prog)s %(version)s")
+@click.version_option(__version__, message="sbctui %(version)s")
 @click.pass_context
 def cli(ctx: click.Context, given: str | None) -> None:
     """Manage the network-booted boards of a lab. Without a verb: the terminal UI.

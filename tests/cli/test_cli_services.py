@@ -47,6 +47,10 @@ def test_they_start_serve_and_stop(served: Program) -> None:
     audit = served("audit", "--json")
     assert audit.json == {"findings": []}
     assert audit.code == 0
+    declined = served("services", "stop")
+    assert declined.code == 1
+    assert "--yes" in declined.err
+    assert states(served)["gate"] == "running"
     served.ok("services", "stop", "-y")
     assert set(states(served).values()) <= {"stopped", "off"}
     served.ok("services", "stop")
