@@ -10,7 +10,7 @@ Kernels, initramfs and device trees only have to be there.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from sbctui.engine.audit.drift import How, Off
@@ -68,15 +68,16 @@ class BootFiles:
         if name in self.derived.refused:
             return
         if node.config.mac is None:
-            self._stale(name, name, self._more(folder, there, set()))
+            self._stale(name, name, self._more(folder, there, ()))
             return
         sizes = self._sizes(node.config)
         if isinstance(sizes, BadInput):
             self.refused[name] = str(sizes)
             return
-        self._rendered(node, folder, sizes)
-        wanted = {pattern.replace(_EXPORT, node.config.export) for pattern in sizes}
-        self._stale(node.config.export, name, self._more(folder, there, wanted))
+        export = node.config.export
+        wanted = {pattern.replace(_EXPORT, export): size for pattern, size in sizes.items()}
+        self._rendered(node, folder, wanted)
+        self._stale(export, name, self._more(folder, there, wanted))
 
     def _loaded(self, name: str, config: NodeConfig, folder: str, there: set[str]) -> None:
         boot = config.boot
@@ -88,7 +89,9 @@ class BootFiles:
     def _sizes(self, config: NodeConfig) -> _Sizes:
         """File name → length of what would be rendered, the same for all nodes of one shape."""
         lengths = (len(config.name), len(config.hostname), len(str(config.ip)))
-        shape = (config.kind, lengths, config.boot, config.personalised)
+        boot = config.boot
+        files = (boot.kernel, boot.initramfs, boot.dtbs, boot.arch)
+        shape = (config.kind, lengths, files, config.personalised)
         found = self._shapes.get(shape)
         if found is None:
             found = self._shapes[shape] = self._measure(config)
@@ -101,39 +104,35 @@ class BootFiles:
             return error
         return {name.replace(config.export, _EXPORT): len(data) for name, data in files.items()}
 
-    def _rendered(self, node: Node, folder: str, sizes: Mapping[str, int]) -> None:
-        export = node.config.export
-        doubt = False
-        clean = True
-        for pattern, size in sizes.items():
-            name = pattern.replace(_EXPORT, export)
+    def _rendered(self, node: Node, folder: str, wanted: Mapping[str, int]) -> None:
+        written = node.stamp.mtime_ns / 1e9
+        sure = sound = True
+        for name, size in wanted.items():
             try:
                 facts = os.stat(f"{folder}/{name}", follow_symlinks=False)
             except OSError:
-                self._report(export, node.name, name, "missing", 0.0)
-                clean = False
+                self._report(node.config.export, node.name, name, "missing", 0.0)
+                sound = False
                 continue
+            when = facts.st_mtime
             if facts.st_size != size:
-                self._report(export, node.name, name, "different", facts.st_mtime)
-                clean = False
-            apart = abs(facts.st_mtime - node.stamp.mtime_ns / 1e9) > _TOGETHER
-            doubt = doubt or apart or self._settled > facts.st_mtime
-        if doubt and clean:
+                self._report(node.config.export, node.name, name, "different", when)
+                sound = False
+            sure = sure and self._settled <= when and abs(when - written) <= _TOGETHER
+        if sound and not sure:
             self._exactly(node, folder)
 
     def _exactly(self, node: Node, folder: str) -> None:
         for name, data in render(node.config, self.site.settings, self.site.boot_template).items():
-            path = f"{folder}/{name}"
             try:
-                with open(path, "rb") as file:
+                with open(f"{folder}/{name}", "rb") as file:
                     same = file.read(len(data) + 1) == data
             except OSError:
                 same = False
             if not same:
-                when = os.lstat(path).st_mtime
-                self._report(node.config.export, node.name, name, "different", when)
+                self._report(node.config.export, node.name, name, "different", 0.0)
 
-    def _more(self, folder: str, there: set[str], wanted: set[str]) -> list[str]:
+    def _more(self, folder: str, there: set[str], wanted: Collection[str]) -> list[str]:
         """Rendered files of an older config: of another MAC, or not rendered any more."""
         more: list[str] = []
         for name in there.intersection(RENDERED):
