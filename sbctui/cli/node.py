@@ -139,7 +139,7 @@ def _print(one: dict[str, Any]) -> None:
     )
     origin = f"{one['cloned_from']} by {one['store']}" if one["store"] else one["cloned_from"]
     boot = ", ".join(f"{key} {value}" for key, value in one["boot"].items() if value)
-    items = [
+    output.pairs([
         ("name", one["name"]),
         ("kind", one["kind"]),
         ("state", one["state"]),
@@ -161,8 +161,15 @@ def _print(one: dict[str, Any]) -> None:
         ("promise", one["promise"] or ""),
         ("personalised", ", ".join(one["personalised"])),
         ("path", one["path"]),
-    ]
-    items += [
+        *_now(one),
+    ])  # fmt: skip
+
+
+def _now(one: dict[str, Any]) -> list[tuple[str, str]]:
+    """Who is connected, and what can't be done."""
+    from sbctui import format as words
+
+    items = [
         ("connected", f"{s['address']} since {s['since']}, read {words.size(s['read'])}, "
          f"written {words.size(s['written'])}")
         for s in one["sessions"]
@@ -170,4 +177,4 @@ def _print(one: dict[str, Any]) -> None:
     if one["lease"]:
         items.append(("lease", f"{one['lease']['ip']} until {one['lease']['expires'] or 'ever'}"))
     items += [(f"no {verb}", reason) for verb, reason in one["blocked"].items() if reason]
-    output.pairs(items)
+    return items
