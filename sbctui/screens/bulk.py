@@ -29,7 +29,7 @@ from sbctui.engine.nodes.making import clone_bytes
 from sbctui.format import Line
 from sbctui.messages import Changed, in_thread
 from sbctui.screens.job_view import JobView, line, outcome
-from sbctui.screens.modal import keys_line
+from sbctui.screens.modal import Reason, keys_line
 from sbctui.widgets.bars import Bar
 from sbctui.widgets.rows import Rows
 from sbctui.widgets.sturdy import Sturdy
@@ -104,7 +104,8 @@ class BulkScreen(Sturdy, Screen[None]):
             label.show(((" Leaves of root:", "key"),))
             yield label
             yield self.root
-        yield Bar(id="rootreason")
+        self.reason = Reason("root")
+        yield self.reason
         with Horizontal(id="both"):
             yield self.editor
             yield self.verdicts
@@ -161,7 +162,7 @@ class BulkScreen(Sturdy, Screen[None]):
         if text == self.editor.text and self.is_attached:
             self._verdicts = verdicts
             self.verdicts.show([str(v.line) for v in verdicts], self._verdict_line)
-            self._follow()
+            self.call_after_refresh(self._follow)
             self._tell_line()
             self._sums()
 
@@ -191,7 +192,7 @@ class BulkScreen(Sturdy, Screen[None]):
 
     def _sums(self) -> None:
         refusal, wanted = self._refusal(), self._wanted()
-        self.query_one("#rootreason", Bar).show(((f"  {refusal}", "bad"),) if refusal else ())
+        self.reason.say(refusal, "bad")
         bad = sum(1 for v in self._verdicts if v.kind == "bad")
         there = sum(1 for v in self._verdicts if v.kind == "there")
         spans = [(f" {len(wanted)} ok", "good" if wanted else "dim")]

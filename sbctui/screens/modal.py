@@ -97,8 +97,8 @@ class Reason(Lines):
     def say(self, text: str, tone: str) -> None:
         """Show a sentence; an empty one takes one blank row."""
         line: Line = (("  ", ""), (text, tone))
-        rows = len(wrapped([line], inner_width(self.app.size.width)))
-        self.styles.height = rows
+        width = self.size.width - 1 if self.size.width else inner_width(self.app.size.width)
+        self.styles.height = len(wrapped([line], max(20, width)))
         self.put([line])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -22,6 +23,7 @@ from sbctui.widgets.bars import Bar
 if TYPE_CHECKING:
     from sbctui.engine.model.settings import Settings
 
+_SYSTEM = Path("/var/lib/sbctui")
 _ABOUT = (
     "A site is one folder that holds all roots, leaves and settings. Without an interface, "
     "DHCP and TFTP never start: nothing is served by surprise."
@@ -111,10 +113,11 @@ class StartScreen(Modal[bool]):
         self.sbc.background(self._make(self._values()))
 
     async def _make(self, values: dict[str, str]) -> None:
-        from sbctui.engine.engine import init_site
+        from sbctui.engine.siteinit import SERVICE_USER, init_site
 
+        owner = SERVICE_USER if os.geteuid() == 0 and self._path == _SYSTEM else ""
         try:
-            await in_thread(lambda: init_site(self._path, _settings(values)))
+            await in_thread(lambda: init_site(self._path, _settings(values), owner=owner))
         except (SbcError, OSError) as error:
             self.keys.show(((f" {error}", "bad"),))
             return

@@ -8,6 +8,7 @@ follow, so that the next frame is sent whole.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Iterator
 from functools import lru_cache
@@ -20,7 +21,8 @@ from textual.message import Message
 
 _TOKEN = re.compile(r"\x1b\[(\d+);(\d+)H|\x1b\[([\d;]*)m|(\n)|([^\x00-\x1f\x7f-\x9f]+)")
 _MAC_LIKE = re.compile(r"(?:[0-9A-Fa-f]{2}[:.-]?){5}[0-9A-Fa-f]{2}")
-_BURST = 0.006
+_ALONE = 0.01
+_TOGETHER = 0.03
 _GAP = 5
 
 Pen = tuple[tuple[str, ...], str, str]
@@ -199,6 +201,7 @@ class DiffDriver(LinuxDriver):
     _sync: bool
     _sync_sent: bool
     _burst: list[events.Key]
+    _release: asyncio.TimerHandle | None
 
     def write(self, data: str) -> None:
         """Write a frame as its difference, anything else as it is."""
@@ -228,6 +231,7 @@ class DiffDriver(LinuxDriver):
         self._grid = Grid()
         self._sync = self._sync_sent = False
         self._burst = []
+        self._release = None
         super().start_application_mode()  # type: ignore[no-untyped-call]
 
     def process_message(self, message: Message) -> None:
@@ -238,9 +242,12 @@ class DiffDriver(LinuxDriver):
             super().process_message(message)
 
     def _hold(self, key: events.Key) -> None:
+        """A key alone goes on at once; of keys that come together the last is waited for."""
         self._burst.append(key)
-        if len(self._burst) == 1:
-            self._loop.call_later(_BURST, self._let_go)
+        if self._release is not None:
+            self._release.cancel()
+        patience = _ALONE if len(self._burst) == 1 else _TOGETHER
+        self._release = self._loop.call_later(patience, self._let_go)
 
     def _let_go(self) -> None:
         keys, self._burst = self._burst, []

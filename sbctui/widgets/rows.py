@@ -109,6 +109,7 @@ class Rows(Sturdy, ScrollView, can_focus=True):
         self._markable = markable
         self.margin_width = 2 if markable else 1
         self._has_cursor = cursor
+        self._touched = False
         self.cursor = ""
         self.marks: set[str] = set()
 
@@ -149,6 +150,8 @@ class Rows(Sturdy, ScrollView, can_focus=True):
         self._keys, self._index = keys, None
         self.virtual_size = Size(self.size.width, len(keys))
         new = self.position(self.cursor)
+        if keys and not old and not self._touched:
+            new, self.cursor = 0, keys[0]
         if new < 0:
             new = min(old, len(keys) - 1)
             self.cursor = keys[new] if keys else ""
@@ -211,7 +214,8 @@ class Rows(Sturdy, ScrollView, can_focus=True):
             self.move_to(self._keys[max(0, min(index, len(self._keys) - 1))])
 
     def _see(self) -> None:
-        height, index = self.size.height, self.position(self.cursor)
+        height = self.size.height if self._has_cursor else 0
+        index = self.position(self.cursor)
         top = self.scroll_offset.y
         if height and not top <= index < top + height and index >= 0:
             self._scroll(index if index < top else index - height + 1)
@@ -234,7 +238,8 @@ class Rows(Sturdy, ScrollView, can_focus=True):
         self._see()
 
     def on_focus(self) -> None:
-        """The cursor looks different in the focused pane."""
+        """The cursor looks different in the focused pane, and from now on keeps its row."""
+        self._touched = True
         self.refresh_line(self.position(self.cursor))
 
     def on_blur(self) -> None:
