@@ -28,7 +28,7 @@ from sbctui.engine.errors import NoSuchNode
 from sbctui.engine.events import Emit, Event, Finished
 from sbctui.engine.files import Owner, is_held, make_dir, remove_tree
 from sbctui.engine.model.addresses import shown
-from sbctui.engine.plan import Plan, Report, SetChildren
+from sbctui.engine.plan import Plan, Report, SetChildren, Unit
 
 _EVENT: TypeAdapter[Event] = TypeAdapter(Event)
 _KEPT = 300
@@ -134,6 +134,11 @@ class Jobs:
         plan = self.plan(job)
         started = (path / "plan.json").stat().st_mtime
         if report is not None:
+            counted = [
+                result
+                for unit, result in zip(plan.units, report.results, strict=False)
+                if _is_work(unit)
+            ]
             return Job(
                 id=job,
                 title=report.title,
@@ -141,14 +146,16 @@ class Jobs:
                 state="done" if report.code == 0 else "failed",
                 started=started,
                 finished=(path / "result.json").stat().st_mtime,
-                total=len(report.results),
-                done=len(report.of("done")),
+                total=len(counted),
+                done=sum(result.outcome == "done" for result in counted),
                 failed=len(report.of("failed")),
                 code=report.code,
             )
         state: Literal["running", "interrupted"]
         state = "running" if is_held(path / "run") or _fresh(started) else "interrupted"
-        return Job(job, plan.title, plan.request.verb, state, started, total=len(plan.units))
+        return Job(
+            job, plan.title, plan.request.verb, state, started, total=sum(map(_is_work, plan.units))
+        )
 
     def interrupted(self) -> tuple[str, ...]:
         """Jobs that a crash or a kill left without a result."""
@@ -219,6 +226,11 @@ class Jobs:
         if "/" in job or job.startswith(".") or not path.is_dir():
             raise NoSuchNode(f"there is no job {shown(job)}; see: sbctui job list")
         return path
+
+
+def _is_work(unit: Unit) -> bool:
+    """Whether a unit is what the job is about, and not only goes before or after it."""
+    return unit.counts and not unit.always
 
 
 def _fresh(started: float) -> bool:

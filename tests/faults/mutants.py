@@ -16,7 +16,7 @@ from sbctui.engine import executor, files
 from sbctui.engine.context import Context
 from sbctui.engine.engine import Engine
 from sbctui.engine.lockfile import SiteLock
-from sbctui.engine.nodes import perform
+from sbctui.engine.nodes import perform, perform_trash
 
 _fsync = files.fsync_fd
 
@@ -86,7 +86,7 @@ def no_second_look() -> None:
 
 def no_write_lease() -> None:
     """A disk is taken away without asking whether it is open."""
-    perform.write_lease = lambda _: nullcontext()  # type: ignore[attr-defined]
+    perform_trash.write_lease = lambda _: nullcontext()  # type: ignore[attr-defined]
 
 
 def replacing_rename() -> None:

@@ -142,6 +142,18 @@ def test_new_settings_restart_dnsmasq_alone(served: Served) -> None:
     until(lambda: served.state("dnsmasq").state == "off", 8, "DHCP off")
 
 
+def test_settings_that_dhcp_can_not_serve_with_leave_the_old_in_force(served: Served) -> None:
+    served.start()
+    before = served.pids()
+    write_settings(served.path, served.settings(interface="nowhere0"))
+    until(lambda: "nowhere0" in served.state("dnsmasq").detail, 8, "the reason")
+    assert served.state("dnsmasq").state == "running"
+    assert served.pids() == before
+    board = served.lab.board(MAC)
+    served.serve(board)
+    assert board.dhcp() is not None
+
+
 def test_leases_are_released_and_strangers_seen(served: Served) -> None:
     served.start()
     board = served.lab.board(MAC)

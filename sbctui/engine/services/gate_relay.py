@@ -127,13 +127,16 @@ class Relay:
         self._down.start()
 
     def facts(self) -> dict[str, object]:
-        """The session as the control socket tells it. Bytes are those of the protocol."""
+        """The session as the control socket tells it. Bytes are those of the protocol.
+
+        Who has not written has sent requests and no data.
+        """
         return {
             "export": self.export,
             "address": self.peer.rpartition(":")[0],
             "since": self.since,
             "bytes_read": self._down.count,
-            "bytes_written": self._up.count,
+            "bytes_written": self._up.count if self._first.at else 0,
             "first_write": self._first.at,
         }
 

@@ -174,8 +174,12 @@ def _epoch(ticks: int) -> float:
     return time.time() - uptime + ticks / os.sysconf("SC_CLK_TCK")
 
 
+_HOLLOW = "FAILED to start up"
+"""How dnsmasq ends its log after the line that says why."""
+
+
 def last_line(log: Path, since: int = 0) -> str:
-    """The last line of a log, cleaned, looking no further back than byte ``since``."""
+    """The last line of a log that says something, cleaned, from byte ``since`` on."""
     try:
         with log.open("rb") as file:
             end = file.seek(0, os.SEEK_END)
@@ -183,7 +187,8 @@ def last_line(log: Path, since: int = 0) -> str:
             lines = file.read(_TAIL).decode(errors="replace").splitlines()
     except OSError:
         return ""
-    return clean(next((line.strip() for line in reversed(lines) if line.strip()), ""))[:400]
+    telling = (line.strip() for line in reversed(lines) if not line.endswith(_HOLLOW))
+    return clean(next(filter(None, telling), ""))[:400]
 
 
 def write_record(path: Path, process: Process, restarts: int, version: str) -> None:

@@ -8,7 +8,7 @@ from contextlib import suppress
 from ipaddress import IPv4Address
 from pathlib import Path
 
-from sbctui.engine.errors import SbcError
+from sbctui.engine.errors import SbcError, ServiceFailed
 from sbctui.engine.model.settings import Network
 from sbctui.engine.model.site import Lease, Seen, Session
 from sbctui.engine.services.dnsmasq import DnsmasqDaemon
@@ -54,11 +54,18 @@ class SiteServing:
         self._dhcp: DnsmasqDaemon | None = None
 
     def renewed(self) -> tuple[Daemon, ...]:
-        """The daemons that the settings shape, for the settings as they are now."""
+        """The daemons that the settings shape, for the settings as they are now.
+
+        Raises ServiceFailed when a DHCP server that serves could not go on with them.
+        """
         settings = read_settings(self._site)
         network, owner = settings.network, self._place.owner
         derived = DerivedExports(self._site)
-        self._dhcp = DnsmasqDaemon(self._site, self._place.run, settings, owner)
+        dhcp = DnsmasqDaemon(self._site, self._place.run, settings, owner)
+        reason = dhcp.off() if network.interface else ""
+        if reason and self._dhcp is not None and not self._dhcp.off():
+            raise ServiceFailed(reason)
+        self._dhcp = dhcp
         gate = GateDaemon(derived, self._run, owner, listen_on(network), network.nbd_port)
         return gate, self._dhcp
 
