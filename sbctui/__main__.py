@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 
+# Nothing here uses pydantic's plugins; looking for them reads every installed package's metadata.
+os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 # Imports make many lasting objects; looking through them each 700 is 3 % of a short verb.
 gc.set_threshold(50_000, 20, 20)
 
