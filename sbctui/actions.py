@@ -11,12 +11,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One thing to do: ``keys`` as Textual names them, ``label`` for the footer."""
+    """One thing to do: ``keys`` as Textual names them, ``label`` for the footer.
+
+    What ``changes`` nodes wants a site, and the engine's rules are asked.
+    """
 
     id: str
     keys: str
     label: str
     help: str
+    changes: bool = False
 
     @property
     def shown(self) -> str:
@@ -37,14 +41,14 @@ SHOWN = {
 """Textual's key names as a person reads them."""
 
 ACTIONS: tuple[Action, ...] = (
-    Action("create", "n", "New", "Create a root: empty, or from a tar or a directory"),
-    Action("clone", "c", "Clone", "Copy a root to a new, unallocated root"),
-    Action("bulk", "b", "Bulk", "Create many leaves of a root; pasting MACs opens it too"),
-    Action("allocate", "a", "Alloc", "Give a root a MAC and an address: a board boots it"),
-    Action("deallocate", "A", "Dealloc", "Take MAC, address and export away; reboot the board"),
-    Action("edit", "e", "Edit", "Change alias, group and notes"),
-    Action("resize", "R", "Resize", "Grow a root's disk"),
-    Action("delete", "D", "Delete", "Move a root, a leaf or the marked leaves to the trash"),
+    Action("create", "n", "New", "Create a root: empty, or from a tar or a directory", True),
+    Action("clone", "c", "Clone", "Copy a root to a new, unallocated root", True),
+    Action("bulk", "b", "Bulk", "Create many leaves of a root; pasting MACs opens it too", True),
+    Action("allocate", "a", "Alloc", "Give a root a MAC and an address: a board boots it", True),
+    Action("deallocate", "A", "Dealloc", "Take MAC, address, export away; reboot the board", True),
+    Action("edit", "e", "Edit", "Change alias, group and notes", True),
+    Action("resize", "R", "Resize", "Grow a root's disk", True),
+    Action("delete", "D", "Delete", "Move a root, a leaf or the marked leaves to the trash", True),
     Action("undo", "z", "Undo", "Bring back what the last delete took"),
     Action("audit", "o", "Audit", "Orphans and every other disagreement, each with its fix"),
     Action("trash", "t", "Trash", "What was deleted: restore it, or purge it for good"),

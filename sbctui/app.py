@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-import traceback
 from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -19,7 +18,7 @@ from textual.notifications import SeverityLevel
 from sbctui.feeds import Feeds
 from sbctui.messages import Changed, World, in_thread
 from sbctui.screens.home import HomeScreen
-from sbctui.widgets.sturdy import Sturdy
+from sbctui.widgets.sturdy import Sturdy, save_fault
 
 if TYPE_CHECKING:
     from sbctui.engine.engine import Engine
@@ -67,9 +66,12 @@ class SbcApp(Sturdy, App[int]):
         try:
             await self.feeds.open()
         except NotASite as error:
+            if not await in_thread(lambda: _blank(self.feeds.path)):
+                self.exit(1, message=str(error))
+                return
             from sbctui.screens.start import StartScreen
 
-            self.push_screen(StartScreen(self.feeds.path, str(error)), self._site_made)
+            self.push_screen(StartScreen(self.feeds.path), self._site_made)
         except (SbcError, OSError) as error:
             self.exit(1, message=str(error))
         else:
@@ -248,7 +250,7 @@ class SbcApp(Sturdy, App[int]):
 
     def report_crash(self, error: Exception) -> None:
         """Save the traceback and say where; the app goes on."""
-        path = _save(error)
+        path = save_fault(error)
         self.crashes.append(path)
         self.notify(
             f"{type(error).__name__}: {error}\nsaved in {path}",
@@ -271,22 +273,11 @@ class SbcApp(Sturdy, App[int]):
     _crash_count = 0
 
 
-def _save(error: Exception) -> Path:
-    """Write a traceback where only this user reads it; the file."""
-    base = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local/state")
-    folder = Path(base) / "sbctui"
-    path = folder / f"fault-{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}.txt"
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with open(path, "a", encoding="utf-8", opener=_private) as file:
-            file.writelines(traceback.format_exception(error))
-    except OSError:
-        return Path("nowhere: the folder can't be written")
-    return path
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
+def _blank(path: Path) -> bool:
+    """Whether a site may be made here: nothing there yet, or an empty folder."""
+    return not path.exists() or (
+        path.is_dir() and all(entry.name == "lost+found" for entry in path.iterdir())
+    )
 
 
 def _driver() -> type[Driver] | None:

@@ -195,12 +195,7 @@ class Feeds:
 
 
 def _ended(followed: JobView, job: Job) -> JobView:
-    return replace(
-        followed,
-        state=job.state,
-        code=job.code,
-        finished=job.finished,
-        done=max(job.done, followed.done),
-        failed=max(job.failed, followed.failed),
-        unit="",
-    )
+    """The job as its report tells it, with the log that was followed."""
+    from sbctui.screens.job_view import view
+
+    return replace(view(job), history=followed.history)

@@ -6,7 +6,8 @@ character or a newline.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from sbctui.engine.model.text import clean
@@ -94,6 +95,28 @@ def plural(count: int, noun: str) -> str:
 def cut(text: str, width: int) -> str:
     """The text in at most ``width`` characters; ``~`` at the end says that some is missing."""
     return text if len(text) <= width else text[: max(0, width - 1)] + "~"[: max(0, width)]
+
+
+def wrapped(lines: Iterable[Line], width: int) -> list[Line]:
+    """The same lines in at most ``width`` columns; what is continued stands under its text."""
+    made: list[Line] = []
+    for line in lines:
+        if sum(len(t) for t, _ in line) <= width:
+            made.append(line)
+        else:
+            made += _continued(line, width)
+    return made
+
+
+def _continued(line: Line, width: int) -> Iterable[Line]:
+    head, (text, tone) = line[:-1], line[-1]
+    used = sum(len(t) for t, _ in head)
+    blanks = len(text) - len(text.lstrip())
+    indent = used if 0 < used < width // 2 else blanks + 2 * bool(blanks)
+    first, *rest = textwrap.wrap(text.lstrip(), max(10, width - used - blanks)) or [""]
+    yield (*head, (" " * blanks + first, tone))
+    for part in textwrap.wrap(" ".join(rest), max(10, width - indent)):
+        yield ((" " * indent, ""), (part, tone))
 
 
 def plan_lines(plan: Plan, most: int = 12) -> list[str]:

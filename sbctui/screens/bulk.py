@@ -6,28 +6,26 @@ up only themselves; what failed comes back into the editor, ready to retry.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar, cast
 
-from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
-from textual.message import Message
 from textual.screen import Screen
 from textual.suggester import SuggestFromList
 from textual.timer import Timer
-from textual.widgets import Input, TextArea
+from textual.widgets import Input
 
 from sbctui import format as fmt
 from sbctui.engine import rules
 from sbctui.engine.model.requests import CreateLeaves, LeafSpec
 from sbctui.engine.model.text import clean
 from sbctui.engine.nodes.bulk import LineVerdict, parse_bulk
-from sbctui.engine.nodes.making import clone_bytes
 from sbctui.format import Line
 from sbctui.messages import Changed, in_thread
+from sbctui.screens.bulk_text import Editor, as_line, bytes_needed, failures, refusal
 from sbctui.screens.job_view import JobView, line, outcome
 from sbctui.screens.modal import Reason, keys_line
 from sbctui.widgets.bars import Bar
@@ -38,25 +36,8 @@ if TYPE_CHECKING:
     from sbctui.app import SbcApp
     from sbctui.engine.engine import Engine
     from sbctui.engine.model.site import Site
-    from sbctui.engine.plan import Report
 
 _PAUSE = 0.15
-
-
-class Editor(TextArea):
-    """The text. Enter on an empty line asks for the plan."""
-
-    class Ready(Message):
-        """The admin is done with the list."""
-
-    async def _on_key(self, event: events.Key) -> None:
-        row, _ = self.cursor_location
-        if event.key == "enter" and self.text.strip() and not self.document.get_line(row).strip():
-            event.stop()
-            event.prevent_default()
-            self.post_message(self.Ready())
-            return
-        await super()._on_key(event)
 
 
 class BulkScreen(Sturdy, Screen[None]):
@@ -183,32 +164,19 @@ class BulkScreen(Sturdy, Screen[None]):
         return tuple(leaf for v in self._verdicts if v.kind == "ok" for leaf in v.leaves)
 
     def _refusal(self) -> str:
-        name, site = self.root.value.strip(), self._site
-        if not name:
-            return "name the root the leaves are made of"
-        if name not in site.nodes:
-            return f"there is no root {clean(name)}"
-        return rules.can_create_leaves(site, name) or ""
+        return refusal(self._site, self.root.value.strip())
 
     def _sums(self) -> None:
-        refusal, wanted = self._refusal(), self._wanted()
-        self.reason.say(refusal, "bad")
+        refused, wanted = self._refusal(), self._wanted()
+        self.reason.say(refused, "bad")
         bad = sum(1 for v in self._verdicts if v.kind == "bad")
         there = sum(1 for v in self._verdicts if v.kind == "there")
         spans = [(f" {len(wanted)} ok", "good" if wanted else "dim")]
         spans += [(f"  {bad} bad", "bad")] if bad else []
         spans += [(f"  {there} there", "dim")] if there else []
-        if not refusal:
-            spans.append((self._bytes(len(wanted)), ""))
+        if not refused:
+            spans.append((bytes_needed(self._site, self.root.value.strip(), len(wanted)), ""))
         self.query_one("#sums", Bar).show(tuple(spans))
-
-    def _bytes(self, count: int) -> str:
-        root, facts = self._site.nodes[self.root.value.strip()], self._site.facts
-        now, worst = count * clone_bytes(self._site, root), count * root.config.disk.size
-        return (
-            f" | needs {fmt.size(now)} now, {fmt.size(worst)} at worst, "
-            f"{fmt.size(facts.free_bytes)} free"
-        )
 
     # ── acting ────────────────────────────────────────────────────────────────────────────
 
@@ -230,9 +198,9 @@ class BulkScreen(Sturdy, Screen[None]):
             self._offer()
 
     def _offer(self) -> None:
-        wanted, refusal = self._wanted(), self._refusal()
-        if refusal or not wanted:
-            reason = refusal or "no line is ok yet; ctrl+n goes to the next fault"
+        wanted, refused = self._wanted(), self._refusal()
+        if refused or not wanted:
+            reason = refused or "no line is ok yet; ctrl+n goes to the next fault"
             self.notify(reason, title="not possible", severity="warning", markup=False)
             return
         request = CreateLeaves(root=self.root.value.strip(), leaves=wanted)
@@ -285,8 +253,8 @@ class BulkScreen(Sturdy, Screen[None]):
         report = await in_thread(lambda: engine.report(job.id)) if engine else None
         if report is None or not self.is_attached:
             return
-        self._failed = dict(_failures(report, self._specs))
-        again = [_as_line(self._specs[mac]) for mac in self._failed]
+        self._failed = dict(failures(report, self._specs))
+        again = [as_line(self._specs[mac]) for mac in self._failed]
         lines = [*again, *self.editor.text.splitlines()]
         self.editor.load_text("".join(f"{row}\n" for row in lines))
         self._judge_soon(0.0)
@@ -332,17 +300,3 @@ class BulkScreen(Sturdy, Screen[None]):
         """Back to where one came from; a running job goes on."""
         self.sbc.draft = "" if self.job else self.editor.text
         self.dismiss(None)
-
-
-def _failures(report: Report, specs: dict[str, LeafSpec]) -> Iterable[tuple[str, str]]:
-    """MAC and reason of every leaf asked for that was not made."""
-    for result in (*report.of("failed"), *report.of("skipped")):
-        mac = result.node.replace("-", ":")
-        if mac in specs:
-            yield mac, result.error or "skipped"
-    if report.error:
-        yield from ((mac, report.error) for mac in specs)
-
-
-def _as_line(leaf: LeafSpec) -> str:
-    return ",".join((leaf.mac, leaf.alias, leaf.group)).rstrip(",")

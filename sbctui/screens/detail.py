@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sbctui import format as fmt
 from sbctui.engine.model.text import clean
 from sbctui.format import Line
-from sbctui.screens.home_lines import board, name_of, seen
+from sbctui.screens.home_lines import board, calm_age, name_of, seen
 from sbctui.screens.totals import kept
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def _seen(site: Site, mac: str) -> Iterator[Line]:
 def _board(site: Site, node: Node) -> Iterator[Line]:
     for session in site.sessions_of.get(node.config.export, ()):
         moved = f"{fmt.size(session.bytes_read)} read, {fmt.size(session.bytes_written)} written"
-        since = fmt.age(60 * ((site.facts.now - session.since) // 60))
+        since = calm_age(site.facts.now - session.since)
         yield _row("board", f"up {since} from {session.address}, {moved}", "good")
         return
     state = board(site, node)

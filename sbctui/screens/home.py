@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Collection, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar, cast
@@ -15,9 +14,12 @@ from textual.screen import Screen
 
 from sbctui import actions
 from sbctui import format as fmt
-from sbctui.format import Line
-from sbctui.messages import Changed, LogLine, World
+from sbctui.engine.model.text import clean
+from sbctui.format import Line, wrapped
+from sbctui.messages import Changed, World
 from sbctui.screens import home_lines as lines
+from sbctui.screens.home_show import show_jobs, show_lines, show_log, stands
+from sbctui.screens.tree_lines import tree, tree_line
 from sbctui.widgets.bars import Bar
 from sbctui.widgets.pane import Pane
 from sbctui.widgets.rows import Rows
@@ -118,20 +120,20 @@ class HomeScreen(Sturdy, Screen[None]):
         if site is not None:
             self._show_nodes(site)
             disk = lines.disk_lines(site, max(20, self.disk.size.width))
-            _show_lines(self.disk, disk, self._late("site"))
-        self._show_jobs()
-        self._show_log()
+            show_lines(self.disk, disk, self._late("site"))
+        show_jobs(self.jobs, self.world, self._late("services") or self._late("jobs"))
+        show_log(self.log_pane, self.world)
         self.refresh_bars()
 
     def _show_nodes(self, site: Site) -> None:
         note = self._late("site")
-        stands = partial(_stands, site)
-        tree = lines.tree(site, self.opened, self._passing(self.tree_pane))
-        draw = partial(_tree_line, site, self.opened)
-        gone = self.tree_pane.show(tree, draw, stands=stands, note=note)
+        exists = partial(stands, site)
+        keys = tree(site, self.opened, self._passing(self.tree_pane))
+        draw = partial(tree_line, site, self.opened)
+        gone = self.tree_pane.show(keys, draw, stands=exists, note=note)
         rows = lines.allocations(site, self._passing(self.allocations))
         line = partial(lines.allocation_line, site)
-        self.allocations.show(rows, line, stands=stands, note=note)
+        self.allocations.show(rows, line, stands=exists, note=note)
         if gone:
             self.notify(f"{fmt.plural(gone, 'mark')} dropped: no longer there", markup=False)
         self._show_detail()
@@ -139,47 +141,19 @@ class HomeScreen(Sturdy, Screen[None]):
     def _show_detail(self) -> None:
         if self.detail.display and self.world.site is not None:
             from sbctui.screens.detail import detail
-            from sbctui.screens.modal import wrapped
 
             width = max(20, self.detail.size.width - 1)
-            _show_lines(
-                self.detail, wrapped(detail(self.world.site, self._focused().cursor), width)
-            )
-
-    def _show_jobs(self) -> None:
-        from sbctui.screens.status import service_line, service_rows
-
-        world = self.world
-        services = {f"service:{'+'.join(g)}": g for g in service_rows(world.services)}
-        jobs = {f"job:{j.id}": j for j in world.jobs}
-
-        def draw(key: str, width: int) -> Line:
-            if key in jobs:
-                from sbctui.screens.job_view import line
-
-                return line(jobs[key], width)
-            now = world.site.facts.now if world.site else time.time()
-            return service_line(world.services, services[key], now)
-
-        running = [k for k, j in jobs.items() if j.running]
-        rest = [k for k in jobs if k not in running]
-        note = self._late("services") or self._late("jobs")
-        self.jobs.show([*running, *services, *rest], draw, note=note)
-
-    def _show_log(self) -> None:
-        log, first, rows = self.world.log, self.world.log_first, self.log_pane.rows
-        follow = not rows.cursor or rows.cursor == (rows.keys[-1] if rows.keys else "")
-        keys = [f"log:{first + i}" for i in range(len(log))]
-        self.log_pane.show(keys, lambda key, width: _log_line(log[int(key[4:]) - first]))
-        if follow and keys:
-            rows.move_to(keys[-1])
+            show_lines(self.detail, wrapped(detail(self.world.site, self._focused().cursor), width))
 
     def refresh_bars(self) -> None:
         """Header, status line and footer."""
         world, width = self.world, max(20, self.size.width)
         if world.site is None:
             trouble = world.errors.get("site", "")
-            first = f" reading {world.path} ..." if not trouble else f" {trouble}"
+            if trouble:
+                lines_of = wrapped([((clean(trouble), "bad"),)], self.allocations.size.width - 2)
+                show_lines(self.allocations, lines_of)
+            first = " can't be read" if trouble else f" reading {clean(str(world.path))} ..."
             self.query_one("#header", Bar).show(((" sbctui ", "head"), (first, "")))
         else:
             self.query_one("#header", Bar).show(*lines.header(world.site, world.path.name, width))
@@ -330,24 +304,3 @@ class HomeScreen(Sturdy, Screen[None]):
                 rows.mark(rows.keys)
             case _:
                 self.sbc.do(action, self.targets(), self.asking())
-
-
-def _stands(site: Site, key: str) -> bool:
-    """Whether what a key names still exists, shown or not."""
-    kind, _, name = key.partition(":")
-    if kind == "seen":
-        return any(s.mac == name for s in site.facts.seen)
-    return name in site.nodes
-
-
-def _tree_line(site: Site, opened: set[str], key: str, width: int) -> Line:
-    return lines.tree_line(site, key, width, opened)
-
-
-def _show_lines(pane: Pane, shown: list[Line], note: Line = ()) -> None:
-    pane.show([str(i) for i in range(len(shown))], lambda key, _: shown[int(key)], note=note)
-
-
-def _log_line(entry: LogLine) -> Line:
-    when = time.strftime("%H:%M:%S ", time.localtime(entry.at))
-    return ((when, "dim"), (entry.text, entry.tone))

@@ -6,7 +6,7 @@ A key is ``root:NAME``, ``leaf:NAME``, ``broken:NAME``, ``stray:PATH``, ``seen:M
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -91,10 +91,10 @@ def seen(site: Site, node: Node) -> str:
     left = _lease_left(site, mac)
     if not left:
         return "-"
-    return _calm_age(site.settings.network.lease_seconds - left)
+    return calm_age(site.settings.network.lease_seconds - left)
 
 
-def _calm_age(seconds: float) -> str:
+def calm_age(seconds: float) -> str:
     """An age that does not tick every second."""
     return "<1m" if seconds < 60 else fmt.age(seconds)
 
@@ -103,78 +103,6 @@ def working(site: Site, stray: Stray) -> bool:
     """Whether a job is at work in a staging folder; one just made may not be held yet."""
     young = site.facts.now - stray.mtime < _YOUNG
     return stray.live or (stray.kind == "staging" and young)
-
-
-# ── the tree ──────────────────────────────────────────────────────────────────────────────
-
-
-def tree(site: Site, opened: Collection[str], passed: Collection[str] | None) -> list[str]:
-    """The tree's keys: what is wrong first, then the roots with the leaves of the open ones.
-
-    ``passed`` are the nodes that a filter lets through (None = no filter); their roots stay.
-    """
-    keys: list[str] = []
-    for group, members in (
-        ("orphans", [f"leaf:{n.name}" for n in totals(site).orphans]),
-        ("broken", [f"broken:{name}" for name in sorted(site.broken)]),
-        ("strays", [f"stray:{s.path}" for s in site.strays if not working(site, s)]),
-    ):
-        members = [k for k in members if passed is None or name_of(k) in passed]
-        if members:
-            keys.append(f"group:{group}")
-            if passed is not None or f"group:{group}" in opened:
-                keys += members
-    for root in site.roots:
-        inside: Sequence[str] = totals(site).inside[root.name]
-        if passed is not None:
-            inside = [c for c in inside if c in passed]
-            if not inside and root.name not in passed:
-                continue
-        keys.append(f"root:{root.name}")
-        if passed is not None or f"root:{root.name}" in opened:
-            keys += [f"leaf:{c}" for c in inside]
-    return keys
-
-
-def tree_line(site: Site, key: str, width: int, opened: Collection[str]) -> Line:
-    """One line of the tree."""
-    kind, _, name = key.partition(":")
-    if kind == "group":
-        return _group_line(site, name, width, key in opened)
-    if kind == "stray":
-        stray = next((s for s in site.strays if s.path == name), None)
-        return _columns(f"  {clean(name)}", fmt.size(stray.allocated if stray else 0), "", width)
-    if kind == "broken":
-        broken = site.broken.get(name)
-        size = fmt.size(broken.allocated) if broken else ""
-        return _columns(f"  {clean(name)}", size, "broken", width)
-    node = site.nodes.get(name)
-    if node is None:
-        return ((clean(name), "dim"),)
-    state = word(site, name)
-    if kind == "leaf":
-        return _columns(f"  {clean(node.config.hostname)}", fmt.size(kept(node)), state, width)
-    children = len(node.config.children)
-    sign = ("v" if key in opened else ">") if children else "-"
-    tail = str(children) if children and state != "mis-par" else state
-    return _columns(f"{sign} {clean(name)}", fmt.size(kept(node)), tail, width)
-
-
-def _group_line(site: Site, group: str, width: int, is_open: bool) -> Line:
-    count, size = wrong(site)[group]
-    sign = "v" if is_open else ">"
-    return _columns(f"{sign} ! {group}", fmt.size(size), str(count), width, "bad")
-
-
-def _columns(left: str, size: str, tail: str, width: int, tone: str = "") -> Line:
-    narrow = width < 34
-    end = f" {size:>5} {tail:<{5 if narrow else 8}}"
-    room = max(4, width - len(end))
-    return (
-        (f"{fmt.cut(left, room):<{room}} ", tone),
-        (f"{size:>5} ", ""),
-        (f"{tail:<{5 if narrow else 8}}"[: width - room - 7], TONES.get(tail, "dim")),
-    )
 
 
 # ── allocations ───────────────────────────────────────────────────────────────────────────
@@ -231,7 +159,7 @@ def _allocation(
     width: int,
 ) -> Line:
     root, ip, note = more
-    tail = f" {size:>5} {ago:>4}"
+    tail = "" if width < 42 else f" {size:>5} {ago:>4}"
     fixed = 17 + 1 + 1 + 6 + len(tail)
     if width >= 84:
         spare = width - fixed - 16 - 1 - 14
@@ -270,7 +198,7 @@ def header(site: Site, path: str, width: int) -> tuple[Line, Line]:
     roots = fmt.plural(len(site.roots), "root")
     counts = f"{roots} {fmt.plural(len(site.leaves), 'leaf')} {up} up"
     full = 100 * (facts.total_bytes - facts.free_bytes) // max(1, facts.total_bytes)
-    right = f"disk {full}%  {fmt.size(facts.free_bytes)} free  {'RW' if facts.writable else 'RO'} "
+    right = f" disk {full}%  {fmt.size(facts.free_bytes)} free  {'RW' if facts.writable else 'RO'} "
     room = max(4, width - len(counts) - len(right) - 14)
     name = fmt.cut(clean(path), room)
     return ((" sbctui ", "head"), (f" {name}  ", "key"), (counts, "")), ((right, ""),)

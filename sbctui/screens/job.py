@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from functools import reduce
 from typing import TYPE_CHECKING, ClassVar, cast
 
@@ -105,11 +106,9 @@ class JobScreen(Sturdy, Screen[None]):
 
 def _whole(engine: Engine, view: JobView) -> JobView:
     """The job with its log read from the beginning; how it ended is known already."""
-    ended = view.state, view.code
     stop = threading.Event()
     stop.set()
-    read = reduce(fold, engine.events(view.id, stop), view)
-    return view if (read.state, read.code) == ended and read.history == view.history else read
+    return replace(view, history=reduce(fold, engine.events(view.id, stop), view).history)
 
 
 def ending(job: JobView) -> tuple[str, str]:

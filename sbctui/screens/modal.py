@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, ClassVar, TypeVar, cast
 
@@ -13,7 +12,7 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widget import Widget
 
-from sbctui.format import Line, Span
+from sbctui.format import Line, Span, wrapped
 from sbctui.widgets.bars import Bar
 from sbctui.widgets.rows import Rows
 from sbctui.widgets.sturdy import Sturdy
@@ -30,25 +29,6 @@ def keys_line(*pairs: tuple[str, str]) -> Line:
     for key, text in pairs:
         spans += [(" ", ""), (key, "head"), (f" {text} ", "")]
     return tuple(spans)
-
-
-def wrapped(lines: Iterable[Line], width: int) -> list[Line]:
-    """The same lines in at most ``width`` columns; a continued line is indented."""
-    made: list[Line] = []
-    for line in lines:
-        text = "".join(t for t, _ in line)
-        if len(text) <= width or not line:
-            made.append(line)
-            continue
-        head, (last, tone) = line[:-1], line[-1]
-        used = sum(len(t) for t, _ in head)
-        indent = used if used and used < width // 2 else 4
-        room = max(10, width - indent)
-        first, *rest = textwrap.wrap(last, max(10, width - used), drop_whitespace=False) or [""]
-        rest = textwrap.wrap(" ".join(rest), room)
-        made.append((*head, (first, tone)))
-        made += [((" " * indent, ""), (part.strip(), tone)) for part in rest]
-    return made
 
 
 def inner_width(screen_width: int) -> int:

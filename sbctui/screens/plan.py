@@ -13,8 +13,8 @@ from textual.widgets import Input
 
 from sbctui import format as fmt
 from sbctui.engine.model.text import clean
-from sbctui.format import Line
-from sbctui.screens.modal import Lines, Modal, inner_width, keys_line, wrapped
+from sbctui.format import Line, wrapped
+from sbctui.screens.modal import Lines, Modal, inner_width, keys_line
 from sbctui.widgets.bars import Bar
 
 if TYPE_CHECKING:

@@ -14,20 +14,18 @@ from textual.widgets import Input
 from sbctui.engine.errors import BadInput, SbcError
 from sbctui.engine.model.addresses import parse_ip, parse_network
 from sbctui.engine.model.text import clean
-from sbctui.format import Line
+from sbctui.format import Line, wrapped
 from sbctui.messages import in_thread
 from sbctui.screens.form import Field
-from sbctui.screens.modal import Lines, Modal, Reason, inner_width, keys_line, wrapped
+from sbctui.screens.modal import Lines, Modal, Reason, inner_width, keys_line
 from sbctui.widgets.bars import Bar
 
 if TYPE_CHECKING:
     from sbctui.engine.model.settings import Settings
 
 _SYSTEM = Path("/var/lib/sbctui")
-_ABOUT = (
-    "A site is one folder that holds all roots, leaves and settings. Without an interface, "
-    "DHCP and TFTP never start: nothing is served by surprise."
-)
+_ABOUT = "A site is one folder with all roots, leaves and settings. Without an interface no "
+_ABOUT += "board is given an address: nothing is served by surprise."
 
 
 class StartScreen(Modal[bool]):
@@ -39,10 +37,9 @@ class StartScreen(Modal[bool]):
         Binding("up", "app.focus_previous", show=False),
     ]
 
-    def __init__(self, path: Path, reason: str) -> None:
+    def __init__(self, path: Path) -> None:
         super().__init__("There is no site here yet")
         self._path = path
-        self._reason = reason
         self._fields = (
             Field("interface", "Interface of the lab (empty: none yet)", lambda text: ""),
             Field("subnet", "Subnet, as 10.77.0.0/24", _optional(parse_network)),
@@ -70,7 +67,7 @@ class StartScreen(Modal[bool]):
 
     def on_mount(self) -> None:
         """Begin in the first field."""
-        about: list[Line] = [((self._reason, "warn"),), ((_ABOUT, "dim"),)]
+        about: list[Line] = [((f"{self._path} is no site yet.", "warn"),), ((_ABOUT, "dim"),)]
         self.about.styles.height = len(wrapped(about, inner_width(self.app.size.width)))
         self.about.put(about)
         self._wrong()

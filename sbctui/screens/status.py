@@ -9,7 +9,7 @@ from sbctui import format as fmt
 from sbctui.actions import BY_ID, FOOTER
 from sbctui.engine.model.text import clean
 from sbctui.format import Line, Span
-from sbctui.screens.home_lines import wrong
+from sbctui.screens.home_lines import calm_age, wrong
 
 if TYPE_CHECKING:
     from sbctui.engine.audit.finding import Finding
@@ -75,7 +75,7 @@ def footer(site: Site | None, names: Sequence[str], width: int) -> Line:
         if used + length > width:
             break
         used += length
-        if site is not None and _possible(name, site, names):
+        if not action.changes or (site is not None and _possible(name, site, names)):
             spans += [(" ", ""), (action.shown, "head"), (f" {action.label} ", "")]
         else:
             spans.append((f"({action.shown} {action.label})", "dim"))
@@ -108,7 +108,7 @@ def service_line(services: Sequence[Status], names: Sequence[str], now: float) -
     for service in told:
         spans += [(f"{clean(service.name)} ", ""), ("running", _TONES["running"])]
         if service.since:
-            spans.append((f" {fmt.age(60 * ((now - service.since) // 60)):<4}", "dim"))
+            spans.append((f" {calm_age(now - service.since):<4}", "dim"))
         if service.restarts:
             spans.append((f" {fmt.plural(service.restarts, 'restart')}", "warn"))
         spans.append(("  ", ""))

@@ -143,7 +143,8 @@ async def test_where_there_is_no_site_one_is_offered(site_path: Path) -> None:
         await tui.type("10.77.0.0/99")
         await tui.expect("is not a subnet")
         await tui.press("ctrl+u", *"10.77.0.0/24", "down", *"10.77.0.50-10.77.0.60")
-        await tui.expect("--subnet 10.77.0.0/24", "--pool 10.77.0.50-10.77.0.60")
+        await tui.expect("--subnet", "10.77.0.0/24", "--pool", "10.77.0.50-10.77.0.60")
+        await tui.expect("enter make the site")
         await tui.press("enter")
         await tui.expect("0 roots 0 leaves", "1 Tree")
         assert (site_path / "site.toml").exists()
@@ -155,6 +156,16 @@ async def test_leaving_the_offer_makes_nothing(site_path: Path) -> None:
         await tui.press("escape")
         await tui.until(lambda: tui.app._exit, "it did not leave")
     assert not site_path.exists() or not list(site_path.iterdir())
+
+
+async def test_a_broken_site_is_never_made_anew(small_site: Path) -> None:
+    (small_site / "site.toml").write_text("[network\n")
+    async with open_tui(small_site, ready=False) as tui:
+        await tui.expect("can't be read", "mend that line", " ? Help ", "(n New)")
+        await tui.press("5", "G", "enter")
+        await tui.expect("mend that line")
+        assert "There is no site" not in tui.text
+    assert (small_site / "site.toml").read_text() == "[network\n"
 
 
 async def test_a_site_on_a_read_only_file_system_says_so(small_site: Path) -> None:
