@@ -211,10 +211,10 @@ class Jobs:
 
     def prune(self) -> None:
         """Forget all but the newest jobs, and those of which a power cut left no plan."""
-        known = {job.id for job in self.list()}
         for place, job in enumerate(sorted(os.listdir(self.folder), reverse=True)):
             path = self.folder / job
-            lost = job not in known and not _fresh(path.stat().st_mtime)
+            plan = path / "plan.json"
+            lost = not (plan.exists() and plan.stat().st_size) and not _fresh(path.stat().st_mtime)
             if (place >= _KEPT or lost) and not is_held(path / "run"):
                 remove_tree(path)
 

@@ -17,6 +17,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from sbctui.engine.errors import Cancelled, Locked, NotPermitted
 from sbctui.engine.files import hit
 from sbctui.engine.model.text import clean
 
-_KEPT = 64
+_KEPT = 32
 _NAMES = 100
 _FILE = "lock"
 
@@ -79,7 +80,7 @@ def _parse(data: bytes) -> LockState:
         return LockState(
             generation=int(raw["generation"]),
             holder=clean(str(raw.get("holder") or "")),
-            changed=tuple((int(g), tuple(map(str, names))) for g, names in raw["changed"]),
+            changed=tuple([(int(g), tuple(names)) for g, names in raw["changed"]]),
             unmended=bool(raw.get("unmended")),
             boot=str(raw.get("boot") or ""),
         )
@@ -98,6 +99,7 @@ class SiteLock:
     _fd: int = -1
     _depth: int = 0
     _touched: set[str] = field(default_factory=set)
+    _state: LockState = LockState()
     after_crash: bool = False
     """Whether the last holder died with the lock in its hand or left a mess, or the machine was
     started since: then what was not flushed may be gone, and nothing else would say so."""
@@ -137,7 +139,8 @@ class SiteLock:
             touched = () if state.settled else ((odd - 1, ("*",)),)
             self.after_crash = not state.trusted
             holder = f"{self.what or 'another run'} (pid {os.getpid()}, since {_clock()})"
-            _store(fd, LockState(odd, holder, state.changed + touched))
+            self._state = LockState(odd, holder, state.changed + touched)
+            _store(fd, self._state)
         except BaseException:
             os.close(fd)
             raise
@@ -164,9 +167,8 @@ class SiteLock:
     def _drop(self) -> None:
         """Never raises: what was done stands, and without this note the next holder recovers."""
         try:
-            state = _parse(os.pread(self._fd, 1 << 20, 0))
-            even = state.generation + 1
-            changed = (*state.changed, (even, tuple(sorted(self._touched))))
+            even = self._state.generation + 1
+            changed = (*self._state.changed, (even, tuple(sorted(self._touched))))
             with suppress(OSError):
                 hit("lock.drop")
                 _store(self._fd, LockState(even, "", changed, self.unmended))
@@ -179,6 +181,7 @@ def _clock() -> str:
     return time.strftime("%H:%M:%S")
 
 
+@cache
 def boot_id() -> str:
     """Identifies this boot of the machine."""
     return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()

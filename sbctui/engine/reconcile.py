@@ -17,7 +17,7 @@ from sbctui.engine.boot.render import RENDERED
 from sbctui.engine.context import Context, Undo, nothing
 from sbctui.engine.derive import Derived, derive
 from sbctui.engine.errors import ServiceFailed
-from sbctui.engine.files import Owner, hit
+from sbctui.engine.files import Owner, hit, make_dir
 from sbctui.engine.model.site import BOOT, Site
 from sbctui.engine.plan import RefreshServices
 from sbctui.engine.services.exportfile import render_export
@@ -51,6 +51,8 @@ def reconcile(
     derived = derive(site, names or None)
     keys = _keys(site, before, names) if names else None
     folder = site.path / "derived"
+    for place in ("", "dnsmasq", "dnsmasq/hosts.d", "tftp", "exports"):
+        _there(folder / place, owner)
     hosts = HostsDir(site.path, control)
     here = {key: host for key, host in derived.hosts.items() if hosts.has(key)}
     hosts.reconcile(here, keys)
@@ -100,12 +102,10 @@ def _boot(site: Site, derived: Derived, names: Collection[str], owner: Owner) ->
 
 
 def _rendered(folder: Path, wanted: Mapping[str, bytes], owner: Owner) -> None:
+    for place in dict.fromkeys((folder, *((folder / name).parent for name in wanted))):
+        _there(place, owner)
     for name, data in wanted.items():
-        path = folder / name
-        path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
-        if owner is not None:
-            os.chown(path.parent, *owner)
-        _put(path, data, owner, mode=0o644)
+        _put(folder / name, data, owner, mode=0o644)
     for name in RENDERED:
         path = folder / name
         if path.is_dir():
@@ -114,6 +114,11 @@ def _rendered(folder: Path, wanted: Mapping[str, bytes], owner: Owner) -> None:
                     entry.unlink()
         elif name not in wanted:
             path.unlink(missing_ok=True)
+
+
+def _there(folder: Path, owner: Owner) -> None:
+    if not folder.is_dir():
+        make_dir(folder, owner=owner)
 
 
 def _files(

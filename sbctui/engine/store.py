@@ -194,7 +194,8 @@ def _staging(folder: Path, path: str) -> list[Stray]:
         facts = folder.stat(follow_symlinks=False)
     except OSError:
         return []
-    return [Stray(path, "staging", tree_bytes(folder), facts.st_mtime, is_held(folder))]
+    live = is_held(folder)
+    return [Stray(path, "staging", 0 if live else tree_bytes(folder), facts.st_mtime, live)]
 
 
 def read_settings(site: Path) -> Settings:

@@ -441,6 +441,11 @@ def export_of_a_node_under_another_name(lab: LabSite) -> None:
     shutil.copy(source, source.with_name(f"{dashed(FREE)}.json"))
 
 
+@fault(*(f"derived:{name}" for name in (L1, L2, LOVER, "gamma")), mends=True)
+def everything_derived_removed(lab: LabSite) -> None:
+    shutil.rmtree(lab.file("derived"))
+
+
 @fault("derived:known_hosts", mends=True)
 def host_keys_edited(lab: LabSite) -> None:
     lab.file("derived/known_hosts").write_text("evil ssh-ed25519 AAAA\n")

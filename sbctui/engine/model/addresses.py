@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network
 from typing import Annotated
 
@@ -26,6 +27,7 @@ _STORED = re.compile(r"(?!00(?::00){5})[0-9a-f][02468ace](?::[0-9a-f]{2}){5}")
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _SIZE = re.compile(r"([0-9]{1,18})(?:\.([0-9]{1,6}))?\s*([kmgtp]?)(i?b?)", re.ASCII)
 _UNITS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
+_DASHED = len("dc-a6-32-01-02-03")
 _SHOWN = 60
 MAX_SIZE = 64 * 1024**4
 """Largest disk accepted, in bytes (64 TiB)."""
@@ -37,8 +39,9 @@ def shown(text: str) -> str:
     return f"{safe[:_SHOWN]!r}…" if len(safe) > _SHOWN else repr(safe)
 
 
+@lru_cache(maxsize=1 << 16)
 def parse_mac(text: str) -> str:
-    """A MAC in any common notation → ``dc:a6:32:01:02:03``."""
+    """A MAC in any common notation → ``dc:a6:32:01:02:03``. Remembered: sites ask again."""
     if _STORED.fullmatch(text):
         return text
     bare = text.strip().lower()
@@ -61,6 +64,8 @@ def dashed(mac: str) -> str:
 
 def undashed(name: str) -> str | None:
     """The MAC a folder name stands for, or None when it is no dashed MAC."""
+    if len(name) != _DASHED:
+        return None
     try:
         mac = parse_mac(name)
     except BadInput:
@@ -68,6 +73,7 @@ def undashed(name: str) -> str | None:
     return mac if dashed(mac) == name else None
 
 
+@lru_cache(maxsize=1 << 16)
 def parse_name(text: str) -> str:
     """A root's name: one host-name label (RFC 1123), so that it can be the host name too."""
     if not _LABEL.fullmatch(text):

@@ -166,7 +166,8 @@ def drop_missing_children(action: DropMissingChildren, ctx: Context) -> Undo:
 
 
 def _config(ctx: Context, name: str) -> NodeConfig:
-    found = read_node(ctx.site.node_path(name))
+    """The config as it is on disk, parsed only if it is another file than the site knows."""
+    found = read_node(ctx.site.node_path(name), ctx.reload().nodes.get(name))
     if isinstance(found, Broken):
         raise Refused(f"{name} can't be changed: {found.reason}")
     return found.config
