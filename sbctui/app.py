@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path, PurePath
@@ -15,6 +16,7 @@ from textual.binding import Binding, BindingType
 from textual.driver import Driver
 from textual.notifications import SeverityLevel
 
+from sbctui import hangup
 from sbctui.feeds import Feeds
 from sbctui.messages import Changed, World, in_thread
 from sbctui.screens.home import HomeScreen
@@ -292,6 +294,7 @@ def _driver() -> type[Driver] | None:
 def run_app(site_path: Path) -> int:
     """Run the console on a site until it is left; the exit code."""
     app = SbcApp(site_path, _driver())
+    hangup.watch(sys.stdin.fileno())
     over_ssh = "SSH_CONNECTION" in os.environ or "SSH_TTY" in os.environ
     result = app.run(mouse=not over_ssh)
     return result if result is not None else app.return_code or 0
