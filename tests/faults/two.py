@@ -18,6 +18,7 @@ from sbctui.engine.engine import Engine
 from sbctui.engine.errors import SbcError
 from sbctui.engine.model import requests as ask
 from sbctui.engine.model.addresses import dashed
+from sbctui.engine.plan import Plan, UpdateConfig
 from sbctui.engine.store import Store
 from tests.faults.invariants import violations
 from tests.faults.verbs import mac
@@ -57,6 +58,13 @@ def _note(engine: Engine, pick: random.Random, token: str) -> tuple[ask.Request,
     return ask.EditNode(name=name, notes=f"{notes} {token}"), [("note", name, token)]
 
 
+def _adds_to_what_is_there(request: ask.EditNode, plan: Plan) -> bool:
+    """Whether nobody changed the notes between reading them and planning the longer ones."""
+    change = plan.units[0].actions[0]
+    assert isinstance(change, UpdateConfig)
+    return (request.notes or "").rpartition(" ")[0] == change.before.notes
+
+
 def _restore(engine: Engine, pick: random.Random, token: str) -> tuple[ask.Request, list[Ack]]:
     entry = pick.choice(engine.site().trash)
     address = entry.config.mac if entry.config and entry.config.mac else entry.name
@@ -85,7 +93,10 @@ def work(site: Path, worker: int, turns: int, mutant: Callable[[], None] | None)
     for turn in range(turns):
         try:
             request, acks = pick.choice(_OPERATIONS)(engine, pick, f"w{worker}t{turn}")
-            report = engine.apply(engine.plan(request))
+            plan = engine.plan(request)
+            if isinstance(request, ask.EditNode) and not _adds_to_what_is_there(request, plan):
+                continue
+            report = engine.apply(plan)
         except (SbcError, IndexError, KeyError):
             continue
         made = {result.node for result in report.of("done")}
