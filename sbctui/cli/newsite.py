@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from sbctui.cli import output
 from sbctui.cli.act import agreed, perform, preview
 from sbctui.cli.options import How
-from sbctui.cli.place import SYSTEM, Place
+from sbctui.cli.place import Place
 
 if TYPE_CHECKING:
     from sbctui.engine.model.requests import CreateRoot
@@ -44,19 +44,13 @@ def make_default(place: Place) -> None:
     """Make a site with default settings, and say so."""
     from sbctui.engine.engine import init_site
     from sbctui.engine.model.settings import Settings
+    from sbctui.engine.places import usual_owner
 
-    init_site(place.path, Settings(), owner=default_owner(place.path))
+    init_site(place.path, Settings(), owner=usual_owner(place.path))
     output.say(
         f"note: made a site at {place.path} with default settings; see: "
         f"sbctui{place.option} site show"
     )
-
-
-def default_owner(path: Path) -> str:
-    """The user a new site is given to: the service user for the system's own, else the caller."""
-    from sbctui.engine.siteinit import SERVICE_USER
-
-    return SERVICE_USER if os.geteuid() == 0 and path == SYSTEM else ""
 
 
 def _plan_without(path: Path, request: CreateRoot) -> Plan:

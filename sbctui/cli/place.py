@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Literal
 
 from sbctui.engine.errors import BadInput, NoSuchNode, NotASite, from_os
 from sbctui.engine.model.text import clean
+from sbctui.engine.places import SYSTEM_SITE
 
 if TYPE_CHECKING:
     from sbctui.engine.engine import Engine
     from sbctui.engine.model.site import Site
 
-SYSTEM = Path("/var/lib/sbctui")
-"""Where the one site of a machine lies by default."""
 _SETTINGS = "site.toml"
 
 
@@ -39,7 +38,7 @@ class Place:
         for file in (_config_home() / "sbctui" / "config.toml", Path("/etc/sbctui/config.toml")):
             if (configured := _configured(file)) is not None:
                 return configured
-        return SYSTEM if os.geteuid() == 0 else _data_home() / "sbctui"
+        return SYSTEM_SITE if os.geteuid() == 0 else _data_home() / "sbctui"
 
     def found(self) -> Literal["site", "missing", "empty", "other"]:
         """What is there. Raises NotPermitted where the folder can't be looked into."""

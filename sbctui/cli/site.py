@@ -85,8 +85,8 @@ def _settings(place: Place, changes: dict[str, Any], *, new: bool) -> Settings:
 def _make(
     place: Place, settings: Settings, owner: str | None, title: str, how: How, *, new: bool
 ) -> int:
-    from sbctui.cli.newsite import default_owner
     from sbctui.engine.engine import init_site
+    from sbctui.engine.places import usual_owner
 
     document = settings.model_dump(mode="json", by_alias=True)
     if how.dry_run:
@@ -99,7 +99,7 @@ def _make(
     if not new and not how.yes:
         output.error_lines([title, *_network(settings)])
         confirm(title)
-    init_site(place.path, settings, owner=owner or (default_owner(place.path) if new else ""))
+    init_site(place.path, settings, owner=owner or (usual_owner(place.path) if new else ""))
     if how.json:
         output.document({"site": {"path": str(place.path), "new": new, "settings": document}})
     else:

@@ -14,6 +14,7 @@ from sbctui.engine.errors import NotASite, NotPermitted, Refused, from_os
 from sbctui.engine.files import Owner, fsync_dir, make_dir, write_atomic, write_new
 from sbctui.engine.lockfile import first_text
 from sbctui.engine.model.settings import Settings
+from sbctui.engine.places import SERVICE_USER
 from sbctui.engine.store import SETTINGS
 
 FOLDERS = (
@@ -28,8 +29,6 @@ FOLDERS = (
     "derived/exports",
     "templates",
 )
-SERVICE_USER = "sbctui"
-"""The one user that owns a system site and runs its daemons."""
 _REMOTE = ("nfs", "nfs4", "cifs", "smb3", "9p", "afs")
 
 

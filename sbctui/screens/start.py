@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -23,7 +22,6 @@ from sbctui.widgets.bars import Bar
 if TYPE_CHECKING:
     from sbctui.engine.model.settings import Settings
 
-_SYSTEM = Path("/var/lib/sbctui")
 _ABOUT = "A site is one folder with all roots, leaves and settings. Without an interface no "
 _ABOUT += "board is given an address: nothing is served by surprise."
 
@@ -110,9 +108,10 @@ class StartScreen(Modal[bool]):
         self.sbc.background(self._make(self._values()))
 
     async def _make(self, values: dict[str, str]) -> None:
-        from sbctui.engine.siteinit import SERVICE_USER, init_site
+        from sbctui.engine.places import usual_owner
+        from sbctui.engine.siteinit import init_site
 
-        owner = SERVICE_USER if os.geteuid() == 0 and self._path == _SYSTEM else ""
+        owner = usual_owner(self._path)
         try:
             await in_thread(lambda: init_site(self._path, _settings(values), owner=owner))
         except (SbcError, OSError) as error:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from sbctui.cli.place import SYSTEM, Place
+from sbctui.cli.place import Place
 from sbctui.engine.errors import BadInput
+from sbctui.engine.places import SYSTEM_SITE
 from tests.cli.program import Program
 
 
@@ -33,7 +34,7 @@ def test_the_default_is_the_systems_for_root_and_ones_own_for_a_user(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 0)
-    assert Place().path == SYSTEM
+    assert Place().path == SYSTEM_SITE
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     assert Place().path == home / ".local" / "share" / "sbctui"
     monkeypatch.setenv("XDG_DATA_HOME", "/data")
