@@ -205,7 +205,8 @@ class Site:
         return group((*here, *gone))
 
     def _sorted(self, *, root: bool) -> tuple[Node, ...]:
-        return tuple(n for _, n in sorted(self.nodes.items()) if n.is_root is root)
+        found = (n for n in self.nodes.values() if n.is_root is root)
+        return tuple(sorted(found, key=lambda n: n.name))
 
     def _once(self, name: str, build: Callable[[], T]) -> T:
         """A look-up, built on first use and shared by all copies with the same nodes."""

@@ -15,7 +15,7 @@ from sbctui.engine.services.dnsmasq import DnsmasqDaemon
 from sbctui.engine.services.dnsmasq_net import addresses
 from sbctui.engine.services.gate_client import GateClient
 from sbctui.engine.services.gate_daemon import GateDaemon
-from sbctui.engine.services.gate_rules import RULES, read_rules
+from sbctui.engine.services.gate_rules import RULES, read_closed
 from sbctui.engine.services.leases import lease_file, read_leases
 from sbctui.engine.services.nbd_exports import NbdExports
 from sbctui.engine.services.nbd_targets import DerivedExports
@@ -139,7 +139,7 @@ class SiteServing:
             stamp = (facts.st_ino, facts.st_mtime_ns)
             if stamp != self._rules_stamp:
                 self._rules_stamp = stamp
-                _, self._closed = read_rules(self._run / RULES)
+                self._closed = read_closed(self._run / RULES)
         return self._closed - self._holds.held()
 
 
