@@ -53,19 +53,27 @@ class NbdExports:
             except (BadInput, OSError) as error:
                 refused[clean(export)] = clean(str(error))
         with self._ruling, suppress(GateAway):
-            self._rule(self._ruled(targets))
+            self._rule_few(targets)
         changes = self._storage.adjust(targets)
         left = (*changes.refused, *refused.items())
         return Changes(changes.added, changes.changed, changes.removed, left)
 
-    def _ruled(self, targets: Mapping[str, Target | None]) -> dict[str, IPv4Address]:
-        """All rules, with those of ``targets`` as they should be now."""
+    def _rule_few(self, targets: Mapping[str, Target | None]) -> None:
+        """Give the gate these rules, or all where it has not the others from us."""
         pid, rules = self._given
-        if not pid:
-            rules = {name: target.address for name, target in self._derived.read().targets.items()}
-        rules = {name: address for name, address in rules.items() if name not in targets}
-        rules.update({name: target.address for name, target in targets.items() if target})
-        return rules
+        now = self._gate.ping()
+        if pid != now:
+            wanted = self._derived.read().targets
+            self._rule({export: target.address for export, target in wanted.items()})
+            return
+        self._given = (0, {})
+        for export, target in targets.items():
+            address = target.address if target else None
+            if rules.pop(export, None) != address:
+                self._gate.put(export, address)
+            if address is not None:
+                rules[export] = address
+        self._given = (now, rules)
 
     def reconcile(self, wanted: Mapping[str, Target]) -> Changes:
         """Add, change, remove by export name; running sessions never notice, nor end.
