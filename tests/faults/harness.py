@@ -125,10 +125,12 @@ def in_child(body: Callable[[], Any]) -> bytes | None:
     os.close(writing)
     with os.fdopen(reading, "rb") as source:
         data = source.read()
+    # What the child left running ends while its number is still its own.
+    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+    with suppress(ProcessLookupError):
+        os.killpg(pid, signal.SIGKILL)
     _, status = os.waitpid(pid, 0)
     if os.WIFSIGNALED(status):
-        with suppress(ProcessLookupError):
-            os.killpg(pid, signal.SIGKILL)
         return None
     assert status == 0, "the harness itself failed in the child"
     return data

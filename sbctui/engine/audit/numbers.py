@@ -5,7 +5,9 @@ Pure.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from ipaddress import IPv4Address
+from typing import TypeVar
 
 from sbctui.engine.audit.drift import Drift
 from sbctui.engine.audit.finding import Finding
@@ -16,24 +18,29 @@ from sbctui.engine.model.site import Node, Site
 from sbctui.engine.nodes.addressing import Addresses
 from sbctui.engine.plan import UpdateConfig
 
+K = TypeVar("K", bound=IPv4Address | str)
+
+
+def _twice(claims: Mapping[K, Sequence[str]]) -> list[tuple[K, Sequence[str]]]:
+    """What more than one node claims, in order; sorting all would cost more than the look."""
+    return sorted((key, names) for key, names in claims.items() if len(names) > 1)
+
 
 def macs(site: Site, drift: Drift) -> Iterator[Finding]:
     """MACs that more than one node claims."""
-    for mac, names in sorted(site.by_mac.items()):
-        if len(names) > 1:
-            remedy = " or ".join(_give_up(site.nodes[n]) for n in names)
-            yield finding(
-                "mac-twice",
-                "conflict",
-                mac,
-                f"{mac} belongs to {len(names)} nodes: {', '.join(names)}",
-                "A board boots from one disk; which of these it would get is left to chance.",
-                proof="; ".join(f"{config_path(n)}: mac is {mac}" for n in names),
-                since=max(changed(site.nodes[n]) for n in names),
-                nodes=names,
-                unfixable=f"which one is the board's only you know; take it from the other: "
-                f"{remedy}",
-            )
+    for mac, names in _twice(site.by_mac):
+        remedy = " or ".join(_give_up(site.nodes[n]) for n in names)
+        yield finding(
+            "mac-twice",
+            "conflict",
+            mac,
+            f"{mac} belongs to {len(names)} nodes: {', '.join(names)}",
+            "A board boots from one disk; which of these it would get is left to chance.",
+            proof="; ".join(f"{config_path(n)}: mac is {mac}" for n in names),
+            since=max(changed(site.nodes[n]) for n in names),
+            nodes=names,
+            unfixable=f"which one is the board's only you know; take it from the other: {remedy}",
+        )
 
 
 def _give_up(node: Node) -> str:
@@ -44,20 +51,19 @@ def _give_up(node: Node) -> str:
 
 def addresses_twice(site: Site, drift: Drift) -> Iterator[Finding]:
     """Addresses that more than one node claims."""
-    for ip, names in sorted(site.by_ip.items()):
-        if len(names) > 1:
-            yield finding(
-                "ip-twice",
-                "conflict",
-                str(ip),
-                f"{ip} belongs to {len(names)} nodes: {', '.join(names)}",
-                "Two boards with one address drop each other's connections, and so their disks.",
-                proof="; ".join(f"{config_path(n)}: ip is {ip}" for n in names),
-                since=max(changed(site.nodes[n]) for n in names),
-                nodes=names,
-                unfixable="give one of them another, or none twice: "
-                f"sbctui leaf edit {names[-1]} --ip ADDRESS",
-            )
+    for ip, names in _twice(site.by_ip):
+        yield finding(
+            "ip-twice",
+            "conflict",
+            str(ip),
+            f"{ip} belongs to {len(names)} nodes: {', '.join(names)}",
+            "Two boards with one address drop each other's connections, and so their disks.",
+            proof="; ".join(f"{config_path(n)}: ip is {ip}" for n in names),
+            since=max(changed(site.nodes[n]) for n in names),
+            nodes=names,
+            unfixable="give one of them another, or none twice: "
+            f"sbctui leaf edit {names[-1]} --ip ADDRESS",
+        )
 
 
 def host_names(site: Site, drift: Drift) -> Iterator[Finding]:
@@ -65,9 +71,9 @@ def host_names(site: Site, drift: Drift) -> Iterator[Finding]:
     named: dict[str, list[str]] = {}
     for name, node in site.nodes.items():
         named.setdefault(node.config.hostname, []).append(name)
-    for hostname, names in sorted(named.items()):
+    for hostname, names in _twice(named):
         leaf = next((n for n in sorted(names) if not site.nodes[n].is_root), "")
-        if len(names) > 1 and leaf:
+        if leaf:
             yield finding(
                 "name-twice",
                 "conflict",

@@ -36,6 +36,8 @@ _TEMP = re.compile(r"\..+\.tmp")
 _IN_FLIGHT = 60.0
 """Seconds for which a temp file of an atomic write may be somebody's work in progress."""
 _OWNER = re.compile(rb"nodes/([^/\"]+)/")
+_MOST = 4096
+"""Bytes that are looked at of a derived file that nobody wants."""
 _QCOW2 = Struct(">4sI16xQ")
 """Magic and version, then after the backing file's place the disk's size."""
 
@@ -76,22 +78,21 @@ def observe(site: Site, status: tuple[Status, ...] = ()) -> Drift:
     )
 
 
-def _read_file(path: str) -> bytes | None:
-    """A small file's bytes; None for what is no file."""
+def _read_file(path: str, most: int) -> bytes | None:
+    """The first bytes of a file; None for what is no file."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         return None
     try:
-        facts = os.fstat(fd)
-        return os.read(fd, facts.st_size + 1) if stat.S_ISREG(facts.st_mode) else None
+        return os.read(fd, most)
     except OSError:
         return None
     finally:
         os.close(fd)
 
 
-def _read_link(path: str) -> bytes | None:
+def _read_link(path: str, most: int) -> bytes | None:
     """A link's target; None for what is no link."""
     try:
         return os.readlink(os.fsencode(path))
@@ -104,7 +105,7 @@ def _compared(
     seen: Drift,
     place: str,
     wanted: Mapping[str, bytes],
-    read: Callable[[str], bytes | None],
+    read: Callable[[str, int], bytes | None],
 ) -> Drift:
     """One derived folder against what should be in it; names are file names there."""
     folder = f"{site.path}/{place}"
@@ -112,13 +113,13 @@ def _compared(
     off: list[Off] = []
     strays: list[Stray] = []
     for name, data in wanted.items():
-        found = read(f"{folder}/{name}") if name in there else None
+        found = read(f"{folder}/{name}", len(data) + 1) if name in there else None
         if found != data:
             key = name.removesuffix(".json")
             how: How = "missing" if name not in there else _how(found, "different")
             off.append(Off(key, _node(site, key), f"{place}/{name}", how, _when(folder, name)))
     for name in sorted(there.difference(wanted)):
-        found = read(f"{folder}/{name}")
+        found = read(f"{folder}/{name}", _MOST)
         if found is None or _TEMP.fullmatch(name):
             strays += _stray(site, f"{place}/{name}")
         else:
@@ -131,8 +132,9 @@ def _compared(
 def _host_keys(site: Site) -> Iterator[Off]:
     """The boards' host keys; asked last, since a change of any node changes them too."""
     place = f"{site.path}/derived"
-    found = _read_file(f"{place}/known_hosts")
-    if (found or b"") != known_hosts(site):
+    wanted = known_hosts(site)
+    found = _read_file(f"{place}/known_hosts", len(wanted) + 1)
+    if found != wanted and (found is not None or wanted):
         how: How = "missing" if found is None else "different"
         yield Off("known_hosts", "", "derived/known_hosts", how, _when(place, "known_hosts"))
 
