@@ -1,82 +1,234 @@
-"""Everything that can be done from the home screen, in one table.
+"""Everything that can be done on a screen, in one table.
 
-Key bindings, footer and help are made from it; ``screens/reasons.py`` says what is possible.
+Key bindings, footers, help, the palette, the ``:`` line, ``sbctui keys`` and the settings file's
+``[keys.SCOPE]`` are made from it. Whether something is possible now its screen says.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from textual.binding import Binding
 
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One thing to do: ``keys`` as Textual names them, ``label`` for the footer.
+    """One thing to do on a screen of ``scope``.
 
-    What ``changes`` nodes wants a site, and the engine's rules are asked.
+    ``keys`` are as Textual names them, ``label`` is for the footer. What ``changes`` something is
+    refused in a console that only looks. ``call`` is Textual's action; empty stands for
+    ``act('ID')``, which asks the screen first (``screens/acting.py``). With ``priority`` the key
+    is taken before the focused widget sees it.
     """
 
     id: str
     keys: str
     label: str
     help: str
+    scope: str = "home"
     changes: bool = False
+    call: str = ""
+    priority: bool = False
 
     @property
-    def shown(self) -> str:
-        """The first key as a person reads it."""
-        first = self.keys.split(",")[0]
-        return SHOWN.get(first, first)
+    def name(self) -> str:
+        """The action in the whole program: ``home.create``; also the id of its binding."""
+        return f"{self.scope}.{self.id}"
 
 
 SHOWN = {
     "asterisk": "*",
     "slash": "/",
+    "colon": ":",
     "question_mark": "?",
-    "ctrl+l": "^l",
-    "ctrl+n": "^n",
-    "ctrl+o": "^o",
     "escape": "esc",
+    "space": "space",
+    "pagedown": "pgdn",
+    "pageup": "pgup",
 }
-"""Textual's key names as a person reads them."""
+"""Textual's names of keys as a person reads them."""
 
-ACTIONS: tuple[Action, ...] = (
-    Action("create", "n", "New", "Create a root: empty, or from a tar or a directory", True),
-    Action("clone", "c", "Clone", "Copy a root to a new, unallocated root", True),
-    Action("bulk", "b", "Bulk", "Create many leaves of a root; pasting MACs opens it too", True),
-    Action("allocate", "a", "Alloc", "Give a root a MAC and an address: a board boots it", True),
-    Action("deallocate", "A", "Dealloc", "Take MAC, address, export away; reboot the board", True),
-    Action("edit", "e", "Edit", "Change alias, group and notes", True),
-    Action("resize", "R", "Resize", "Grow a root's disk", True),
-    Action("delete", "D", "Delete", "Move a root, a leaf or the marked leaves to the trash", True),
-    Action("undo", "z", "Undo", "Bring back what the last delete took"),
+
+def shown(key: str) -> str:
+    """One key as a person reads it: ``^l`` for ``ctrl+l``."""
+    return SHOWN.get(key) or key.replace("ctrl+", "^")
+
+
+def _scope(scope: str, *made: Action) -> tuple[Action, ...]:
+    return tuple(replace(a, scope=scope) for a in made)
+
+
+HOME = _scope(
+    "home",
+    Action("create", "n", "New", "Create a root: empty, or from a tar or a directory",
+           changes=True),
+    Action("clone", "c", "Clone", "Copy a root to a new, unallocated root", changes=True),
+    Action("bulk", "b", "Bulk", "Create many leaves of a root; pasting MACs opens it too",
+           changes=True),
+    Action("leaf", "L", "Leaf", "Create one leaf of a root: MAC, alias, group, address",
+           changes=True),
+    Action("allocate", "a", "Alloc", "Give a root a MAC and an address: a board boots it",
+           changes=True),
+    Action("deallocate", "A", "Dealloc", "Take MAC, address, export away; reboot the board",
+           changes=True),
+    Action("edit", "e", "Edit", "Change alias, group, notes and address", changes=True),
+    Action("rename", "N", "Rename", "Give a root another name, a leaf another alias",
+           changes=True),
+    Action("resize", "R", "Resize", "Grow a root's disk", changes=True),
+    Action("attach", "T", "Attach", "List an orphan in a root's children again", changes=True),
+    Action("delete", "D", "Delete", "Move a root, a leaf or the marked leaves to the trash",
+           changes=True),
+    Action("delete_all", "W", "Del all", "Move all leaves of a root to the trash", changes=True),
+    Action("undo", "z", "Undo", "Bring back what the last delete took", changes=True),
     Action("audit", "o", "Audit", "Orphans and every other disagreement, each with its fix"),
     Action("trash", "t", "Trash", "What was deleted: restore it, or purge it for good"),
-    Action("filter", "slash", "Filter", "Show what matches: text, !not, st:up, root:NAME"),
+    Action("filter", "slash", "Filter", "Show what matches: text, !not, st:up, root:NAME, group:"),
+    Action("sort", "s", "Sort", "Sort the pane by its next column; S keeps order and columns"),
+    Action("keep_view", "S", "Keep", "Keep this order for the next start"),
     Action("mark_all", "asterisk", "Mark all", "Mark all that the filter shows"),
     Action("unmark", "U", "Unmark", "Take all marks away"),
     Action("invert", "I", "Invert", "Mark what is not marked, and the other way round"),
+    Action("freeze", "p", "Freeze", "Hold the live panes still, or let them go on"),
+    Action("stop_job", "X", "Stop job", "Stop the job under the cursor of pane 4", changes=True),
+    Action("resume_job", "E", "Resume", "Do the rest of the job under the cursor of pane 4",
+           changes=True),
     Action("reload", "r", "Reload", "Read everything again now"),
-    Action("redraw", "ctrl+l", "Redraw", "Send the whole screen again"),
-    Action("help", "question_mark", "Help", "This list"),
+    Action("settings", "comma", "Settings", "Theme, refresh, columns, confirmations, keys"),
     Action("quit", "q", "Quit", "Leave; asks when jobs run"),
+    Action("unfold", "right,l", "Open", "Open a root or a group", call="fold(True)"),
+    Action("fold", "left,h", "Close", "Close a root or a group", call="fold(False)"),
+    Action("pane_tree", "1", "Tree", "Go to the tree", call="pane('tree')"),
+    Action("pane_allocations", "2", "Boards", "Go to the allocations", call="pane('allocations')"),
+    Action("pane_disk", "3", "Disk", "Go to the disk", call="pane('disk')"),
+    Action("pane_jobs", "4", "Jobs", "Go to services and jobs", call="pane('jobs')"),
+    Action("pane_log", "5", "Log", "Go to the log", call="pane('log')"),
+    Action("pane_detail", "6", "Detail", "Go to the details", call="pane('detail')"),
+    Action("back", "escape", "Back", "Leave the filter, then the range, then the marks"),
+)  # fmt: skip
+
+LIST = _scope(
+    "list",
+    Action("down", "down,j", "Down", "Move down", call="move(1)"),
+    Action("up", "up,k", "Up", "Move up", call="move(-1)"),
+    Action("page_down", "pagedown,ctrl+d,ctrl+f", "Half down", "Half a pane down", call="page(1)"),
+    Action("page_up", "pageup,ctrl+u,ctrl+b", "Half up", "Half a pane up", call="page(-1)"),
+    Action("first", "home,g", "First", "To the first row", call="end(0)"),
+    Action("last", "end,G", "Last", "To the last row", call="end(1)"),
+    Action("open", "enter", "Open", "Show all about it", call="open"),
+    Action("mark", "space", "Mark", "Mark it and move down", call="mark"),
+    Action("range", "v", "Range", "Begin a range of marks; v again marks it", call="range"),
 )
-"""In the order of footer and help."""
 
-BY_ID: Mapping[str, Action] = {a.id: a for a in ACTIONS}
-"""The table by id."""
-
-FOOTER = ("help", "create", "clone", "bulk", "allocate", "delete", "audit", "undo", "filter",
-          "quit", "deallocate", "edit", "resize", "trash", "mark_all", "reload")  # fmt: skip
-"""What the footer offers, the most wanted first; as many as fit."""
-
-MOVES: tuple[tuple[str, str], ...] = (
-    ("1..5 tab", "go to a pane"),
-    ("j k arrows", "move; g G first and last, ^d ^u half a pane"),
-    ("l h", "open and close a root (right and left too)"),
-    ("enter", "show all about it"),
-    ("space", "mark and move down"),
-    ("X", "stop the job under the cursor (pane 4)"),
-    ("esc", "back: leaves the filter, then the marks; never quits"),
+ANY = _scope(
+    "any",
+    Action("help", "question_mark", "Help", "What can be done here, and the keys for it"),
+    Action("command", "colon", "Command", "Type a verb of the command line, or an action's name"),
+    Action("palette", "ctrl+p", "Palette", "Find an action or a verb by words", priority=True),
+    Action("copy", "y", "Copy", "Copy what the cursor stands on to your terminal's clipboard"),
+    Action("redraw", "ctrl+l", "Redraw", "Send the whole screen again", priority=True),
+    Action("suspend", "ctrl+z", "Suspend", "Put the console in the background; fg comes back"),
 )
-"""Keys that move and mark, for the help."""
+
+BULK = _scope(
+    "bulk",
+    Action(
+        "start",
+        "ctrl+g",
+        "Plan",
+        "Show the plan for the lines that are right",
+        changes=True,
+        priority=True,
+    ),
+    Action(
+        "next_fault", "ctrl+n", "Next fault", "Go to the next line that is wrong", priority=True
+    ),
+    Action(
+        "asking",
+        "ctrl+o",
+        "Boards",
+        "Add the unknown boards that ask for an address",
+        priority=True,
+    ),
+    Action("file", "ctrl+r", "File", "Add the lines of a file",
+           priority=True),
+    Action("stop", "X", "Stop", "Stop the job; what is done stays", changes=True),
+    Action("leave", "escape", "Back", "Back; the text is kept"),
+)  # fmt: skip
+
+AUDIT = _scope(
+    "audit",
+    Action("fix", "f", "Fix", "Show the plan that fixes the marked ones, or this one",
+           changes=True),
+    Action("fix_safe", "F", "Fix safe", "Show the plan that fixes all that is safe to fix",
+           changes=True),
+    Action("mark_safe", "s", "Mark safe", "Mark what is safe to fix: nothing lost, nobody hurt"),
+    Action("mark_all", "asterisk", "Mark all", "Mark all that can be fixed and the filter shows"),
+    Action("unmark", "U", "Unmark", "Take all marks away"),
+    Action("keep", "K", "Keep", "Keep as it is, with a note and until a day: counted no more",
+           changes=True),
+    Action("trash", "D", "Trash", "Move what the finding is about to the trash", changes=True),
+    Action("report", "e", "Report", "Write all findings to a file"),
+    Action("filter", "slash", "Filter", "Show what matches"),
+    Action("reload", "r", "Look again", "Look at everything again"),
+    Action("leave", "escape,q,o", "Back", "Back to the tree"),
+)  # fmt: skip
+
+TRASH = _scope(
+    "trash",
+    Action("restore", "f", "Restore", "Bring the marked ones back, or this one", changes=True),
+    Action("purge", "P", "Purge", "Delete the marked ones, or this one, for good", changes=True),
+    Action("mark_all", "asterisk", "Mark all", "Mark all"),
+    Action("unmark", "U", "Unmark", "Take all marks away"),
+    Action("leave", "escape,q,t", "Back", "Back to the tree"),
+)
+
+JOB = _scope(
+    "job",
+    Action("stop", "X", "Stop", "Stop it; what is done stays", changes=True),
+    Action("resume", "E", "Resume", "Do what it left undone", changes=True),
+    Action("find", "slash", "Find", "Go to the next line with a word in it"),
+    Action("errors", "n", "Next error", "Go to the next line that tells of an error"),
+    Action("leave", "escape,q", "Back", "Back; the job goes on"),
+)
+
+SETTINGS = _scope(
+    "settings",
+    Action("change", "enter,right,l", "Change", "Take the next value", call="change(1)"),
+    Action("change_back", "left,h", "Change back", "Take the value before", call="change(-1)"),
+    Action("reset", "D", "Default", "Set this one to what it is without settings"),
+    Action("leave", "escape,q", "Back", "Back; what was changed is kept"),
+)
+
+ACTIONS: tuple[Action, ...] = (*HOME, *LIST, *ANY, *BULK, *AUDIT, *TRASH, *JOB, *SETTINGS)
+"""The table, in the order of help and footers."""
+
+BY_NAME: Mapping[str, Action] = {a.name: a for a in ACTIONS}
+"""The table by ``SCOPE.ID``."""
+
+FOOTER = (
+    "any.help", "home.create", "home.clone", "home.bulk", "home.allocate", "home.delete",
+    "home.audit", "home.undo", "home.filter", "any.command", "home.quit", "home.deallocate",
+    "home.edit", "home.resize", "home.trash", "home.mark_all", "home.reload",
+)  # fmt: skip
+"""What the footer of home offers, the most wanted first; as many as fit."""
+
+
+def of_scope(scope: str) -> tuple[Action, ...]:
+    """The actions of one scope, in order."""
+    return tuple(a for a in ACTIONS if a.scope == scope)
+
+
+def bindings(scope: str) -> list[Binding]:
+    """Textual's bindings of a scope; their ids are the actions' names, so keys can be remapped."""
+    return [
+        Binding(
+            a.keys,
+            a.call or f"act('{a.id}')",
+            a.help,
+            id=a.name,
+            show=False,
+            priority=a.priority,
+        )
+        for a in of_scope(scope)
+    ]

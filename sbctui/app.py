@@ -2,48 +2,52 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sys
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Sequence
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import events
-from textual.app import App
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.driver import Driver
 from textual.notifications import SeverityLevel
 
-from sbctui import hangup
+from sbctui import actions, hangup
 from sbctui.feeds import Feeds
 from sbctui.messages import Changed, World, in_thread
+from sbctui.offering import Offering
+from sbctui.prefs import Prefs
 from sbctui.screens.home import HomeScreen
 from sbctui.widgets.sturdy import Sturdy, save_fault
 
 if TYPE_CHECKING:
-    from sbctui.engine.engine import Engine
-    from sbctui.engine.model.requests import Request
-    from sbctui.engine.plan import Plan
     from sbctui.screens.job_view import JobView
 
 _TICK = 0.25
 _TOO_MANY = 20
-Build = Callable[["Engine"], "Request"]
-"""Makes a request, in a thread: it may look at files."""
 
 
-class SbcApp(Sturdy, App[int]):
+class SbcApp(Sturdy, Offering):
     """One site on the screen. The engine is only ever called in threads."""
 
     CSS_PATH: ClassVar[list[str | PurePath]] = ["app.tcss", "screens/home.tcss"]
     TITLE = "sbctui"
     ENABLE_COMMAND_PALETTE = False
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+l", "redraw", show=False, priority=True)]
+    BINDINGS: ClassVar[list[BindingType]] = [*actions.bindings("any")]
 
-    def __init__(self, path: Path, driver_class: type[Driver] | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        driver_class: type[Driver] | None = None,
+        *,
+        prefs: Prefs | None = None,
+        read_only: bool = False,
+    ) -> None:
         super().__init__(ansi_color=True, driver_class=driver_class)
+        self.prefs = prefs or Prefs()
+        self.read_only = read_only
         self.theme = "ansi-dark"
         self.HORIZONTAL_BREAKPOINTS = [(0, "-thin"), (60, "-w60"), (80, "-w80"), (130, "-w130")]
         heights = {0: "-flat", 16: "-h16", 18: "-h18", 21: "-h21", 24: "-h24", 36: "-h36"}
@@ -51,8 +55,9 @@ class SbcApp(Sturdy, App[int]):
         self.draft = ""
         self.crashes: list[Path] = []
         self._crashed_at = 0.0
-        self._tasks: set[asyncio.Task[None]] = set()
-        self.feeds = Feeds(path, self._publish, self._job_ended, self.report_crash)
+        self.feeds = Feeds(
+            path, self._publish, self._job_ended, self.report_crash, read_only=read_only
+        )
 
     def get_default_screen(self) -> HomeScreen:
         """Home is the first screen and stays below all others."""
@@ -101,91 +106,9 @@ class SbcApp(Sturdy, App[int]):
 
     # ── what screens call ─────────────────────────────────────────────────────────────────
 
-    def background(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run a coroutine that outlives the screen it was started from."""
-
-        async def guarded() -> None:
-            try:
-                await work
-            except Exception as error:  # noqa: BLE001 - shown and saved; the app goes on
-                self.report_crash(error)
-
-        task = asyncio.create_task(guarded())
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    def offer(
-        self,
-        build: Build,
-        *,
-        refused: Callable[[str], None] | None = None,
-        done: Callable[[str | None], None] | None = None,
-    ) -> None:
-        """Plan a request, show the plan, start it on y.
-
-        ``refused`` gets the sentence when there is no plan (a toast when None); ``done`` gets
-        the job's id, or None when the plan was left.
-        """
-        self.background(self._offer(build, refused or self._refuse, done))
-
-    async def _offer(
-        self,
-        build: Build,
-        refused: Callable[[str], None],
-        done: Callable[[str | None], None] | None,
-    ) -> None:
-        from sbctui.engine.errors import SbcError
-        from sbctui.screens.plan import PlanScreen
-
-        engine = self.feeds.engine
-        if engine is None:
-            return
-        try:
-            plan = await in_thread(lambda: engine.plan(build(engine)))
-        except (SbcError, OSError) as error:
-            refused(str(error))
-            return
-        if not plan.units:
-            refused(f"{plan.title}: there is nothing to do")
-            return
-        answer: asyncio.Future[bool | None] = asyncio.get_running_loop().create_future()
-        self.push_screen(PlanScreen(plan), answer.set_result)
-        job = await self._start(plan) if await answer else None
-        if done is not None:
-            done(job)
-
-    async def _start(self, plan: Plan) -> str | None:
-        from sbctui.engine.errors import SbcError
-
-        engine = self.feeds.engine
-        assert engine is not None
-        try:
-            job = await in_thread(lambda: engine.start(plan))
-        except (SbcError, OSError) as error:
-            self._refuse(str(error))
-            return None
-        self.feeds.hurry("jobs")
-        return job
-
-    def _refuse(self, reason: str) -> None:
-        self.notify(reason, title="not possible", severity="warning", timeout=10, markup=False)
-
-    def stop_job(self, job: str) -> None:
-        """Ask a job to stop, and say what that means."""
-        engine = self.feeds.engine
-
-        async def stop() -> None:
-            from sbctui.engine.errors import SbcError
-
-            assert engine is not None
-            try:
-                await in_thread(lambda: engine.cancel(job))
-            except SbcError as error:
-                self._refuse(str(error))
-            else:
-                self.notify("stopping: what is done stays, the rest is dropped", markup=False)
-
-        self.background(stop())
+    def action_act(self, action: str) -> None:
+        """Do an action of the scope ``any``."""
+        getattr(self, f"do_{action}")()
 
     def bulk(self, names: Sequence[str], text: str) -> None:
         """Open bulk creation for the root of the first name, with ``text`` in it."""
@@ -206,7 +129,7 @@ class SbcApp(Sturdy, App[int]):
         show(self, self.feeds.world, key)
 
     def do(self, action: str, names: Sequence[str], asking: Sequence[str]) -> None:
-        """Begin an action of ``actions.ACTIONS`` on these nodes or unknown boards."""
+        """Begin an action of ``actions.HOME`` on these nodes or unknown boards."""
         from sbctui.screens.verbs import VERBS
 
         VERBS[action](self, tuple(names), tuple(asking))
@@ -236,7 +159,17 @@ class SbcApp(Sturdy, App[int]):
         """Stop following; nothing is waited for."""
         self.feeds.close()
 
-    def action_redraw(self) -> None:
+    def do_help(self) -> None:
+        """What can be done here."""
+        from sbctui.screens.help import show_help
+
+        show_help(self)
+
+    def do_suspend(self) -> None:
+        """Put the console in the background."""
+        self.action_suspend_process()
+
+    def do_redraw(self) -> None:
         """Send the whole screen again."""
         self._forget()
         self.screen.refresh(layout=True)

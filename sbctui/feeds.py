@@ -49,6 +49,7 @@ class Feeds:
     publish: Callable[[World], None]
     ended: Callable[[JobView], None]
     crashed: Callable[[Exception], None]
+    read_only: bool = False
     world: World = field(init=False)
     engine: Engine | None = None
     _feeds: list[_Feed] = field(default_factory=list)
@@ -67,7 +68,7 @@ class Feeds:
         def make() -> Engine:
             from sbctui.engine.engine import Engine
 
-            return Engine(self.path)
+            return Engine(self.path, read_only=self.read_only)
 
         engine = await in_thread(make)
         self.engine = engine

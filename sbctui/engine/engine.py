@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from sbctui.engine import facts, recovery
@@ -26,6 +27,7 @@ from sbctui.engine.model.requests import FixFindings, PurgeTrash, Request, Resto
 from sbctui.engine.model.site import Facts, Site
 from sbctui.engine.nodes.plan import plan_for
 from sbctui.engine.plan import Plan, Report
+from sbctui.engine.rules import READ_ONLY
 from sbctui.engine.services.control import SiteControl
 from sbctui.engine.services.port import Control
 from sbctui.engine.siteinit import init_site
@@ -40,9 +42,10 @@ _LOOK_EVERY = 30.0
 class Engine:
     """One site. Thread-safe; a snapshot is frozen, so share it freely."""
 
-    def __init__(self, path: Path) -> None:
-        """Raises NotASite, NotPermitted."""
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+        """Raises NotASite, NotPermitted. ``read_only`` refuses everything that writes."""
         self.path = path.resolve()
+        self.read_only = read_only
         self.control: Control = SiteControl(self.path)
         self._store = Store(self.path)
         self._lock = SiteLock(self.path)
@@ -66,7 +69,8 @@ class Engine:
             site = self._store.load(full=full or due)
             if full or due:
                 self._looked = time.monotonic()
-            self._facts = self._probe.facts(site.settings, self.control, now)
+            found = self._probe.facts(site.settings, self.control, now)
+            self._facts = replace(found, read_only=self.read_only)
             return site.with_facts(self._facts)
 
     def source(self, path: Path) -> Source:
@@ -94,13 +98,19 @@ class Engine:
         return job
 
     def _create(self, plan: Plan) -> str:
+        self._may_write()
         try:
             return self._jobs.create(plan)
         except OSError as error:
             raise from_os(error, plan.title) from error
 
+    def _may_write(self) -> None:
+        if self.read_only:
+            raise Refused(READ_ONLY)
+
     def run(self, job: str, plan: Plan, emit: Emit, stop: threading.Event) -> Report:
         """Work on a job in this process. Raises like ``apply``; the job's result says it too."""
+        self._may_write()
         with self._jobs.running(job) as journal:
 
             def tee(event: Event) -> None:
@@ -203,6 +213,7 @@ class Engine:
 
     def recover(self) -> None:
         """Mend what a crash left, now. Raises Locked, NotPermitted."""
+        self._may_write()
         self._lock.what = "recovery"
         with self._lock.held():
             self._recover("", silent)
@@ -225,6 +236,7 @@ class Engine:
 
     def cancel(self, job: str) -> None:
         """Ask a running job to stop; what is done stays."""
+        self._may_write()
         self._jobs.cancel(job)
 
     def undo(self) -> RestoreTrash:

@@ -49,7 +49,13 @@ def leaves(count: int) -> str:
     return f"{count} {'leaf' if count == 1 else 'leaves'}"
 
 
+READ_ONLY = "opened with --read-only, so nothing is changed here; start sbctui without it to act"
+"""What every change answers where somebody only wanted to look."""
+
+
 def _writable(site: Site) -> str | None:
+    if site.facts.read_only:
+        return READ_ONLY
     if site.facts.writable:
         return None
     return f"{site.path} can't be written; mount it read-write or run as its owner"

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.screen import Screen
 
 from sbctui import format as fmt
+from sbctui.actions import bindings
 from sbctui.engine.model.requests import FixFindings
 from sbctui.engine.model.text import clean
 from sbctui.format import Line
 from sbctui.messages import Changed, World
+from sbctui.screens.acting import Acting
 from sbctui.screens.modal import Lines, keys_line
 from sbctui.widgets.bars import Bar
 from sbctui.widgets.pane import Pane
@@ -22,7 +24,6 @@ from sbctui.widgets.rows import Rows
 from sbctui.widgets.sturdy import Sturdy
 
 if TYPE_CHECKING:
-    from sbctui.app import SbcApp
     from sbctui.engine.audit.finding import Finding
     from sbctui.engine.engine import Engine
 
@@ -39,30 +40,18 @@ _GROUPS = {
 }
 
 
-class AuditScreen(Sturdy, Screen[None]):
+class AuditScreen(Sturdy, Acting, Screen[None]):
     """The findings in groups, and everything about the one under the cursor."""
 
     CSS_PATH = "audit.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q,o", "leave", show=False),
-        Binding("f", "fix", show=False),
-        Binding("s", "mark_safe", show=False),
-        Binding("asterisk", "mark_all", show=False),
-        Binding("U", "unmark", show=False),
-        Binding("r", "reload", show=False),
-        Binding("slash", "filter", show=False),
-    ]
+    SCOPE = "audit"
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("audit")]
 
     def __init__(self, world: World) -> None:
         super().__init__()
         self.world = world
         self.pane = Pane(0, "Audit", id="findings", markable=self._fixable)
         self.about = Lines(id="about")
-
-    @property
-    def sbc(self) -> SbcApp:
-        """The app."""
-        return cast("SbcApp", self.app)
 
     def compose(self) -> ComposeResult:
         """Findings above, the chosen one's whole story below."""
@@ -155,7 +144,7 @@ class AuditScreen(Sturdy, Screen[None]):
         """Show what the filter lets through."""
         self._show()
 
-    def action_fix(self) -> None:
+    def do_fix(self) -> None:
         """Show the plan of the marked fixes, or of the one under the cursor."""
         found = self._found()
         keys: Sequence[str] = sorted(self.pane.rows.marks) or [self.pane.rows.cursor]
@@ -174,27 +163,27 @@ class AuditScreen(Sturdy, Screen[None]):
 
             self.sbc.offer(build)
 
-    def action_mark_safe(self) -> None:
+    def do_mark_safe(self) -> None:
         """Mark every fix that loses nothing and hurts no running board."""
         self.pane.rows.mark([k for k, f in self._found().items() if f.safe], on=True)
 
-    def action_mark_all(self) -> None:
+    def do_mark_all(self) -> None:
         """Mark all that can be fixed and the filter shows."""
         self.pane.rows.mark(self.pane.rows.keys, on=True)
 
-    def action_unmark(self) -> None:
+    def do_unmark(self) -> None:
         """Take all marks away."""
         self.pane.rows.mark(self.pane.rows.marks, on=False)
 
-    def action_reload(self) -> None:
+    def do_reload(self) -> None:
         """Look again."""
         self.sbc.do("reload", (), ())
 
-    def action_filter(self) -> None:
+    def do_filter(self) -> None:
         """Type a filter."""
         self.pane.start_filter()
 
-    def action_leave(self) -> None:
+    def do_leave(self) -> None:
         """Leave the filter first, then the screen."""
         if self.pane.filter:
             self.pane.set_filter("")

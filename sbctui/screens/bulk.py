@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Horizontal
 from textual.screen import Screen
 from textual.suggester import SuggestFromList
@@ -19,12 +19,14 @@ from textual.timer import Timer
 from textual.widgets import Input
 
 from sbctui import format as fmt
+from sbctui.actions import bindings
 from sbctui.engine import rules
 from sbctui.engine.model.requests import CreateLeaves, LeafSpec
 from sbctui.engine.model.text import clean
 from sbctui.engine.nodes.bulk import LineVerdict, parse_bulk
 from sbctui.format import Line
 from sbctui.messages import Changed, in_thread
+from sbctui.screens.acting import Acting
 from sbctui.screens.bulk_text import Editor, as_line, bytes_needed, failures, refusal
 from sbctui.screens.job_view import JobView, line, outcome
 from sbctui.screens.modal import Reason, keys_line
@@ -33,23 +35,18 @@ from sbctui.widgets.rows import Rows
 from sbctui.widgets.sturdy import Sturdy
 
 if TYPE_CHECKING:
-    from sbctui.app import SbcApp
     from sbctui.engine.engine import Engine
     from sbctui.engine.model.site import Site
 
 _PAUSE = 0.15
 
 
-class BulkScreen(Sturdy, Screen[None]):
+class BulkScreen(Sturdy, Acting, Screen[None]):
     """Paste, range or boards that ask → verdicts → plan → progress → retry."""
 
     CSS_PATH = "bulk.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "leave", show=False),
-        Binding("ctrl+n", "next_fault", show=False, priority=True),
-        Binding("ctrl+o", "asking", show=False, priority=True),
-        Binding("X", "stop", show=False),
-    ]
+    SCOPE = "bulk"
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("bulk")]
 
     def __init__(self, site: Site, root: str, text: str) -> None:
         super().__init__()
@@ -72,11 +69,6 @@ class BulkScreen(Sturdy, Screen[None]):
         self.verdicts = Rows(id="verdicts", cursor=False)
         self.progress = Rows(id="progress")
 
-    @property
-    def sbc(self) -> SbcApp:
-        """The app."""
-        return cast("SbcApp", self.app)
-
     def compose(self) -> ComposeResult:
         """Title and root, text and verdicts, sums, progress, keys."""
         yield Bar(id="title", fill="─")
@@ -85,8 +77,8 @@ class BulkScreen(Sturdy, Screen[None]):
             label.show(((" Leaves of root:", "key"),))
             yield label
             yield self.root
-        self.reason = Reason("root")
-        yield self.reason
+        self.why = Reason("root")
+        yield self.why
         with Horizontal(id="both"):
             yield self.editor
             yield self.verdicts
@@ -168,7 +160,7 @@ class BulkScreen(Sturdy, Screen[None]):
 
     def _sums(self) -> None:
         refused, wanted = self._refusal(), self._wanted()
-        self.reason.say(refused, "bad")
+        self.why.say(refused, "bad")
         bad = sum(1 for v in self._verdicts if v.kind == "bad")
         there = sum(1 for v in self._verdicts if v.kind == "there")
         spans = [(f" {len(wanted)} ok", "good" if wanted else "dim")]
@@ -272,7 +264,7 @@ class BulkScreen(Sturdy, Screen[None]):
                     ("^o", "boards asking"), ("tab", "root"), ("esc", "back")]  # fmt: skip
         self.query_one("#keys", Bar).show(keys_line(*keys))
 
-    def action_next_fault(self) -> None:
+    def do_next_fault(self) -> None:
         """Put the cursor on the next bad line."""
         row = self.editor.cursor_location[0]
         bad = [v.line - 1 for v in self._verdicts if v.kind == "bad"]
@@ -280,7 +272,7 @@ class BulkScreen(Sturdy, Screen[None]):
             self.editor.focus()
             self.editor.move_cursor((next((b for b in bad if b > row), bad[0]), 0))
 
-    def action_asking(self) -> None:
+    def do_asking(self) -> None:
         """Add the boards that ask for an address and have no node."""
         macs = [s.mac for s in self._site.facts.seen if s.mac not in self.editor.text]
         if not macs:
@@ -291,12 +283,12 @@ class BulkScreen(Sturdy, Screen[None]):
             self.editor.insert(lead + "\n".join(macs) + "\n", end)
             self.editor.move_cursor(self.editor.document.end)
 
-    def action_stop(self) -> None:
+    def do_stop(self) -> None:
         """Ask the job to stop; what is done stays."""
         if self.editor.read_only and self.job:
             self.sbc.stop_job(self.job)
 
-    def action_leave(self) -> None:
+    def do_leave(self) -> None:
         """Back to where one came from; a running job goes on."""
         self.sbc.draft = "" if self.job else self.editor.text
         self.dismiss(None)

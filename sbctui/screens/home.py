@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import events
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
 
-from sbctui import actions
 from sbctui import format as fmt
+from sbctui.actions import bindings
 from sbctui.engine.model.text import clean
 from sbctui.format import Line, wrapped
 from sbctui.messages import Changed, World
 from sbctui.screens import home_lines as lines
+from sbctui.screens.acting import Acting
 from sbctui.screens.home_show import show_jobs, show_lines, show_log, stands
 from sbctui.screens.tree_lines import tree, tree_line
 from sbctui.widgets.bars import Bar
@@ -26,25 +27,17 @@ from sbctui.widgets.rows import Rows
 from sbctui.widgets.sturdy import Sturdy
 
 if TYPE_CHECKING:
-    from sbctui.app import SbcApp
     from sbctui.engine.model.site import Site
 
 _FEW = 24
 """With so few leaves all roots begin open."""
-_PANES = ("tree", "allocations", "disk", "jobs", "log")
 
 
-class HomeScreen(Sturdy, Screen[None]):
+class HomeScreen(Sturdy, Acting, Screen[None]):
     """The first screen, and the one below all others."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        *(Binding(a.keys, f"do('{a.id}')", a.help, id=a.id, show=False) for a in actions.ACTIONS),
-        *(Binding(str(n), f"pane('{p}')", show=False) for n, p in enumerate(_PANES, 1)),
-        Binding("right,l", "fold(True)", show=False),
-        Binding("left,h", "fold(False)", show=False),
-        Binding("escape", "back", show=False),
-        Binding("X", "stop_job", show=False),
-    ]
+    SCOPE = "home"
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("home")]
 
     def __init__(self, world: World) -> None:
         super().__init__()
@@ -61,11 +54,6 @@ class HomeScreen(Sturdy, Screen[None]):
         self.jobs = Pane(4, "Services and jobs", id="jobs")
         self.log_pane = Pane(5, "Log", id="log")
         self.detail = Pane(0, "Detail", id="detail", cursor=False)
-
-    @property
-    def sbc(self) -> SbcApp:
-        """The app."""
-        return cast("SbcApp", self.app)
 
     def compose(self) -> ComposeResult:
         """Header, panes, status line, keys."""
@@ -261,7 +249,7 @@ class HomeScreen(Sturdy, Screen[None]):
         (self.opened.add if unfold else self.opened.discard)(key)
         self._show_nodes(site)
 
-    def action_back(self) -> None:
+    def do_back(self) -> None:
         """Leave the filter, then the marks."""
         pane = self._pane()
         if pane.filter:
@@ -274,33 +262,47 @@ class HomeScreen(Sturdy, Screen[None]):
         parent = focused.parent if focused else None
         return parent if isinstance(parent, Pane) else self.tree_pane
 
-    def action_stop_job(self) -> None:
+    def do_stop_job(self) -> None:
         """Stop the job under the cursor of pane 4."""
         key = self.jobs.rows.cursor
         if self.jobs.rows.has_focus and key.startswith("job:"):
             self.sbc.stop_job(lines.name_of(key))
 
-    def action_do(self, action: str) -> None:
-        """An action of the table, or the sentence that says why not."""
+    def reason(self, action: str) -> str | None:
+        """Why an action is not possible on what is marked or under the cursor, or None."""
         from sbctui.screens.reasons import why_not
 
-        reason = why_not(action, self.world.site, self.targets())
         if action == "bulk" and self.asking() and self.world.site and self.world.site.roots:
-            reason = None
+            return None
+        return why_not(action, self.world.site, self.targets())
+
+    def action_act(self, action: str) -> None:
+        """An action of the table, or the sentence that says why not."""
+        reason = self.why_not(action)
         if reason:
-            self.notify(reason, title="not possible", severity="warning", markup=False)
-            return
+            self.sbc.refuse(reason)
+        elif hasattr(self, f"do_{action}"):
+            getattr(self, f"do_{action}")()
+        else:
+            self.sbc.do(action, self.targets(), self.asking())
+
+    def do_filter(self) -> None:
+        """Type a filter for the pane."""
+        pane = self._pane()
+        able = pane in (self.tree_pane, self.allocations)
+        (pane if able else self.tree_pane).start_filter()
+
+    def do_mark_all(self) -> None:
+        """Mark all that the filter shows."""
         rows = self._focused()
-        match action:
-            case "filter":
-                pane = self._pane()
-                (pane if pane in (self.tree_pane, self.allocations) else self.tree_pane
-                 ).start_filter()  # fmt: skip
-            case "mark_all":
-                rows.mark(rows.keys, on=True)
-            case "unmark":
-                rows.mark(rows.marks, on=False)
-            case "invert":
-                rows.mark(rows.keys)
-            case _:
-                self.sbc.do(action, self.targets(), self.asking())
+        rows.mark(rows.keys, on=True)
+
+    def do_unmark(self) -> None:
+        """Take all marks away."""
+        rows = self._focused()
+        rows.mark(rows.marks, on=False)
+
+    def do_invert(self) -> None:
+        """Turn all marks over."""
+        rows = self._focused()
+        rows.mark(rows.keys)

@@ -5,34 +5,33 @@ from __future__ import annotations
 import threading
 from dataclasses import replace
 from functools import reduce
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.screen import Screen
 
 from sbctui import format as fmt
+from sbctui.actions import bindings
 from sbctui.engine.model.text import clean
 from sbctui.format import Line
 from sbctui.messages import Changed, World, in_thread
+from sbctui.screens.acting import Acting
 from sbctui.screens.job_view import JobView, fold, line, outcome
 from sbctui.screens.modal import Lines, keys_line
 from sbctui.widgets.bars import Bar
 from sbctui.widgets.sturdy import Sturdy
 
 if TYPE_CHECKING:
-    from sbctui.app import SbcApp
     from sbctui.engine.engine import Engine
 
 
-class JobScreen(Sturdy, Screen[None]):
+class JobScreen(Sturdy, Acting, Screen[None]):
     """The log of a job, live while it runs."""
 
     CSS_PATH = "job.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q", "leave", show=False),
-        Binding("X", "stop", show=False),
-    ]
+    SCOPE = "job"
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("job")]
 
     def __init__(self, world: World, job: str) -> None:
         super().__init__()
@@ -40,11 +39,6 @@ class JobScreen(Sturdy, Screen[None]):
         self._view = next(j for j in world.jobs if j.id == job)
         self._ending: list[Line] = []
         self.text = Lines(id="text")
-
-    @property
-    def sbc(self) -> SbcApp:
-        """The app."""
-        return cast("SbcApp", self.app)
 
     def compose(self) -> ComposeResult:
         """Title, progress, log, keys."""
@@ -94,12 +88,12 @@ class JobScreen(Sturdy, Screen[None]):
             keys = [("", "interrupted: what it had finished stands; ask for the rest again")]
         self.query_one("#keys", Bar).show(keys_line(*keys, ("j k", "scroll"), ("esc", "back")))
 
-    def action_stop(self) -> None:
+    def do_stop(self) -> None:
         """Ask it to stop."""
         if self._view.running:
             self.sbc.stop_job(self.job)
 
-    def action_leave(self) -> None:
+    def do_leave(self) -> None:
         """Back; the job goes on."""
         self.dismiss(None)
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from sbctui import format as fmt
-from sbctui.actions import BY_ID, FOOTER
+from sbctui.actions import BY_NAME, FOOTER, shown
 from sbctui.engine.model.text import clean
 from sbctui.format import Line, Span
 from sbctui.screens.home_lines import calm_age, wrong
@@ -70,15 +70,16 @@ def footer(site: Site | None, names: Sequence[str], width: int) -> Line:
     spans: list[Span] = []
     used = 0
     for name in FOOTER:
-        action = BY_ID[name]
-        length = len(action.shown) + len(action.label) + 3
+        action = BY_NAME[name]
+        key = shown(action.keys.split(",")[0])
+        length = len(key) + len(action.label) + 3
         if used + length > width:
             break
         used += length
-        if not action.changes or (site is not None and _possible(name, site, names)):
-            spans += [(" ", ""), (action.shown, "head"), (f" {action.label} ", "")]
+        if not action.changes or (site is not None and _possible(action.id, site, names)):
+            spans += [(" ", ""), (key, "head"), (f" {action.label} ", "")]
         else:
-            spans.append((f"({action.shown} {action.label})", "dim"))
+            spans.append((f"({key} {action.label})", "dim"))
     return tuple(spans)
 
 

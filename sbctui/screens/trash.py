@@ -2,48 +2,39 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.screen import Screen
 
 from sbctui import format as fmt
+from sbctui.actions import bindings
 from sbctui.engine.model.requests import PurgeTrash, Request, RestoreTrash
 from sbctui.engine.model.text import clean
 from sbctui.format import Line
 from sbctui.messages import Changed, World
+from sbctui.screens.acting import Acting
 from sbctui.screens.modal import keys_line
 from sbctui.widgets.bars import Bar
 from sbctui.widgets.pane import Pane
 from sbctui.widgets.sturdy import Sturdy
 
 if TYPE_CHECKING:
-    from sbctui.app import SbcApp
     from sbctui.engine.engine import Engine
     from sbctui.engine.model.site import Trashed
 
 
-class TrashScreen(Sturdy, Screen[None]):
+class TrashScreen(Sturdy, Acting, Screen[None]):
     """Newest first, with the days left before it goes by itself."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q,t", "leave", show=False),
-        Binding("u", "restore", show=False),
-        Binding("D", "purge", show=False),
-        Binding("asterisk", "mark_all", show=False),
-        Binding("U", "unmark", show=False),
-    ]
+    SCOPE = "trash"
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("trash")]
 
     def __init__(self, world: World) -> None:
         super().__init__()
         self.world = world
         self.pane = Pane(0, "Trash", id="entries", markable=lambda key: key != "none")
-
-    @property
-    def sbc(self) -> SbcApp:
-        """The app."""
-        return cast("SbcApp", self.app)
 
     def compose(self) -> ComposeResult:
         """The entries and the keys."""
@@ -89,23 +80,23 @@ class TrashScreen(Sturdy, Screen[None]):
 
         self.sbc.offer(build)
 
-    def action_restore(self) -> None:
+    def do_restore(self) -> None:
         """Bring back the marked ones, or the one under the cursor."""
         self._offer(RestoreTrash)
 
-    def action_purge(self) -> None:
+    def do_purge(self) -> None:
         """Delete for good the marked ones, or the one under the cursor."""
         self._offer(PurgeTrash)
 
-    def action_mark_all(self) -> None:
+    def do_mark_all(self) -> None:
         """Mark all."""
         self.pane.rows.mark(self.pane.rows.keys, on=True)
 
-    def action_unmark(self) -> None:
+    def do_unmark(self) -> None:
         """Take all marks away."""
         self.pane.rows.mark(self.pane.rows.marks, on=False)
 
-    def action_leave(self) -> None:
+    def do_leave(self) -> None:
         """Back."""
         self.dismiss(None)
 

@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from sbctui import actions
 from sbctui.engine.model import requests as ask
-from sbctui.format import Line
 from sbctui.messages import in_thread
 from sbctui.screens import forms
 from sbctui.screens.form import FormScreen, FormSpec
-from sbctui.screens.modal import TextModal
-from sbctui.screens.reasons import parent, why_not
+from sbctui.screens.reasons import parent
 
 if TYPE_CHECKING:
     from sbctui.app import SbcApp
@@ -90,18 +87,6 @@ def _reload(app: SbcApp, names: Names, asking: Names) -> None:
     app.background(again())
 
 
-def _help(app: SbcApp, names: Names, asking: Names) -> None:
-    lines: list[Line] = []
-    for action in actions.ACTIONS:
-        reason = why_not(action.id, app.feeds.world.site, names)
-        key = f" {action.shown:<11}"
-        lines.append(((key, "dim" if reason else "head"), (action.help, "dim" if reason else "")))
-        if reason:
-            lines.append(((" " * 14, ""), (f"not now: {reason}", "warn")))
-    lines += [((f" {keys:<11}", "head"), (text, "")) for keys, text in actions.MOVES]
-    app.push_screen(TextModal("Keys", lines))
-
-
 def _quit(app: SbcApp, names: Names, asking: Names) -> None:
     app.background(app.action_quit())
 
@@ -119,8 +104,6 @@ VERBS: Mapping[str, Verb] = {
     "audit": _audit,
     "trash": _trash,
     "reload": _reload,
-    "redraw": lambda app, names, asking: app.action_redraw(),
-    "help": _help,
     "quit": _quit,
 }
 """Everything in ``actions.ACTIONS`` but what home does by itself (filter and marks)."""

@@ -13,12 +13,13 @@ from typing import ClassVar
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.geometry import Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from sbctui.actions import bindings
 from sbctui.format import Line
 from sbctui.widgets.sturdy import Sturdy
 
@@ -67,16 +68,7 @@ class Rows(Sturdy, ScrollView, can_focus=True):
     DEFAULT_CSS = """
     Rows { height: 1fr; scrollbar-size: 0 0; background: ansi_default; color: ansi_default; }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("down,j", "move(1)", show=False),
-        Binding("up,k", "move(-1)", show=False),
-        Binding("pagedown,ctrl+d,ctrl+f", "page(1)", show=False),
-        Binding("pageup,ctrl+u,ctrl+b", "page(-1)", show=False),
-        Binding("home,g", "end(0)", show=False),
-        Binding("end,G", "end(1)", show=False),
-        Binding("enter", "open", show=False),
-        Binding("space", "mark", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("list")]
 
     @dataclass
     class Moved(Message):

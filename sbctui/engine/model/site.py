@@ -134,6 +134,7 @@ class Facts:
 
     ``store`` is the disk kind that probing the file system chose. ``sessions``, ``leases`` and
     ``seen`` are empty when the services are not running; ``serving`` says whether they are.
+    ``read_only``: the engine was opened to look only, whatever the file system would allow.
     """
 
     now: float = 0.0
@@ -143,6 +144,7 @@ class Facts:
     store: StoreKind = "copy"
     filesystem: str = ""
     writable: bool = True
+    read_only: bool = False
     serving: bool = False
     sessions: tuple[Session, ...] = ()
     leases: tuple[Lease, ...] = ()
