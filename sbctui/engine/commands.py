@@ -10,9 +10,11 @@ import shlex
 import shutil
 import signal
 import subprocess
+import tempfile
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -22,6 +24,7 @@ from sbctui.engine.model.text import clean
 
 PACKAGES: Mapping[str, str] = {
     "blkid": "util-linux",
+    "bzip2": "bzip2",
     "btrfs": "btrfs-progs",
     "cp": "coreutils",
     "debugfs": "e2fsprogs",
@@ -32,11 +35,14 @@ PACKAGES: Mapping[str, str] = {
     "fakeroot": "fakeroot",
     "fusermount3": "fuse3",
     "getent": "libc-bin",
+    "gzip": "gzip",
     "ip": "iproute2",
+    "mcopy": "mtools",
     "mke2fs": "e2fsprogs",
     "qemu-img": "qemu-utils",
     "qemu-storage-daemon": "qemu-system-common",
     "resize2fs": "e2fsprogs",
+    "sfdisk": "fdisk",
     "setpriv": "util-linux",
     "ss": "iproute2",
     "ssh": "openssh-client",
@@ -51,6 +57,8 @@ PACKAGES: Mapping[str, str] = {
 """Debian package of every program we start."""
 
 _SBIN = ("/usr/local/sbin", "/usr/sbin", "/sbin")
+_PIPE = 1024**2
+"""Bytes of a pipe we read a stream from: the most an ordinary user may have."""
 Stop = threading.Event | None
 Log = Callable[[str], None]
 
@@ -247,6 +255,71 @@ def pipe(
     if source.returncode:
         raise ToolFailed(tool.rpartition("/")[2], source.returncode, _last_line(complaint))
     return done
+
+
+class Output:
+    """What a running program prints. ``failed`` and ``complaint`` are known at its end."""
+
+    def __init__(self, process: subprocess.Popen[bytes], errors: IO[bytes], stop: Stop) -> None:
+        self._process = process
+        self._errors = errors
+        self._stop = stop
+        self._ended = False
+        self.failed = False
+        self.complaint = ""
+
+    def read(self, size: int) -> bytes:
+        """``size`` bytes, fewer only at the end. Raises Cancelled when the stop is set."""
+        go_on(self._stop, str(self._process.args))
+        assert self._process.stdout is not None
+        data = self._process.stdout.read(size)
+        if len(data) < size and not self._ended:
+            self._ended = True
+            self.failed = self._process.wait() != 0
+            self._errors.seek(0)
+            self.complaint = _last_line(self._errors.read().decode(errors="replace"))
+        return data
+
+
+def go_on(stop: Stop, doing: str) -> None:
+    """Raises Cancelled when ``stop`` is set."""
+    if stop is not None and stop.is_set():
+        raise Cancelled(f"stopped while running {doing}")
+
+
+@contextmanager
+def output(
+    argv: Sequence[str | os.PathLike[str]],
+    *,
+    stdin: IO[bytes],
+    stop: Stop = None,
+    log: Log | None = None,
+) -> Iterator[Output]:
+    """Run a program and read what it prints; left before its end, it is ended.
+
+    Raises ToolMissing.
+    """
+    tool, *rest = (os.fspath(a) for a in argv)
+    shown = pasteable(argv)
+    if log:
+        log(shown)
+    with (
+        tempfile.TemporaryFile() as errors,
+        subprocess.Popen(
+            [str(find(tool)), *rest],
+            stdin=stdin,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            env=environment(),
+            start_new_session=True,
+            pipesize=_PIPE,
+        ) as process,
+    ):
+        try:
+            yield Output(process, errors, stop)
+        finally:
+            if process.poll() is None:
+                end_session(process)
 
 
 def _last_line(text: str) -> str:

@@ -12,7 +12,9 @@ from pathlib import Path
 
 from sbctui.engine import commands
 from sbctui.engine.disks.bootfiles import copy_boot
-from sbctui.engine.disks.ext4 import superblock
+from sbctui.engine.disks.fromimage import make_from_image
+from sbctui.engine.disks.image import inspect_image, is_image
+from sbctui.engine.disks.netroot import settle
 from sbctui.engine.disks.port import Report
 from sbctui.engine.disks.target import new_disk
 from sbctui.engine.disks.tools import check, check_room
@@ -26,7 +28,6 @@ _BLOCK = 4096
 _BYTES_PER_INODE = 16384
 _SPARE_INODES = 256
 _FEATURES = "metadata_csum,metadata_csum_seed"
-_DISKS = ((b"QFI\xfb", 0), (b"\x55\xaa", 510), (b"KDMV", 0), (b"conectix", 0))
 _TOO_SMALL = ("Could not allocate", "No free space", "not enough space", "Filesystem too small")
 
 
@@ -40,9 +41,9 @@ class Filling:
 
 
 def inspect_source(path: Path) -> Source:
-    """What a root could be filled from: a tar (also .gz, .xz, .zst) or a folder.
+    """What a root could be filled from: an OS image or a tar (also .gz, .xz, .zst), or a folder.
 
-    Reads a tar's whole table of contents. Raises BadInput when it is neither or not whole,
+    Reads a tar's whole table of contents. Raises BadInput when it is none or not whole,
     NotPermitted, ToolMissing.
     """
     try:
@@ -52,7 +53,8 @@ def inspect_source(path: Path) -> Source:
             return _inspect_folder(real)
         if not stat.S_ISREG(mode):
             raise BadInput(f"{shown(str(path))} is neither a file nor a folder; give a rootfs tar")
-        _refuse_disk(real)
+        if is_image(real):
+            return inspect_image(real)
         listed = listing(real)
     except (FileNotFoundError, NotADirectoryError, RuntimeError):
         raise BadInput(f"there is no {shown(str(path))}; give a rootfs tar or a folder") from None
@@ -61,14 +63,6 @@ def inspect_source(path: Path) -> Source:
     if not listed.members:
         raise BadInput(f"{shown(path.name)} holds no files; give a rootfs tar or a folder")
     return Source(path=str(real), kind="tar", bytes=listed.bytes, inodes=listed.members)
-
-
-def _refuse_disk(path: Path) -> None:
-    with open(path, "rb") as file:
-        start = file.read(1024)
-    is_disk = any(start[at : at + len(magic)] == magic for magic, at in _DISKS)
-    if is_disk or superblock(path) is not None:
-        raise BadInput(f"{shown(path.name)} is a disk image; give a rootfs tar or a folder")
 
 
 def _inspect_folder(folder: Path) -> Source:
@@ -107,6 +101,10 @@ def make_root(
     On any error the disk and the scratch files are gone; the caller drops ``boot/``. Raises
     NoSpace, Refused when the source does not fit, ToolFailed, ToolMissing, Cancelled.
     """
+    if source is not None and source.kind == "image":
+        make_from_image(disk, size, source, owner=owner, stop=stop, report=report, log=log)
+        settle(disk, stop=stop, log=log)
+        return ""
     with new_disk(disk, stop) as fd:
         hit("disk.size")
         os.ftruncate(fd, size)
@@ -115,7 +113,10 @@ def make_root(
             if filling is not None:
                 copy_boot(filling.tree, disk.parent / "boot", owner=owner, stop=stop)
         report(size, size)
-    return filling.lost if filling is not None else ""
+    if filling is None:
+        return ""
+    settle(disk, stop=stop, log=log)
+    return filling.lost
 
 
 @contextmanager

@@ -18,13 +18,41 @@ class _Request(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class Extent(_Request):
+    """A range of bytes in an image."""
+
+    start: int
+    size: int
+
+    @property
+    def end(self) -> int:
+        """The first byte behind it."""
+        return self.start + self.size
+
+
+class Layout(_Request):
+    """Where an OS image has its root file system, and its FAT with boot files if it has one.
+
+    ``filesystem`` is empty where only unpacking shows it; ``packed`` is the program that unpacks.
+    """
+
+    root: Extent
+    boot: Extent | None = None
+    filesystem: str = ""
+    packed: str = ""
+
+
 class Source(_Request):
-    """What a new root is filled from, as looked at: bytes are those of the unpacked files."""
+    """What a new root is filled from, as looked at: bytes are those of the unpacked files.
+
+    Of an ``image``, whose ``layout`` says what is where, they are those of its root.
+    """
 
     path: str
-    kind: Literal["tar", "directory"]
+    kind: Literal["tar", "directory", "image"]
     bytes: int
     inodes: int = 0
+    layout: Layout | None = None
 
 
 class CreateRoot(_Request):
