@@ -325,7 +325,8 @@ def test_what_is_no_image_gets_one_clean_sentence(tmp_path: Path, name: str, dat
     path.write_bytes(data)
     with pytest.raises(BadInput) as caught:
         inspect_source(path)
-    assert "give a rootfs tar" in str(caught.value)
+    remedies = ("give a rootfs tar", "get the file again", "qemu-img convert", "a root wants ext4")
+    assert any(remedy in str(caught.value) for remedy in remedies)
     assert str(caught.value).isprintable()
 
 
@@ -353,8 +354,7 @@ def test_other_things_that_are_no_image(tmp_path: Path, node: Path) -> None:
         with pytest.raises(BadInput):
             inspect_source(path)
     make(node, None)
-    with pytest.raises(BadInput, match="disk image"):
-        inspect_source(node / "root.img")
+    assert inspect_source(node / "root.img").kind == "image"
 
 
 def test_a_source_that_does_not_fit_is_refused_and_leaves_nothing(

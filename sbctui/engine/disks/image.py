@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +13,7 @@ from sbctui.engine.disks.ext4 import Superblock, superblock
 from sbctui.engine.disks.packed import Read, packer, unpacked, unpacked_size
 from sbctui.engine.disks.partitions import HEAD, Partition, partitions
 from sbctui.engine.disks.port import Report
-from sbctui.engine.disks.sink import Sink
+from sbctui.engine.disks.sink import BLOCK, Sink
 from sbctui.engine.errors import BadInput
 from sbctui.engine.model.addresses import shown
 from sbctui.engine.model.requests import Extent, Layout, Source
@@ -94,7 +95,7 @@ def _root(found: Sequence[Partition], name: str) -> Extent:
     ):
         if use in uses:
             raise BadInput(f"{shown(name)} {says}; give an image with one plain ext4 partition")
-    raise BadInput(f"{shown(name)} has no Linux partition; is it an image for a board?")
+    raise BadInput(f"{shown(name)} has no Linux partition; give an image of a Linux system")
 
 
 def _boot(found: Sequence[Partition]) -> Extent | None:
@@ -117,6 +118,7 @@ def _filesystem(path: Path, root: Extent, read: Read, position: int, folder: Pat
         peek.write_bytes(kept[len(kept) - (position - root.start) :][:_PEEK])
     else:
         return ""
+    os.truncate(peek, root.size)  # what holds a size of its own is believed only in one as large
     return require_ext(peek, f"the root partition of {shown(path.name)}").kind
 
 
@@ -150,13 +152,16 @@ def split(
         sinks.append(Sink(boot, layout.boot))
     at, judged = 0, False
     with unpacked(path, stop=stop, log=log, far=far) as read:
-        while data := read(HEAD):
+        # Steps that end where the root's own blocks end: no hole is cut in two.
+        while data := read(HEAD if at else HEAD + layout.root.start % BLOCK):
             for sink in sinks:
                 sink.take(at, data)
             at += len(data)
             if not judged and at >= layout.root.start + _PEEK:
                 judged = True
-                require_ext(Path(f"/proc/self/fd/{root}"), f"the root of {shown(path.name)}")
+                require_ext(
+                    Path(f"/proc/{os.getpid()}/fd/{root}"), f"the root of {shown(path.name)}"
+                )
     last = max(sink.extent.end for sink in sinks)
     if at < last:
         raise BadInput(

@@ -6,10 +6,11 @@ import os
 
 from sbctui.engine.model.requests import Extent
 
-_GRAIN = 4096
+BLOCK = 4096
+"""Bytes of the smallest hole."""
 _STRIDE = 64 * 1024
 _NOTHING = bytes(_STRIDE)
-_NOTHING_SMALL = bytes(_GRAIN)
+_NOTHING_SMALL = bytes(BLOCK)
 
 
 class Sink:
@@ -45,16 +46,16 @@ class Sink:
 def _zeros(at: int, data: bytes, first: int, last: int) -> list[tuple[int, int]]:
     """The runs of zeros in data[first:last] that fill whole blocks of the file at ``at``."""
     found: list[tuple[int, int]] = []
-    place = first + -at % _GRAIN
-    while place + _GRAIN <= last:
+    place = first + -at % BLOCK
+    while place + BLOCK <= last:
         step = min(_STRIDE, last - place)
         if step == _STRIDE and data[place : place + _STRIDE] == _NOTHING:
             _add(found, place, place + _STRIDE)
         else:
-            for grain in range(place, place + step - _GRAIN + 1, _GRAIN):
-                if data[grain : grain + _GRAIN] == _NOTHING_SMALL:
-                    _add(found, grain, grain + _GRAIN)
-        place += step - step % _GRAIN
+            for grain in range(place, place + step - BLOCK + 1, BLOCK):
+                if data[grain : grain + BLOCK] == _NOTHING_SMALL:
+                    _add(found, grain, grain + BLOCK)
+        place += step - step % BLOCK
     return found
 
 
