@@ -11,6 +11,7 @@ from sbctui.cli import output
 from sbctui.cli.act import agreed, perform, preview
 from sbctui.cli.options import How
 from sbctui.cli.place import Place
+from sbctui.engine.errors import BadInput
 
 if TYPE_CHECKING:
     from sbctui.engine.model.requests import CreateRoot
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def create_root(
-    place: Place, name: str, size: int, source: Path | None, notes: str, how: How
+    place: Place, name: str, size: int | None, source: Path | None, notes: str, how: How
 ) -> int:
     """``root create`` on a site, or in a missing or empty folder, which then becomes one."""
     from sbctui.engine.disks.create import inspect_source
@@ -27,6 +28,8 @@ def create_root(
     new = place.found() in ("missing", "empty")
     engine = None if new else place.engine()
     looked = inspect_source(source.expanduser().absolute()) if source is not None else None
+    if size is None:
+        size = looked.bytes if looked is not None and looked.kind == "image" else _size_missing()
     request = CreateRoot(name=name, size=size, source=looked, notes=notes)
     plan = engine.plan(request) if engine is not None else _plan_without(place.path, request)
     if how.dry_run:
@@ -38,6 +41,10 @@ def create_root(
         engine = place.engine()
         plan = engine.plan(request)
     return perform(engine, plan, how)
+
+
+def _size_missing() -> int:
+    raise BadInput("how large shall its disk be? give --size, as 2G; only an OS image has a size")
 
 
 def make_default(place: Place) -> None:

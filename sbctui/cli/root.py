@@ -53,14 +53,17 @@ def list_(place: Place, json: bool) -> int:
 
 @root.command()
 @click.argument("name", type=options.NAME)
-@click.option("--size", required=True, type=options.SIZE, help="The disk's size, as 2G or 512M.")
-@click.option("--from", "source", metavar="PATH", help="Fill it from a directory or a rootfs tar "
-              "(plain, gz, xz or zst).")  # fmt: skip
+@click.option("--size", type=options.SIZE, help="The disk's size, as 2G or 512M; without it, that "
+              "of the image it is filled from.")  # fmt: skip
+@click.option("--from", "source", metavar="PATH", help="Fill it from an OS image or a rootfs tar "
+              "(plain, gz, xz or zst), or from a directory.")  # fmt: skip
 @click.option("--notes", default="", help="A note for people.")
 @options.mutating
 @click.pass_obj
-def create(place: Place, name: str, size: int, source: str | None, notes: str, how: How) -> int:
-    """Make a root NAME: an empty disk, or filled from a directory or a tar."""
+def create(
+    place: Place, name: str, size: int | None, source: str | None, notes: str, how: How
+) -> int:
+    """Make a root NAME: an empty disk, or filled from an OS image, a tar or a directory."""
     from sbctui.cli.newsite import create_root
 
     return create_root(place, name, size, Path(source) if source is not None else None, notes, how)

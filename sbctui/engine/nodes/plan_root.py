@@ -45,7 +45,7 @@ def create(site: Site, request: ask.CreateRoot) -> Plan:
             f"{source.path} holds {source.bytes} bytes, more than a disk of {request.size}; "
             "give a larger --size"
         )
-    needs = NODE_BYTES + request.size // 50 + (2 * source.bytes if source else 0)
+    needs = NODE_BYTES + request.size // 50 + _filling(source)
     rules.enough_space(site, needs, NODE_INODES + (source.inodes if source else 0))
     config = NodeConfig(
         kind="root",
@@ -57,7 +57,7 @@ def create(site: Site, request: ask.CreateRoot) -> Plan:
     unit = Unit(
         title=f"make {request.name}",
         node=request.name,
-        detail=f"from the {source.kind} {source.path}" if source else "an empty ext4 disk",
+        detail=_filled_from(source),
         actions=(
             StageNode(name=request.name),
             MakeDisk(name=request.name, size=request.size, source=source),
@@ -67,6 +67,26 @@ def create(site: Site, request: ask.CreateRoot) -> Plan:
     )
     title = f"create the root {request.name}"
     return plan(site, request, title, [unit], needs=needs, hold=False)
+
+
+def _filling(source: ask.Source | None) -> int:
+    """Bytes that filling a disk takes at its height."""
+    if source is None:
+        return 0
+    if source.layout is None:
+        return 2 * source.bytes  # unpacked beside the disk first
+    boot = source.layout.boot
+    return source.bytes + (2 * boot.size if boot else 0)
+
+
+def _filled_from(source: ask.Source | None) -> str:
+    if source is None:
+        return "an empty ext4 disk"
+    if source.layout is None:
+        return f"from the {source.kind} {source.path}"
+    kind = source.layout.filesystem or "Linux"
+    boot = ", boot files of its FAT partition" if source.layout.boot else ""
+    return f"from the OS image {source.path}: its {kind} root{boot}"
 
 
 def clone(site: Site, request: ask.CloneRoot) -> Plan:
