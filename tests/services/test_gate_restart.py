@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import random
+import socket
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from ipaddress import IPv4Address
 from pathlib import Path
 from time import monotonic
@@ -16,7 +19,7 @@ from sbctui.engine import commands
 from sbctui.engine.errors import Refused, ServiceFailed
 from sbctui.engine.services.gate_daemon import GateDaemon
 from sbctui.engine.services.gate_rules import RULES
-from tests.nbdclient import Board, Closed, NbdError, until
+from tests.nbdclient import FLUSH, READ, WRITE, Board, Closed, NbdError, until
 from tests.services import nbd_place
 from tests.services.nbd_place import NOBODY, Place, mac, source
 
@@ -47,21 +50,121 @@ def again(connect: Callable[[], Board], seconds: float = 5) -> Board:
     return found[0]
 
 
+def flood(board: Board, done: dict[int, bytes], over: threading.Event) -> None:
+    """Writes all over the disk, eight at a time; ``done`` is what was answered."""
+    dice = random.Random(3)
+    waiting: dict[int, tuple[int, bytes]] = {}
+    while waiting or not over.is_set():
+        while len(waiting) < 8 and not over.is_set():
+            offset = dice.randrange(1900) * 4096
+            if any(offset == there for there, _ in waiting.values()):
+                continue
+            data = dice.randbytes(dice.choice([512, 4096]))
+            if dice.random() < 0.02:
+                waiting[board.request(FLUSH)] = (-1, b"")
+            else:
+                waiting[board.request(WRITE, offset, len(data), data)] = (offset, data)
+        offset, data = waiting.pop(board.reply())
+        if data:
+            done[offset] = data + done.get(offset, b"")[len(data) :]
+
+
 class TestTheStorageDaemonDies:
-    def test_boards_go_on_with_every_flushed_byte_within_two_seconds(self, here: Place) -> None:
+    def test_boards_do_not_notice(self, here: Place) -> None:
+        """Killed with -9: what was written and not flushed is there too, overlays' as well."""
         boards = {number: here.board(number) for number in (1, 2, 3)}
         for number, board in boards.items():
             board.write(8192, b"flushed by %d" % number)
             board.flush()
+            board.write(1 << 20, b"only written by %d" % number)
         began = monotonic()
         here.kill("storage")
-        assert all(board.gone() for board in boards.values())
         here.start(here.storage)
-        for number in boards:
-            board = again(lambda number=number: here.board(number))
+        for number, board in boards.items():
             assert board.read(8192, 12) == b"flushed by %d" % number
+            assert board.read(1 << 20, 17) == b"only written by %d" % number
         assert monotonic() - began < 2
         assert here.client.ping() == here.processes["gate"].pid
+        assert sorted(s.address for s in here.client.sessions()) == [source(n) for n in boards]
+
+    def test_a_request_sent_while_it_is_away_is_answered_when_it_is_back(self, here: Place) -> None:
+        board = here.board(3)
+        here.kill("storage")
+        cookie = board.request(WRITE, 4096, 5, b"later")
+        assert until(lambda: f"held {mac(3)}" in here.log("gate"))
+        here.start(here.storage)
+        assert board.reply() == cookie
+        assert board.read(4096, 5) == b"later"
+
+    @pytest.mark.parametrize("number", [1, 3], ids=["raw", "overlay"])
+    def test_one_that_writes_all_the_while_loses_nothing(self, here: Place, number: int) -> None:
+        """Six deaths under a flood of writes, eight at a time, flushed now and then."""
+        board = here.board(number)
+        over = threading.Event()
+        done: dict[int, bytes] = {}
+        with ThreadPoolExecutor(1) as pool:
+            writing = pool.submit(flood, board, done, over)
+            for count in range(6):
+                assert until(lambda count=count: len(done) > 150 * (count + 1), 20)
+                here.kill("storage")
+                here.start(here.storage)
+            over.set()
+            writing.result(20)
+        for offset, data in done.items():
+            assert board.read(offset, len(data)) == data
+        board.flush()
+        assert here.log("gate").count("went on") == 6
+
+    def test_a_long_read_that_was_cut_in_two_is_whole(self, here: Place) -> None:
+        board = here.board(1)
+        data = bytes(range(256)) * 4096 * 4
+        board.write(0, data)
+        board.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        cookie = board.request(READ, 0, len(data))
+        assert board.reply() == cookie
+        first = board.take(100_000)
+        here.kill("storage")
+        here.start(here.storage)
+        assert first + board.take(len(data) - len(first)) == data
+        assert board.read(0, 16) == data[:16]
+
+    def test_a_disk_taken_away_meanwhile_ends_the_session(self, here: Place) -> None:
+        board = here.board(1)
+        here.kill("storage")
+        here.client.put(mac(1), None)
+        assert board.gone()
+        assert until(lambda: here.client.sessions() == ())
+
+    def test_who_leaves_while_it_is_away_is_forgotten(self, here: Place) -> None:
+        board = here.board(1)
+        here.kill("storage")
+        assert until(lambda: f"held {mac(1)}" in here.log("gate"))
+        board.sock.close()
+        assert until(lambda: here.client.sessions() == ())
+        here.start(here.storage)
+        here.board(1).leave()
+
+    def test_one_that_came_back_itself_replaces_the_held_session(self, here: Place) -> None:
+        """A board that lost power while the storage daemon was away."""
+        held = here.board(1)
+        here.kill("storage")
+        assert until(lambda: f"held {mac(1)}" in here.log("gate"))
+        found: list[Board] = []
+        coming = threading.Thread(target=lambda: found.append(here.board(1)))
+        coming.start()
+        assert held.gone()
+        here.start(here.storage)
+        coming.join(10)
+        found[0].write(0, b"mine")
+
+    def test_a_disk_that_comes_back_as_another_is_not_gone_on_with(self, here: Place) -> None:
+        board = here.board(1)
+        here.kill("storage")
+        with open(here.path / "nodes" / mac(1) / "root.img", "r+b") as disk:
+            disk.truncate(4 << 20)
+        here.start(here.storage)
+        assert board.gone()
+        assert until(lambda: "came back with another size" in here.log("gate"))
 
     def test_who_comes_meanwhile_waits_instead_of_failing(self, here: Place) -> None:
         here.kill("storage")

@@ -12,6 +12,7 @@ from pathlib import Path
 from sbctui.engine.services.gate_handshake import Handshake
 from sbctui.engine.services.gate_log import say, say_refused
 from sbctui.engine.services.gate_relay import Relay
+from sbctui.engine.services.gate_return import Recipe
 from sbctui.engine.services.gate_rules import Slot, Slots
 from sbctui.engine.services.gate_wire import Backend, Hangup, Wire
 
@@ -106,12 +107,17 @@ class Gate:
             relay.end(f"replaced by {newcomer}")
             await relay.closed.wait()
 
-    def enter(self, slot: Slot, export: str, wire: Wire, backend: Backend, peer: str) -> None:
+    def enter(self, slot: Slot, recipe: Recipe, wire: Wire, backend: Backend, peer: str) -> None:
         """Both ends agree: begin the session."""
-        relay = Relay(export, peer, wire.sock, backend.sock)
+        address = peer.rpartition(":")[0]
+
+        def wanted() -> bool:
+            return slot.address == address and not slot.closed
+
+        relay = Relay(recipe, peer, wire.sock, backend.sock, wanted)
         slot.relay = relay
         relay.start()
-        say(f"admitted {export} {peer}")
+        say(f"admitted {recipe.export} {peer}")
         task = asyncio.create_task(self._outlive(slot, relay))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

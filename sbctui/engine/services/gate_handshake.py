@@ -12,6 +12,7 @@ from typing import Protocol
 
 from sbctui.engine.model.text import clean
 from sbctui.engine.services import nbd
+from sbctui.engine.services.gate_return import Recipe, about
 from sbctui.engine.services.gate_rules import Slot
 from sbctui.engine.services.gate_wire import Backend, Hangup, Wire
 
@@ -32,7 +33,7 @@ class Door(Protocol):
     async def vacate(self, slot: Slot, newcomer: str) -> None:
         """End the session there is and wait until the storage daemon has let go of it."""
 
-    def enter(self, slot: Slot, export: str, wire: Wire, backend: Backend, peer: str) -> None:
+    def enter(self, slot: Slot, recipe: Recipe, wire: Wire, backend: Backend, peer: str) -> None:
         """Both ends agree: begin the session."""
 
 
@@ -46,7 +47,7 @@ class Handshake:
     door: Door
     socket: str
     structured: bool = False
-    contexts: bool = False
+    context: bytes | None = None
     no_zeroes: bool = False
     backend: Backend | None = None
     refused: str = ""
@@ -117,7 +118,8 @@ class Handshake:
             return False
         if option != nbd.OPT_GO:
             replies = await self._ask(option, data, export)
-            self.contexts = self.contexts or option == nbd.OPT_SET_META_CONTEXT
+            if option == nbd.OPT_SET_META_CONTEXT:
+                self.context = data
             await self._pass_on(replies)
             return False
         async with slot.turn:
@@ -125,7 +127,7 @@ class Handshake:
             await self._pass_on(replies)
             begun = replies[-1].type == nbd.REP_ACK
             if begun:
-                self._enter(slot, export)
+                self._enter(slot, self._recipe(export, data, replies))
         return begun
 
     async def _export_name(self, data: bytes) -> None:
@@ -137,12 +139,13 @@ class Handshake:
         if slot is None:
             raise Hangup(self.refused)
         async with slot.turn:
-            replies = await self._go(slot, export, nbd.pack_go(name))
-            about = [r.data for r in replies if r.type == nbd.REP_INFO and len(r.data) == 12]
-            if replies[-1].type != nbd.REP_ACK or not about:
+            go = nbd.pack_go(name)
+            replies = await self._go(slot, export, go)
+            recipe = self._recipe(export, go, replies)
+            if replies[-1].type != nbd.REP_ACK or not recipe.about:
                 raise Hangup(_words(replies[-1]))
-            await self.wire.write(about[0][2:] + (b"" if self.no_zeroes else bytes(124)))
-            self._enter(slot, export)
+            await self.wire.write(recipe.about[2:] + (b"" if self.no_zeroes else bytes(124)))
+            self._enter(slot, recipe)
 
     def _admitted(self, name: bytes) -> tuple[str, Slot | None]:
         export = name.decode(errors="replace")
@@ -160,12 +163,15 @@ class Handshake:
         self._still(export)
         return replies
 
-    def _enter(self, slot: Slot, export: str) -> None:
+    def _recipe(self, export: str, go: bytes, replies: list[nbd.Reply]) -> Recipe:
+        return Recipe(export, self.socket, self.structured, self.context, go, about(replies))
+
+    def _enter(self, slot: Slot, recipe: Recipe) -> None:
         """The session begins, unless the export was taken away in this moment."""
-        self._still(export)
+        self._still(recipe.export)
         assert self.backend is not None
         backend, self.backend = self.backend, None
-        self.door.enter(slot, export, self.wire, backend, f"{self.address}:{self.port}")
+        self.door.enter(slot, recipe, self.wire, backend, f"{self.address}:{self.port}")
         self.entered = True
 
     def _still(self, export: str) -> None:
@@ -188,7 +194,7 @@ class Handshake:
                 if self.backend is not None:
                     self.backend.close()
                     self.backend = None
-                if self.contexts or loop.time() >= deadline:
+                if self.context is not None or loop.time() >= deadline:
                     raise
             await asyncio.sleep(_AGAIN)
             self._still(export)

@@ -1,7 +1,8 @@
-"""An admitted session: bytes between a board and the storage daemon, counted, until either ends.
+"""An admitted session: bytes between a board and the storage daemon, until the board leaves.
 
-One thread serves all sessions with non-blocking sockets and one shared buffer. Requests are
-looked at only until the first one that changes the disk; from then on bytes just pass.
+One thread serves all sessions with non-blocking sockets and one shared buffer. When the storage
+daemon goes away the board's connection is held, and what it waits for is asked of the next one:
+see gate_requests.py.
 """
 
 from __future__ import annotations
@@ -10,68 +11,97 @@ import asyncio
 import socket
 import struct
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from functools import partial
 
-from sbctui.engine.services import nbd
+from sbctui.engine.services.gate_log import say
 from sbctui.engine.services.gate_peer import peer_closed
+from sbctui.engine.services.gate_requests import Begun, Broken, Piece, Requests
+from sbctui.engine.services.gate_return import Recipe, Unlike, redo, rest_of
+from sbctui.engine.services.gate_wire import Hangup
 
-_BUFFER = bytearray(256 * 1024)
+_SIZE = 256 * 1024
+_BUFFER = bytearray(_SIZE)
 _VIEW = memoryview(_BUFFER)
 _RESET = struct.pack("ii", 1, 0)
+_KEPT_EACH = 32 * 1024**2
+_KEPT_ALL = 512 * 1024**2
+_KEPT_LITTLE = 1024**2
+"""Bytes of unflushed writes held for one session and for all; then the gate flushes by itself,
+sessions that hold little excepted."""
+_PAUSE, _LONGEST_PAUSE = 0.02, 0.5
+_FRUITLESS = 5
+"""Storage daemons that a session may lose in a row without an answer from any."""
 
 
 class Flow:
     """One direction. What the receiver can't take yet is kept, and the sender waits meanwhile."""
 
-    __slots__ = ("_loop", "_over", "_pending", "_source", "_target", "count", "watch")
+    __slots__ = ("_loop", "_most", "_over", "_pending", "_source", "_take", "_target", "count")
 
     def __init__(
-        self, source: socket.socket, target: socket.socket, over: Callable[[str], None], why: str
+        self,
+        source: socket.socket,
+        target: socket.socket,
+        take: Callable[[memoryview], Sequence[Piece]],
+        most: Callable[[], int],
+        over: Callable[[socket.socket, str], None],
     ) -> None:
         self.count = 0
-        self.watch: Callable[[memoryview], None] | None = None
         self._source = source
         self._target = target
-        self._over = partial(over, why)
+        self._take = take
+        self._most = most
+        self._over = over
         self._pending = b""
         self._loop = asyncio.get_running_loop()
 
-    def start(self) -> None:
-        """Begin to pass bytes."""
-        self._loop.add_reader(self._source, self._readable)
+    def start(self, first: bytes = b"") -> None:
+        """Begin to pass bytes, ``first`` before what comes."""
+        self._pending = first
+        if first:
+            self._loop.add_writer(self._target, self._writable)
+        else:
+            self._loop.add_reader(self._source, self._readable)
 
-    def stop(self) -> None:
-        """Pass no more; both sockets must still be open."""
+    def stop(self) -> bytes:
+        """Pass no more; what was not sent yet. Both sockets must still be open."""
         self._loop.remove_reader(self._source)
         self._loop.remove_writer(self._target)
+        return self._pending
 
     def _readable(self) -> None:
         try:
-            got = self._source.recv_into(_BUFFER)
+            got = self._source.recv_into(_BUFFER, self._most())
         except BlockingIOError:
             return
         except OSError:
             got = 0
         if not got:
-            self._over()
+            self._over(self._source, "")
             return
         self.count += got
-        part = _VIEW[:got]
-        if self.watch is not None:
-            self.watch(part)
         try:
-            sent = self._target.send(part)
-        except BlockingIOError:
-            sent = 0
-        except OSError:
-            self._over()
+            pieces = self._take(_VIEW[:got])
+        except Broken as error:
+            self._over(self._source, str(error))
             return
-        if sent < got:
-            self._pending = bytes(part[sent:])
-            self._loop.remove_reader(self._source)
-            self._loop.add_writer(self._target, self._writable)
+        self._pass(pieces)
+
+    def _pass(self, pieces: Sequence[Piece]) -> None:
+        for number, piece in enumerate(pieces):
+            try:
+                sent = self._target.send(piece)
+            except BlockingIOError:
+                sent = 0
+            except OSError:
+                self._over(self._target, "")
+                return
+            if sent < len(piece):
+                self._pending = b"".join((piece[sent:], *pieces[number + 1 :]))
+                self._loop.remove_reader(self._source)
+                self._loop.add_writer(self._target, self._writable)
+                return
 
     def _writable(self) -> None:
         try:
@@ -79,7 +109,7 @@ class Flow:
         except BlockingIOError:
             return
         except OSError:
-            self._over()
+            self._over(self._target, "")
             return
         self._pending = self._pending[sent:]
         if not self._pending:
@@ -87,39 +117,43 @@ class Flow:
             self._loop.add_reader(self._source, self._readable)
 
 
-class FirstWrite:
-    """Looks at requests, which have no payload yet, until one changes the disk."""
-
-    def __init__(self, flow: Flow) -> None:
-        self.at: float | None = None
-        self._flow = flow
-        self._over = 0
-        flow.watch = self._look
-
-    def _look(self, part: memoryview) -> None:
-        """Of each request only its command matters; ``_over`` bytes of the first came before."""
-        size = nbd.REQUEST.size
-        first = (nbd.COMMAND_AT - self._over) % size
-        if not nbd.CHANGING.isdisjoint(part[first::size]):
-            self.at = time.time()
-            self._flow.watch = None
-        self._over = (self._over + len(part)) % size
-
-
 class Relay:
-    """One admitted session. ``closed`` is set once the storage daemon has let go of the disk."""
+    """One admitted session. ``closed`` is set once the storage daemon has let go of the disk.
 
-    def __init__(self, export: str, peer: str, client: socket.socket, backend: socket.socket):
-        self.export = export
+    ``wanted`` says whether the board may still have its disk, should the storage daemon come back.
+    """
+
+    _all_kept = 0
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        peer: str,
+        client: socket.socket,
+        backend: socket.socket,
+        wanted: Callable[[], bool],
+    ) -> None:
+        self.export = recipe.export
         self.peer = peer
         self.since = time.time()
         self.reason = ""
         self.closed = asyncio.Event()
+        self._recipe = recipe
+        self._wanted = wanted
         self._client = client
         self._backend = backend
-        self._up = Flow(client, backend, self._over, "connection lost")
-        self._down = Flow(backend, client, self._over, "disconnected")
-        self._first = FirstWrite(self._up)
+        self._requests = Requests()
+        self._counted = 0
+        self._read = self._written = 0
+        self._fruitless = 0
+        self._held = False
+        self._make_flows()
+
+    def _make_flows(self) -> None:
+        self._up = Flow(self._client, self._backend, self._asked, self._most, self._lost)
+        self._down = Flow(
+            self._backend, self._client, self._requests.answered, lambda: _SIZE, self._lost
+        )
 
     def start(self) -> None:
         """Pass bytes both ways."""
@@ -131,14 +165,123 @@ class Relay:
 
         Who has not written has sent requests and no data.
         """
+        first = self._requests.first_change
         return {
             "export": self.export,
             "address": self.peer.rpartition(":")[0],
             "since": self.since,
-            "bytes_read": self._down.count,
-            "bytes_written": self._up.count if self._first.at else 0,
-            "first_write": self._first.at,
+            "bytes_read": self._read + self._down.count,
+            "bytes_written": self._written + self._up.count if first else 0,
+            "first_write": first,
         }
+
+    # ── passing ───────────────────────────────────────────────────────────────────────────
+
+    def _most(self) -> int:
+        """Bytes to read of the board at once: when a flush is due, to the end of a request."""
+        return (self._flush_due() and self._requests.until_whole) or _SIZE
+
+    def _flush_due(self) -> bool:
+        kept = self._requests.kept
+        return kept > _KEPT_EACH or (kept > _KEPT_LITTLE and Relay._all_kept > _KEPT_ALL)
+
+    def _asked(self, part: memoryview) -> Sequence[Piece]:
+        self._requests.sent(part)
+        self._count_kept()
+        if self._flush_due() and not self._requests.until_whole:
+            return (part, self._requests.own_flush())
+        return (part,)
+
+    def _count_kept(self) -> None:
+        Relay._all_kept += self._requests.kept - self._counted
+        self._counted = self._requests.kept
+
+    # ── the storage daemon goes, and another comes ────────────────────────────────────────
+
+    def _lost(self, end: socket.socket, why: str) -> None:
+        """One end is gone, or what it says is no NBD."""
+        if why or end is self._client:
+            self._over(why or "connection lost")
+        elif self._requests.leaving:
+            self._over("disconnected")
+        elif not self._wanted():
+            self._over("its disk was taken away")
+        elif self._too_often():
+            self._over("the storage daemon does not keep this session")
+        else:
+            self._hold()
+
+    def _too_often(self) -> bool:
+        """Whether it is this session that drives the storage daemon away: no answer, ever again."""
+        self._fruitless = 0 if self._down.count else self._fruitless + 1
+        return self._fruitless > _FRUITLESS
+
+    def _hold(self) -> None:
+        """Keep the board waiting, and the answer that it has not taken yet."""
+        self._up.stop()
+        answers = self._down.stop()
+        self._held = True
+        self._read += self._down.count
+        self._written += self._up.count
+        self._up.count = self._down.count = 0
+        say(f"held {self.export} {self.peer}: the storage daemon is away")
+        self._task = asyncio.create_task(self._return(answers))
+
+    async def _return(self, answers: bytes) -> None:
+        began = time.monotonic()
+        try:
+            begun = self._requests.begun()
+            await self._let_go()
+            self._backend, rest = await self._another(begun)
+            self._still_there()
+        except (Hangup, Broken, Unlike) as error:
+            self._end(str(error))
+            return
+        self._held = False
+        self._make_flows()
+        self._up.start(self._requests.again())
+        self._down.start(answers + rest)
+        say(f"went on {self.export} {self.peer}: after {time.monotonic() - began:.1f} s")
+
+    async def _another(self, begun: Begun | None) -> tuple[socket.socket, bytes]:
+        """A new connection, with all that might have been lost written again.
+
+        And what the board misses of an answer that had begun.
+        """
+        pause = _PAUSE
+        while True:
+            self._still_there()
+            try:
+                backend = await self._recipe.connect()
+            except Hangup:
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, _LONGEST_PAUSE)
+                continue
+            try:
+                await redo(backend, self._requests.unsafe())
+                rest = await rest_of(backend, begun) if begun else b""
+            except Hangup:
+                backend.close()
+            except BaseException:
+                backend.close()
+                raise
+            else:
+                return backend.sock, rest
+
+    def _still_there(self) -> None:
+        """Raises Hangup when the board has left or may not have its disk any more."""
+        if not self._wanted():
+            raise Hangup("its disk was taken away")
+        try:
+            gone = not self._client.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            gone = False
+        except OSError:
+            gone = True
+        if gone:
+            raise Hangup("connection lost")
+
+    # ── ending ────────────────────────────────────────────────────────────────────────────
 
     def end(self, reason: str) -> None:
         """Cut the board off now and let the storage daemon finish; ``closed`` comes later."""
@@ -149,22 +292,40 @@ class Relay:
         self._over(reason)
 
     def _over(self, reason: str) -> None:
+        """Pass no more. A session that is held ends where it next looks whether it should."""
         if self.reason:
             return
-        self.reason = reason
+        if self._held:
+            self.reason = reason
+            self._client.close()
+            return
         self._up.stop()
         self._down.stop()
+        self._end(reason)
+
+    def _end(self, reason: str) -> None:
+        self.reason = self.reason or reason
         self._client.close()
-        with suppress(OSError):
-            self._backend.shutdown(socket.SHUT_WR)
-        self._task = asyncio.create_task(self._let_go())
+        self._requests.kept = 0
+        self._count_kept()
+        self._task = asyncio.create_task(self._close())
+
+    async def _close(self) -> None:
+        try:
+            await self._let_go()
+        finally:
+            self.closed.set()
 
     async def _let_go(self) -> None:
         """Read the backend to its end, then wait, however long, for its descriptor to go too."""
         loop = asyncio.get_running_loop()
+        if self._backend.fileno() < 0:
+            return
+        with suppress(OSError):
+            self._backend.shutdown(socket.SHUT_WR)
         try:
             with suppress(OSError):
-                while await loop.sock_recv(self._backend, len(_BUFFER)):
+                while await loop.sock_recv(self._backend, _SIZE):
                     pass
             pause = 0.001
             while not peer_closed(self._backend):
@@ -172,4 +333,3 @@ class Relay:
                 pause = min(pause * 2, 0.1)
         finally:
             self._backend.close()
-            self.closed.set()

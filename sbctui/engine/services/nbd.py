@@ -1,7 +1,5 @@
-"""The NBD protocol's numbers and the messages of its negotiation (fixed newstyle).
-
-Only what the gate needs to read up to the export's name; requests pass through unread.
-"""
+"""The NBD protocol's numbers and messages (fixed newstyle), as its specification has them
+(https://github.com/NetworkBlockDevice/nbd/blob/master/doc/proto.md)."""
 
 from __future__ import annotations
 
@@ -37,7 +35,10 @@ INFO_EXPORT = 0
 READ_ONLY = 1 << 1
 CAN_MULTI_CONN = 1 << 8
 
+CMD_READ = 0
 CMD_WRITE = 1
+CMD_DISC = 2
+CMD_FLUSH = 3
 CMD_TRIM = 4
 CMD_WRITE_ZEROES = 6
 CHANGING = frozenset((CMD_WRITE, CMD_TRIM, CMD_WRITE_ZEROES))
@@ -46,8 +47,17 @@ CHANGING = frozenset((CMD_WRITE, CMD_TRIM, CMD_WRITE_ZEROES))
 OPTION = struct.Struct(">QII")
 REPLY = struct.Struct(">QIII")
 REQUEST = struct.Struct(">IHHQQI")
-COMMAND_AT = 7
-"""Where a request has its command: the low byte of a 16-bit number below 256."""
+"""Magic, flags, command, cookie, offset, length."""
+REQUEST_MAGIC = 0x25609513
+SIMPLE = struct.Struct(">IIQ")
+"""A simple reply: magic, error, cookie; then the data of a read that worked."""
+SIMPLE_MAGIC = 0x67446698
+CHUNK = struct.Struct(">IHHQI")
+"""One chunk of a structured reply: magic, flags, type, cookie, length; then as many bytes."""
+CHUNK_MAGIC = 0x668E33EF
+CHUNK_LAST = 1
+CHUNK_ERROR = 1 << 15
+"""The bit that all error types of chunks have."""
 MAX_NAME = 4096
 """Longest export name the protocol allows, in bytes."""
 
