@@ -80,14 +80,26 @@ def _listed(site: Site, name: str | None) -> tuple[list[Node], list[str]]:
 @click.argument("macs", nargs=-1, metavar="[MAC[,ALIAS[,GROUP]]]...")
 @click.option("--macs", "file", metavar="FILE", help="Read them from a list or CSV, one board a "
               "line (MAC, alias, group); - is stdin.")  # fmt: skip
+@click.option("--ip", type=options.IP, help="The address, of one leaf; else a rule chooses it.")
 @options.mutating
 @click.pass_obj
-def create(place: Place, root: str, macs: tuple[str, ...], file: str | None, how: How) -> int:
+def create(
+    place: Place,
+    root: str,
+    macs: tuple[str, ...],
+    file: str | None,
+    ip: IPv4Address | None,
+    how: How,
+) -> int:
     """Make one leaf of ROOT per MAC; those that are there already are left alone."""
     text = _gathered(macs, file)
     if text is None:
         raise click.UsageError("Give MACs, or --macs FILE", click.get_current_context())
     leaves = _parsed(text)
+    if ip is not None:
+        if len(leaves) > 1:
+            raise BadInput(f"--ip is for one leaf and {len(leaves)} are asked for; leave it out")
+        leaves = (leaves[0].model_copy(update={"ip": ip}),)
 
     def make(engine: Engine) -> Request:
         from sbctui.engine.model.requests import CreateLeaves

@@ -40,6 +40,8 @@ TABLE = [
     (("leaf", "create", "spare", "--macs", "/"), 2, "directory"),
     (("leaf", "create", "spare"), 2, "--macs FILE"),
     (("leaf", "create", "spare", "# nothing"), 2, "no MAC"),
+    (("leaf", "create", "spare", MAC.format(8), MAC.format(9), "--ip", "10.0.0.9"), 2, "one leaf"),
+    (("leaf", "create", "spare", MAC.format(9), "--ip", "1.2.3.4"), 3, "1.2.3.4 is no host"),
     (("leaf", "create", "nobody", MAC.format(9)), 4, "no node 'nobody'"),
     (("leaf", "create", "pi-01", MAC.format(9)), 3, "is a leaf"),
     # names
