@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from textual.binding import Binding
+if TYPE_CHECKING:
+    from textual.binding import Binding
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,7 @@ SHOWN = {
     "asterisk": "*",
     "slash": "/",
     "colon": ":",
+    "comma": ",",
     "question_mark": "?",
     "escape": "esc",
     "space": "space",
@@ -221,6 +224,8 @@ def of_scope(scope: str) -> tuple[Action, ...]:
 
 def bindings(scope: str) -> list[Binding]:
     """Textual's bindings of a scope; their ids are the actions' names, so keys can be remapped."""
+    from textual.binding import Binding
+
     return [
         Binding(
             a.keys,

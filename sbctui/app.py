@@ -15,9 +15,9 @@ from textual.driver import Driver
 from textual.notifications import SeverityLevel
 
 from sbctui import actions, hangup
+from sbctui.commanding import Commanding
 from sbctui.feeds import Feeds
 from sbctui.messages import Changed, World, in_thread
-from sbctui.offering import Offering
 from sbctui.prefs import Prefs
 from sbctui.screens.home import HomeScreen
 from sbctui.widgets.sturdy import Sturdy, save_fault
@@ -29,7 +29,7 @@ _TICK = 0.25
 _TOO_MANY = 20
 
 
-class SbcApp(Sturdy, Offering):
+class SbcApp(Sturdy, Commanding):
     """One site on the screen. The engine is only ever called in threads."""
 
     CSS_PATH: ClassVar[list[str | PurePath]] = ["app.tcss", "screens/home.tcss"]
@@ -65,7 +65,12 @@ class SbcApp(Sturdy, Offering):
 
     def on_mount(self) -> None:
         """Home is shown at once; the engine is loaded behind it."""
-        self.call_after_refresh(lambda: self.background(self._open()))
+
+        def begin() -> None:
+            self.apply_keys()
+            self.background(self._open())
+
+        self.call_after_refresh(begin)
 
     async def _open(self) -> None:
         from sbctui.engine.errors import NotASite, SbcError
@@ -158,12 +163,6 @@ class SbcApp(Sturdy, Offering):
     def on_unmount(self) -> None:
         """Stop following; nothing is waited for."""
         self.feeds.close()
-
-    def do_help(self) -> None:
-        """What can be done here."""
-        from sbctui.screens.help import show_help
-
-        show_help(self)
 
     def do_suspend(self) -> None:
         """Put the console in the background."""
