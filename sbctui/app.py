@@ -65,6 +65,7 @@ class SbcApp(Sturdy, Commanding):
 
     def on_mount(self) -> None:
         """Home is shown at once; the engine is loaded behind it."""
+        self.app_resume_signal.subscribe(self, lambda _: self.do_redraw())
 
         def begin() -> None:
             self.apply_keys()

@@ -20,6 +20,8 @@ from textual.drivers.linux_driver import LinuxDriver
 from textual.message import Message
 
 _TOKEN = re.compile(r"\x1b\[(\d+);(\d+)H|\x1b\[([\d;]*)m|(\n)|([^\x00-\x1f\x7f-\x9f]+)")
+_ASIDE = re.compile(r"(?:\x07|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\))+")
+"""What moves no cursor and changes no cell: the bell, the clipboard, the title."""
 _MAC_LIKE = re.compile(r"(?:[0-9A-Fa-f]{2}[:.-]?){5}[0-9A-Fa-f]{2}")
 _ALONE = 0.01
 _TOGETHER = 0.03
@@ -130,8 +132,8 @@ class Grid:
     def _run(self, y: int, x: int, cells: list[Cell | None]) -> str:
         out = [self._move(y, x)]
         for cell in cells:
-            char, pen = cell or (" ", _PLAIN)
-            if char:
+            if cell is not None and cell[0]:
+                char, pen = cell
                 out += (_turn(self._pen, pen), char)
                 self._pen = pen
         self._at = (y, x + len(cells)) if all(c and c[0].isascii() for c in cells) else None
@@ -165,13 +167,19 @@ def _put(line: list[Cell | None], x: int, text: str, pen: Pen) -> int:
 
 
 def _runs(old: list[Cell | None], new: list[Cell | None]) -> Iterator[tuple[int, int]]:
-    """Stretches to send; a row with anything that may not be one column wide goes whole."""
+    """Stretches to send; a row with anything that may not be one column wide goes whole.
+
+    What no frame has told of (None) is never sent: it stays on the terminal as it is.
+    """
     if any(c and (not c[0] or len(c[0]) > 1) for row in (old, new) for c in row):
         yield from _one_by_one(new)
         return
     start = stop = -1
     for x, cell in enumerate(new):
-        if x < len(old) and old[x] == cell:
+        if cell is None and start >= 0:
+            yield start, stop
+            start = -1
+        if cell is None or (x < len(old) and old[x] == cell):
             continue
         if start >= 0 and x - stop > _GAP:
             yield start, stop
@@ -185,9 +193,13 @@ def _one_by_one(row: list[Cell | None]) -> Iterator[tuple[int, int]]:
     """The whole row, positioned afresh behind every cell whose width terminals dispute."""
     start = 0
     for x, cell in enumerate(row):
-        if cell and not cell[0]:
+        if cell is None:
+            if start < x:
+                yield start, x
             start = x + 1
-        elif cell and not cell[0].isascii():
+        elif not cell[0]:
+            start = x + 1
+        elif not cell[0].isascii():
             yield start, x + 1
             start = x + 1
     if start < len(row):
@@ -212,6 +224,9 @@ class DiffDriver(LinuxDriver):
                 self._sync_sent = False
                 super().write(SYNC_END)
             return
+        if _ASIDE.fullmatch(data):
+            super().write(data)
+            return
         difference = grid.paint(data)
         if difference is None:
             grid.forget()
@@ -233,6 +248,17 @@ class DiffDriver(LinuxDriver):
         self._burst = []
         self._release = None
         super().start_application_mode()  # type: ignore[no-untyped-call]
+
+    def _sigcont_application(self, *signal: object) -> None:
+        """Come back, also from a stop that was never told of (SIGSTOP, a frozen machine).
+
+        Textual would then start a second reader of the keyboard, and restore the wrong modes
+        at the end.
+        """
+        if self._auto_restart and not self._must_signal_resume:
+            self.suspend_application_mode()
+            self._must_signal_resume = True
+        super()._sigcont_application(*signal)
 
     def process_message(self, message: Message) -> None:
         """Hold keys for a few milliseconds: a burst with a MAC in it is a paste."""
