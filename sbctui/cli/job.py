@@ -60,7 +60,7 @@ def _found(engine: Engine, wanted: str) -> Job:
 
 
 @job.command()
-@click.argument("id_", metavar="ID")
+@click.argument("id_", type=options.JOB, metavar="ID")
 @options.output_option
 @click.pass_obj
 def show(place: Place, id_: str, json: bool) -> int:
@@ -87,7 +87,7 @@ def show(place: Place, id_: str, json: bool) -> int:
 
 
 @job.command()
-@click.argument("id_", metavar="ID")
+@click.argument("id_", type=options.JOB, metavar="ID")
 @click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")
 @options.output_option
 @click.pass_obj
@@ -113,7 +113,7 @@ def follow(place: Place, id_: str, quiet: bool, json: bool) -> int:
 
 
 @job.command()
-@click.argument("id_", metavar="ID")
+@click.argument("id_", type=options.JOB, metavar="ID")
 @options.output_option
 @click.pass_obj
 def cancel(place: Place, id_: str, json: bool) -> int:
@@ -129,7 +129,7 @@ def cancel(place: Place, id_: str, json: bool) -> int:
 
 
 @job.command(hidden=True)
-@click.argument("id_", metavar="ID")
+@click.argument("id_", type=options.JOB, metavar="ID")
 @click.pass_obj
 def run(place: Place, id_: str) -> int:
     """The body of a job, in the session that the engine starts for it."""

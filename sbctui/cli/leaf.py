@@ -32,7 +32,7 @@ def leaf() -> None:
 
 
 @leaf.command("list")
-@click.argument("root", required=False)
+@click.argument("root", required=False, type=options.ROOT)
 @options.output_option
 @click.pass_obj
 def list_(place: Place, root: str | None, json: bool) -> int:
@@ -76,10 +76,11 @@ def _listed(site: Site, name: str | None) -> tuple[list[Node], list[str]]:
 
 
 @leaf.command()
-@click.argument("root")
-@click.argument("macs", nargs=-1, metavar="[MAC[,ALIAS[,GROUP]]]...")
-@click.option("--macs", "file", metavar="FILE", help="Read them from a list or CSV, one board a "
-              "line (MAC, alias, group); - is stdin.")  # fmt: skip
+@click.argument("root", type=options.ROOT)
+@click.argument("macs", nargs=-1, type=options.BOARD, metavar="[MAC[,ALIAS[,GROUP]]]...")
+@click.option("--macs", "file", type=options.FILE, metavar="FILE",
+              help="Read them from a list or CSV, one board a line (MAC, alias, group); "
+              "- is stdin.")  # fmt: skip
 @click.option("--ip", type=options.IP, help="The address, of one leaf; else a rule chooses it.")
 @options.mutating
 @click.pass_obj
@@ -160,7 +161,7 @@ def _parsed(text: str) -> tuple[LeafSpec, ...]:
 
 
 @leaf.command()
-@click.argument("name")
+@click.argument("name", type=options.LEAF)
 @click.option("--alias", type=options.ALIAS, help="Its shown name and host name; '' for none.")
 @click.option("--group", type=options.GROUP, help="Its group; '' for none.")
 @click.option("--notes", help="A note for people.")
@@ -193,8 +194,8 @@ def edit(
 
 
 @leaf.command()
-@click.argument("name")
-@click.argument("root")
+@click.argument("name", type=options.ORPHAN)
+@click.argument("root", type=options.ROOT)
 @options.mutating
 @click.pass_obj
 def attach(place: Place, name: str, root: str, how: How) -> int:
@@ -210,8 +211,8 @@ def attach(place: Place, name: str, root: str, how: How) -> int:
 
 
 @leaf.command()
-@click.argument("root")
-@click.argument("names", nargs=-1, metavar="[MAC|ALIAS]...")
+@click.argument("root", type=options.ROOT)
+@click.argument("names", nargs=-1, type=options.LEAF, metavar="[MAC|ALIAS]...")
 @click.option("--all", "all_", is_flag=True, help="All leaves of ROOT.")
 @click.option("--cut", is_flag=True, help="Pull the disk away from boards that are running.")
 @options.mutating

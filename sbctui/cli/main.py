@@ -7,16 +7,22 @@ needs them.
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from sbctui import __version__
 from sbctui.cli import output
 from sbctui.cli.failing import told, wants_json
+from sbctui.cli.options import FOLDER
 from sbctui.cli.place import Place
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 _VERBS = {
     "site": "make a site, or show what it is",
@@ -30,8 +36,10 @@ _VERBS = {
     "supervise": "keep the services running, in the foreground",
     "doctor": "what this machine lacks, and the command that mends it",
     "job": "running and past jobs: list, show, follow, cancel",
+    "completion": "verbs and names by the Tab key, in bash, zsh or fish",
 }
-_LONE = ("undo", "audit", "supervise", "doctor")
+COMPLETE = "_SBCTUI_COMPLETE"
+"""Set by the scripts of ``sbctui completion``: the shell's name; what is typed comes with it."""
 _HELP = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
@@ -50,6 +58,14 @@ class _Lazy(click.Group):
         command: click.Command = getattr(module, cmd_name)
         return command
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
+        """The nouns that begin as typed, without importing any; or the program's own options."""
+        from click.shell_completion import CompletionItem
+
+        if incomplete.startswith("-"):
+            return super().shell_complete(ctx, incomplete)
+        return [CompletionItem(n, help=h) for n, h in _VERBS.items() if n.startswith(incomplete)]
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The list of verbs, without importing any."""
         with formatter.section("Verbs"):
@@ -57,8 +73,9 @@ class _Lazy(click.Group):
 
 
 @click.group(cls=_Lazy, invoke_without_command=True, context_settings=_HELP)
-@click.option("--site", "given", metavar="DIR", help="The site's folder (else SBCTUI_SITE, else "
-              "'site' in ~/.config/sbctui/config.toml or /etc/sbctui/config.toml).")  # fmt: skip
+@click.option("--site", "given", type=FOLDER, metavar="DIR",
+              help="The site's folder (else SBCTUI_SITE, else 'site' in "
+              "~/.config/sbctui/config.toml or /etc/sbctui/config.toml).")  # fmt: skip
 @click.version_option(__version__, message="sbctui %(version)s")
 @click.pass_context
 def cli(ctx: click.Context, given: str | None) -> None:
@@ -88,6 +105,10 @@ def _console(ctx: click.Context) -> None:
 def run(arguments: Sequence[str]) -> int:
     """Run one command line; its exit code. Prints what it has to say and never raises."""
     output.prepare()
+    if asked := os.environ.get(COMPLETE):
+        from sbctui.cli.completion import answer
+
+        return answer(asked)
     try:
         code = cli.main(list(arguments), prog_name="sbctui", standalone_mode=False)
         output.flush()

@@ -27,7 +27,7 @@ def node() -> None:
 
 
 @node.command()
-@click.argument("name")
+@click.argument("name", type=options.NODE)
 @options.output_option
 @click.pass_obj
 def show(place: Place, name: str, json: bool) -> int:

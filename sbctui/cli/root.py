@@ -54,8 +54,8 @@ def list_(place: Place, json: bool) -> int:
 @root.command()
 @click.argument("name", type=options.NAME)
 @click.option("--size", required=True, type=options.SIZE, help="The disk's size, as 2G or 512M.")
-@click.option("--from", "source", metavar="PATH", help="Fill it from a directory or a rootfs tar "
-              "(plain, gz, xz or zst).")  # fmt: skip
+@click.option("--from", "source", type=options.FILE, metavar="PATH",
+              help="Fill it from a directory or a rootfs tar (plain, gz, xz or zst).")  # fmt: skip
 @click.option("--notes", default="", help="A note for people.")
 @options.mutating
 @click.pass_obj
@@ -67,7 +67,7 @@ def create(place: Place, name: str, size: int, source: str | None, notes: str, h
 
 
 @root.command()
-@click.argument("source")
+@click.argument("source", type=options.ROOT)
 @click.argument("name", type=options.NAME)
 @options.mutating
 @click.pass_obj
@@ -79,7 +79,7 @@ def clone(place: Place, source: str, name: str, how: How) -> int:
 
 
 @root.command()
-@click.argument("name")
+@click.argument("name", type=options.ROOT)
 @click.option("--mac", required=True, type=options.MAC, help="The board's MAC.")
 @click.option("--ip", type=options.IP, help="Its address; else from the name, by the four rules.")
 @options.mutating
@@ -92,7 +92,7 @@ def allocate(place: Place, name: str, mac: str, ip: IPv4Address | None, how: How
 
 
 @root.command()
-@click.argument("name")
+@click.argument("name", type=options.ROOT)
 @click.option("--cut", is_flag=True, help="Pull the disk away if the board keeps it.")
 @click.option("--no-reboot", is_flag=True, help="Don't ask the board to reboot.")
 @options.mutating
@@ -109,7 +109,7 @@ def deallocate(place: Place, name: str, cut: bool, no_reboot: bool, how: How) ->
 
 
 @root.command()
-@click.argument("name")
+@click.argument("name", type=options.ROOT)
 @click.argument("size", type=options.SIZE)
 @options.mutating
 @click.pass_obj
@@ -121,7 +121,7 @@ def resize(place: Place, name: str, size: int, how: How) -> int:
 
 
 @root.command()
-@click.argument("name")
+@click.argument("name", type=options.ROOT)
 @options.mutating
 @click.pass_obj
 def delete(place: Place, name: str, how: How) -> int:

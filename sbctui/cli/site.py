@@ -24,8 +24,9 @@ def site() -> None:
 
 
 @site.command()
-@click.option("--interface", help="The interface the boards are on; without one DHCP and TFTP "
-              "never start.")  # fmt: skip
+@click.option("--interface", type=options.INTERFACE,
+              help="The interface the boards are on; without one DHCP and TFTP never "
+              "start.")  # fmt: skip
 @click.option("--subnet", type=options.SUBNET, help="The boards' subnet, as 10.77.0.0/24.")
 @click.option("--pool", type=options.POOL, help="The addresses to give, as "
               "10.77.0.50-10.77.0.250.")  # fmt: skip
