@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sbctui.cli import options, output
-from sbctui.cli.act import agreed, essential, preview, report_json, report_lines, run, tell
+from sbctui.cli.act import act, agreed, essential, report_json, report_lines, run, tell
 from sbctui.cli.failing import Failed
 from sbctui.cli.options import How
 from sbctui.cli.place import Place
@@ -36,7 +36,7 @@ def audit(place: Place, ids: tuple[str, ...], fix: bool, how: How) -> int:
     engine = place.engine()
     found = _chosen(engine.audit(), ids)
     if fix:
-        return _mend(engine, found, ids, how)
+        return _mend(place, engine, found, ids, how)
     if how.json:
         output.document({"findings": [_json(one) for one in found]})
     else:
@@ -52,7 +52,9 @@ def _chosen(found: Sequence[Finding], ids: Sequence[str]) -> list[Finding]:
     return [known[wanted] for wanted in ids] if ids else list(found)
 
 
-def _mend(engine: Engine, found: Sequence[Finding], ids: Sequence[str], how: How) -> int:
+def _mend(
+    place: Place, engine: Engine, found: Sequence[Finding], ids: Sequence[str], how: How
+) -> int:
     """Mend, look again: 0 when nothing is left, else 8."""
     from sbctui.engine.model.requests import FixFindings
 
@@ -62,9 +64,10 @@ def _mend(engine: Engine, found: Sequence[Finding], ids: Sequence[str], how: How
     chosen = [one for one in found if one.fix is not None and (ids or one.safe)]
     document: dict[str, Any] = {"report": None}
     if chosen:
-        plan = engine.plan(FixFindings(findings=tuple(one.id for one in chosen)))
-        if how.dry_run:
-            return preview(plan, how)
+        request = FixFindings(findings=tuple(one.id for one in chosen))
+        if how.dry_run or place.doer.hands_over:
+            return act(place, lambda engine: request, how)
+        plan = engine.plan(request)
         if agreed(plan, how):
             report = run(engine, plan, how)
             document["report"] = report_json(essential(report, plan), plan.command)

@@ -120,6 +120,8 @@ def _gathered(macs: tuple[str, ...], file: str | None) -> str | None:
 def _read(name: str) -> str:
     try:
         if name == "-":
+            if output.is_captured():
+                raise BadInput("a console has no stdin; name a file, or paste the list on home")
             data = sys.stdin.buffer.read(_LARGEST + 1)
         else:
             with open(Path(name).expanduser(), "rb") as file:

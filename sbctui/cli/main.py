@@ -85,7 +85,7 @@ def cli(ctx: click.Context, given: str | None) -> None:
     node, 5 permission, 6 an outside tool failed or is missing, 7 partly done, 8 findings, 9 no
     space, 75 locked by another run, 130 interrupted.
     """
-    ctx.obj = Place(given)
+    ctx.obj = ctx.obj or Place(given)
     if ctx.invoked_subcommand is None:
         _console(ctx)
 

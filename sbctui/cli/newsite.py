@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sbctui.cli import output
-from sbctui.cli.act import agreed, perform, preview
+from sbctui.cli.act import act, agreed, perform, preview
 from sbctui.cli.options import How
 from sbctui.cli.place import Place
 
 if TYPE_CHECKING:
+    from sbctui.engine.engine import Engine
     from sbctui.engine.model.requests import CreateRoot
     from sbctui.engine.plan import Plan
 
@@ -24,20 +25,21 @@ def create_root(
     from sbctui.engine.disks.create import inspect_source
     from sbctui.engine.model.requests import CreateRoot
 
-    new = place.found() in ("missing", "empty")
-    engine = None if new else place.engine()
-    looked = inspect_source(source.expanduser().absolute()) if source is not None else None
-    request = CreateRoot(name=name, size=size, source=looked, notes=notes)
-    plan = engine.plan(request) if engine is not None else _plan_without(place.path, request)
+    def make(engine: Engine | None = None) -> CreateRoot:
+        looked = inspect_source(source.expanduser().absolute()) if source is not None else None
+        return CreateRoot(name=name, size=size, source=looked, notes=notes)
+
+    if place.found() not in ("missing", "empty"):
+        return act(place, make, how)
+    request = make()
+    plan = _plan_without(place.path, request)
     if how.dry_run:
         return preview(plan, how)
     if not agreed(plan, how):
         return 0
-    if engine is None:
-        make_default(place)
-        engine = place.engine()
-        plan = engine.plan(request)
-    return perform(engine, plan, how)
+    make_default(place)
+    engine = place.engine()
+    return perform(engine, engine.plan(request), how)
 
 
 def make_default(place: Place) -> None:

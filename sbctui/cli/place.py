@@ -6,17 +6,38 @@ import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from sbctui.engine.errors import BadInput, NoSuchNode, NotASite, from_os
 from sbctui.engine.model.text import clean
 from sbctui.engine.places import SYSTEM_SITE
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sbctui.cli.act import Make
+    from sbctui.cli.options import How
     from sbctui.engine.engine import Engine
     from sbctui.engine.model.site import Site
 
 _SETTINGS = "site.toml"
+
+
+class Doer(Protocol):
+    """What a verb asks before and instead of changing something itself."""
+
+    @property
+    def hands_over(self) -> bool:
+        """Whether what changes the site is done by somebody else, later."""
+
+    def change(self, make: Make, how: How) -> int:
+        """Have the request that ``make`` gives done, if the admin agrees; the exit code."""
+
+    def confirm(self, title: str, lines: Sequence[str], word: str, how: How) -> None:
+        """Ask before something that has no plan: y, or ``word`` typed out. Raises Declined."""
+
+    def announce(self, title: str) -> None:
+        """Come before something harmless that has no plan. Raises Refused or Declined."""
 
 
 class NoSite(NoSuchNode):
@@ -73,6 +94,13 @@ class Place:
         from sbctui.engine.engine import Engine
 
         return Engine(path)
+
+    @property
+    def doer(self) -> Doer:
+        """Who has things done that change the site."""
+        from sbctui.cli.act import AtTerminal
+
+        return AtTerminal(self)
 
     def look(self, *, sessions: bool) -> Site:
         """The site's nodes for a list, and open sessions if asked for: cheaper than the engine.

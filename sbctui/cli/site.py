@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sbctui.cli import options, output
-from sbctui.cli.act import confirm
 from sbctui.cli.options import How
 from sbctui.cli.place import Place
 from sbctui.engine.errors import BadInput, NotASite, Refused
@@ -97,9 +96,8 @@ def _make(
         else:
             output.lines([title, *_network(settings), "dry run: nothing was changed"])
         return 0
-    if not new and not how.yes:
-        output.error_lines([title, *_network(settings)])
-        confirm(title)
+    if not new:
+        place.doer.confirm(title, _network(settings), "", how)
     init_site(place.path, settings, owner=owner or (usual_owner(place.path) if new else ""))
     if how.json:
         output.document({"site": {"path": str(place.path), "new": new, "settings": document}})
