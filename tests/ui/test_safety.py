@@ -14,7 +14,7 @@ from sbctui.engine.engine import Engine
 from sbctui.engine.model.site import Seen
 from sbctui.messages import World
 from tests.driver import open_tui
-from tests.ui.test_diff_driver import open_pty
+from tests.ui.terminal import open_pty
 
 HOSTILE = (
     "\x1b[2J\x1b[31mred", "\x1b]52;c;ZXZpbA==\x07", "[bold red]markup[/]", "a\nb\rc\td",
