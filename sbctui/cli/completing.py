@@ -16,6 +16,7 @@ from click.shell_completion import CompletionItem, ShellComplete
 
 from sbctui.cli.names import Find, Typing
 from sbctui.cli.place import Place
+from sbctui.engine.model.text import clean
 
 _SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@+-]*")
 """What every shell takes for one plain word; other names are not offered."""
@@ -95,6 +96,7 @@ def _paths(typed: str, *, folders: bool) -> Iterator[tuple[str, str]]:
             entry
             for entry in here
             if entry.name.startswith(begun)
+            and clean(entry.name) == entry.name
             and (begun or not entry.name.startswith("."))
             and (entry.is_dir() or not folders)
         ]

@@ -1,8 +1,9 @@
 """``sbctui completion``: what makes the Tab key know the verbs and the site's names.
 
 Each shell's script asks this program with what is typed, in ``_SBCTUI_COMPLETE`` and its
-companions, and gets lines of ``type TAB value TAB help``. Values hold nothing that a shell would
-read as more than a word.
+companions, and gets lines of ``type TAB value TAB help``. Names hold nothing that a shell would
+read as more than a word. A type other than ``plain`` asks bash and zsh to complete a path; fish
+has no such way for a path after ``=``, so it gets the paths.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import click
 from click.shell_completion import split_arg_string
 
 from sbctui.cli import output
-from sbctui.cli.completing import items
+from sbctui.cli.completing import complete, items
 from sbctui.engine.model.text import clean
 
 _BASH = r"""_sbctui_completion() {
@@ -54,19 +55,8 @@ fi
 """
 
 _FISH = r"""function __sbctui_completion
-    set -l answers (_SBCTUI_COMPLETE=fish _SBCTUI_LINE=(commandline -cp | string collect) \
-        command sbctui 2>/dev/null)
-    for answer in $answers
-        set -l parts (string split -m 2 \t -- $answer)
-        switch $parts[1]
-            case dir
-                __fish_complete_directories (commandline -ct) ''
-            case file
-                __fish_complete_path (commandline -ct)
-            case plain
-                printf '%s\t%s\n' $parts[2] $parts[3]
-        end
-    end
+    _SBCTUI_COMPLETE=fish _SBCTUI_LINE=(commandline -cp | string collect) \
+        command sbctui 2>/dev/null | string replace -r '^plain\t' ''
 end
 complete --command sbctui --no-files --keep-order --arguments '(__sbctui_completion)'
 """
@@ -93,9 +83,13 @@ def answer(shell: str) -> int:
     words = split_arg_string(line)
     typed = words.pop() if words and not line[-1:].isspace() else ""
     cut = _before_the_break(line, typed, os.environ.get("_SBCTUI_BREAKS", ""))
-    for item in items(words[1:], typed):
-        value = item.value[cut:] if item.type == "plain" else ""
-        sys.stdout.write(f"{item.type}\t{value}\t{clean(item.help or '')}\n")
+    if shell == "fish":
+        found = [("plain", *named) for named in complete(words[1:], typed)]
+    else:
+        found = [(i.type, i.value, i.help or "") for i in items(words[1:], typed)]
+    for kind, value, about in found:
+        shown = value[cut:] if kind == "plain" else ""
+        sys.stdout.write(f"{kind}\t{shown}\t{clean(about)}\n")
     output.flush()
     return 0
 
