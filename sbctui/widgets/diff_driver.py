@@ -12,6 +12,7 @@ import asyncio
 import re
 from collections.abc import Iterator
 from functools import lru_cache
+from unicodedata import combining
 
 from rich.cells import get_character_cell_size
 from textual import events
@@ -20,6 +21,7 @@ from textual.drivers.linux_driver import LinuxDriver
 from textual.message import Message
 
 _TOKEN = re.compile(r"\x1b\[(\d+);(\d+)H|\x1b\[([\d;]*)m|(\n)|([^\x00-\x1f\x7f-\x9f]+)")
+_PLACE = re.compile(r"\x1b\[\d+;\d+H")
 _ASIDE = re.compile(r"(?:\x07|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\))+")
 """What moves no cursor and changes no cell: the bell, the clipboard, the title."""
 _MAC_LIKE = re.compile(r"(?:[0-9A-Fa-f]{2}[:.-]?){5}[0-9A-Fa-f]{2}")
@@ -94,14 +96,17 @@ class Grid:
         self._pen = self._at = self._wanted = None
 
     def paint(self, data: str) -> str | None:
-        """What must be written so that the terminal shows ``data``; None when it is no frame."""
+        """What must be written so that the terminal shows ``data``; None when it is no frame.
+
+        A frame begins with a place, and holds places, looks and text. Whatever else stands in
+        it came from outside with some text: it is left out, and never reaches the terminal.
+        """
+        if not _PLACE.match(data):
+            return None
         rows: dict[int, list[Cell | None]] = {}
-        x = y = end = 0
+        x = y = 0
         pen = _PLAIN
         for token in _TOKEN.finditer(data):
-            if token.start() != end:
-                return None
-            end = token.end()
             row, column, style, _newline, text = token.groups()
             if row:
                 y, x = int(row) - 1, int(column) - 1
@@ -112,8 +117,6 @@ class Grid:
                 if line is None:
                     line = rows[y] = list(self._rows.get(y, ()))
                 x = _put(line, x, text, pen)
-        if end != len(data):
-            return None
         return self._difference(rows, (y, x))
 
     def _difference(self, rows: dict[int, list[Cell | None]], cursor: tuple[int, int]) -> str:
@@ -158,7 +161,7 @@ def _put(line: list[Cell | None], x: int, text: str, pen: Pen) -> int:
     begin = x
     for char in text:
         width = get_character_cell_size(char)
-        if width == 0 and x > begin and (before := line[x - 1]):
+        if width == 0 and combining(char) and x > begin and (before := line[x - 1]):
             line[x - 1] = (before[0] + char, before[1])
         elif width:
             line[x : x + width] = [_cell(char, pen), *([_AFTER_WIDE] * (width - 1))]

@@ -83,6 +83,25 @@ def test_what_is_no_frame_is_left_alone() -> None:
         assert grid.paint(data) is None
 
 
+def test_what_came_into_a_frame_from_outside_stays_out_of_the_terminal() -> None:
+    screen, grid = Screen(WIDTH, HEIGHT), Grid()
+    for evil in (
+        "\x1b]52;c;eA==\x07",
+        "\x1b[2J",
+        "\x1b[?1049l",
+        "\x9b5n",
+        "\x1bc",
+        "\u202e\u2066",
+        "\x07",
+    ):
+        screen.feed(grid.paint(f"\x1b[2;3Hbefore{evil}\x1b[1mafter\x1b[0m\x1b[1;1H") or "")
+        assert not screen.unknown
+        assert not screen.commands
+        assert not screen.bells
+        assert "before" in screen.text
+        assert "after" in screen.text
+
+
 def test_after_forgetting_everything_is_sent_again() -> None:
     grid = Grid()
     first = grid.paint("\x1b[1;1Hhello\x1b[1;1H")
