@@ -13,7 +13,8 @@ from pathlib import Path
 from sbctui.engine import facts, recovery
 from sbctui.engine.audit.finding import Finding
 from sbctui.engine.audit.observe import observe
-from sbctui.engine.audit.plan import findings, plan_again, plan_fix
+from sbctui.engine.audit.plan import findings
+from sbctui.engine.audit.remedy import Asked, Remedy, plan_again, plan_on
 from sbctui.engine.context import Context
 from sbctui.engine.disks.create import inspect_source
 from sbctui.engine.disks.port import Usage
@@ -23,7 +24,7 @@ from sbctui.engine.events import Emit, Event, Finished, Note, silent
 from sbctui.engine.executor import execute
 from sbctui.engine.jobs import Job, Jobs
 from sbctui.engine.lockfile import SiteLock
-from sbctui.engine.model.requests import FixFindings, PurgeTrash, Request, RestoreTrash, Source
+from sbctui.engine.model.requests import PurgeTrash, Request, RestoreTrash, Source
 from sbctui.engine.model.site import Facts, Site
 from sbctui.engine.nodes.plan import plan_for
 from sbctui.engine.plan import Plan, Report
@@ -83,8 +84,8 @@ class Engine:
         return self._plan(site, facts.gather(site, request))
 
     def _plan(self, site: Site, request: Request) -> Plan:
-        if isinstance(request, FixFindings):
-            return plan_fix(site, request, self.audit(site))
+        if isinstance(request, Asked):
+            return plan_on(site, request, self.audit(site))
         return plan_for(request, site)
 
     def apply(self, plan: Plan, emit: Emit = silent, stop: threading.Event | None = None) -> Report:
@@ -152,7 +153,7 @@ class Engine:
 
     def _again(self, site: Site, plan: Plan) -> Plan:
         """A confirmed plan as it would be made now. Raises PlanChanged when it is another one."""
-        if isinstance(plan.request, FixFindings):
+        if isinstance(plan.request, Remedy):
             return plan_again(site, plan, self.audit(site))
         if plan.same_work(self._plan(site, plan.request)):
             return plan

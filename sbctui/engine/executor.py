@@ -9,6 +9,7 @@ from contextlib import ExitStack, nullcontext, suppress
 from typing import Any
 
 from sbctui.engine import reconcile
+from sbctui.engine.audit import perform as pins
 from sbctui.engine.context import Context, Undo
 from sbctui.engine.disks import perform as disks
 from sbctui.engine.errors import Cancelled, PartlyDone, SbcError, from_os
@@ -34,9 +35,11 @@ PERFORM: dict[str, Callable[[Any, Context], Undo]] = {
     "reboot": nodes.reboot,
     "trash": waste.trash,
     "restore": waste.restore,
+    "restore-stray": waste.restore_stray,
     "purge": waste.purge,
     "trash-stray": waste.trash_stray,
     "drop-staging": waste.drop_staging,
+    "set-pins": pins.set_pins,
     "refresh": reconcile.refresh,
 }
 LOCKED = frozenset(
@@ -48,9 +51,11 @@ LOCKED = frozenset(
         "drop-missing-children",
         "trash",
         "restore",
+        "restore-stray",
         "purge",
         "trash-stray",
         "drop-staging",
+        "set-pins",
         "refresh",
     }
 )

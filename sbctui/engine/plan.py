@@ -13,7 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from sbctui.engine.model.addresses import Ip, Mac
 from sbctui.engine.model.node import NodeConfig, StoreKind
+from sbctui.engine.model.pins import Pin
 from sbctui.engine.model.requests import Request, Source
+from sbctui.engine.model.trashname import Place
 
 
 class _Action(BaseModel):
@@ -163,6 +165,14 @@ class RestoreNode(_Action):
     name: str
 
 
+class RestoreStray(_Action):
+    """Rename ``trash/<folder>`` back to ``path`` (relative to the site), never over another."""
+
+    kind: Literal["restore-stray"] = "restore-stray"
+    folder: str
+    path: Place
+
+
 class PurgeFolder(_Action):
     """Delete a trash folder for good. There is no undo."""
 
@@ -174,7 +184,7 @@ class TrashStray(_Action):
     """Move something that is no node (path relative to the site) into ``trash/<folder>``."""
 
     kind: Literal["trash-stray"] = "trash-stray"
-    path: str
+    path: Place
     folder: str
 
 
@@ -182,7 +192,15 @@ class DropStaging(_Action):
     """Delete a half-made node that no running job holds."""
 
     kind: Literal["drop-staging"] = "drop-staging"
-    path: str
+    path: Place
+
+
+class SetPins(_Action):
+    """Keep findings of the audit and let others go, in one write; undo reverses it."""
+
+    kind: Literal["set-pins"] = "set-pins"
+    add: tuple[Pin, ...] = ()
+    drop: tuple[str, ...] = ()
 
 
 class RefreshServices(_Action):
@@ -208,9 +226,11 @@ Action = Annotated[
     | RebootBoard
     | TrashNode
     | RestoreNode
+    | RestoreStray
     | PurgeFolder
     | TrashStray
     | DropStaging
+    | SetPins
     | RefreshServices,
     Field(discriminator="kind"),
 ]

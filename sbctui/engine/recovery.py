@@ -18,6 +18,7 @@ from sbctui.engine.files import Owner, flocked, hit, remove_tree
 from sbctui.engine.model.node import NodeConfig
 from sbctui.engine.model.site import BOOT, Site
 from sbctui.engine.nodefile import write_config
+from sbctui.engine.pinfile import in_work
 from sbctui.engine.services.port import Control
 from sbctui.engine.store import GONE
 
@@ -79,6 +80,9 @@ def _drop_temps(site: Site) -> None:
     for name in site.nodes:
         node = site.node_path(name)
         folders += [node, node / BOOT, node / BOOT / "pxelinux.cfg"]
+    for name in filter(in_work, os.listdir(site.path)):
+        hit("recovery.drop-temp")
+        (site.path / name).unlink(missing_ok=True)
     for folder in folders:
         with suppress(FileNotFoundError, NotADirectoryError):
             for entry in os.listdir(folder):

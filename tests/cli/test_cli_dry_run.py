@@ -27,6 +27,8 @@ VERBS = [
     ("trash", "purge", "--all"),
     ("undo",),
     ("audit", "--fix"),
+    ("audit", "--trash", f"orphan:{MAC.format(3).replace(':', '-')}"),
+    ("audit", "--keep", "services:services", "--note", "no boards yet"),
     ("services", "start"),
     ("services", "stop"),
     ("services", "apply"),

@@ -23,6 +23,10 @@ NETWORK = {
 OFF = {"hostname": False, "machine_id": False, "ssh_host_key": False}
 
 
+SERVICES = "services:services"
+"""What the audit finds on every site that is not served."""
+
+
 def mac(number: int) -> str:
     return f"dc:a6:32:00:00:{number:02x}"
 
@@ -103,6 +107,15 @@ def _findings(engine: Engine) -> ask.FixFindings:
     return ask.FixFindings(findings=tuple(one.id for one in found if one.fix is not None))
 
 
+def _trashable(engine: Engine) -> ask.TrashFindings:
+    found = engine.audit()
+    return ask.TrashFindings(findings=tuple(one.id for one in found if one.trash is not None))
+
+
+def _kept(site: Path) -> None:
+    do(Engine(site), ask.KeepFindings(findings=(SERVICES,), note="no boards yet"))
+
+
 def verbs(source: Path) -> tuple[Verb, ...]:
     """The table; ``source`` is a directory to fill a root from."""
     return (
@@ -136,4 +149,7 @@ def verbs(source: Path) -> tuple[Verb, ...]:
         Verb("trash restore", lambda e: ask.RestoreTrash(folders=_trash(e)), whole=False),
         Verb("trash purge", lambda e: ask.PurgeTrash(folders=_trash(e)), whole=False),
         Verb("audit fix", _findings, whole=False, spoil=_faults),
+        Verb("audit trash", _trashable, whole=False, spoil=_faults),
+        Verb("audit keep", lambda e: ask.KeepFindings(findings=(SERVICES,), note="no boards yet")),
+        Verb("audit unkeep", lambda e: ask.UnkeepFindings(findings=(SERVICES,)), spoil=_kept),
     )

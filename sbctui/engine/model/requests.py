@@ -6,12 +6,14 @@ by the facade and travel inside the request, so that planners read nothing.
 
 from __future__ import annotations
 
+from datetime import date
 from ipaddress import IPv4Address
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from sbctui.engine.model.addresses import Alias, Group, Ip, Mac, RootName
+from sbctui.engine.model.text import clean
 
 
 class _Request(BaseModel):
@@ -149,6 +151,37 @@ class FixFindings(_Request):
     findings: tuple[str, ...]
 
 
+class TrashFindings(_Request):
+    """Move what the audit findings with these ids are about to the trash."""
+
+    verb: Literal["audit trash"] = "audit trash"
+    findings: tuple[str, ...]
+
+
+Note = Annotated[str, AfterValidator(clean)]
+"""A sentence for whoever looks next."""
+
+
+class KeepFindings(_Request):
+    """Keep these findings as they are through the day ``until`` (UTC; None: the usual span).
+
+    ``by`` is who asks, filled in by the facade.
+    """
+
+    verb: Literal["audit keep"] = "audit keep"
+    findings: tuple[str, ...]
+    note: Note
+    until: date | None = None
+    by: str = ""
+
+
+class UnkeepFindings(_Request):
+    """Count these findings again."""
+
+    verb: Literal["audit unkeep"] = "audit unkeep"
+    findings: tuple[str, ...]
+
+
 class ApplyServices(_Request):
     """Derive everything again and make the daemons follow."""
 
@@ -169,6 +202,9 @@ Request = Annotated[
     | RestoreTrash
     | PurgeTrash
     | FixFindings
+    | TrashFindings
+    | KeepFindings
+    | UnkeepFindings
     | ApplyServices,
     Field(discriminator="verb"),
 ]

@@ -9,11 +9,18 @@ from sbctui.engine.model import requests as ask
 
 _LISTED = 4
 _STEPS = (("T", 4), ("G", 3), ("M", 2), ("K", 1))
+_VERBS = {
+    "node edit": "leaf edit",
+    "audit fix": "audit --fix",
+    "audit trash": "audit --trash",
+    "audit keep": "audit --keep",
+    "audit unkeep": "audit --unkeep",
+}
 
 
 def command_line(request: ask.Request) -> str:
     """What an admin would type, pasteable."""
-    verb = {"node edit": "leaf edit", "audit fix": "audit --fix"}.get(request.verb, request.verb)
+    verb = _VERBS.get(request.verb, request.verb)
     return shlex.join(["sbctui", *verb.split(), *_words(request)])
 
 
@@ -102,6 +109,22 @@ def _(request: ask.PurgeTrash) -> list[str]:
 
 @_words.register
 def _(request: ask.FixFindings) -> list[str]:
+    return list(request.findings)
+
+
+@_words.register
+def _(request: ask.TrashFindings) -> list[str]:
+    return list(request.findings)
+
+
+@_words.register
+def _(request: ask.KeepFindings) -> list[str]:
+    until = ["--until", request.until.isoformat()] if request.until else []
+    return [*request.findings, "--note", request.note, *until]
+
+
+@_words.register
+def _(request: ask.UnkeepFindings) -> list[str]:
     return list(request.findings)
 
 
