@@ -86,7 +86,7 @@ HOME = _scope(
     Action("undo", "z", "Undo", "Bring back what the last delete took", changes=True),
     Action("audit", "o", "Audit", "Orphans and every other disagreement, each with its fix"),
     Action("trash", "t", "Trash", "What was deleted: restore it, or purge it for good"),
-    Action("filter", "slash", "Filter", "Show what matches: text, !not, st:up, root:NAME, group:"),
+    Action("filter", "slash", "Filter", "Show what matches: text, !not, st:, root:, group:, mac:, ip:"),
     Action("sort", "s", "Sort", "Sort the pane by its next column; S keeps order and columns"),
     Action("keep_view", "S", "Keep", "Keep this order for the next start"),
     Action("mark_all", "asterisk", "Mark all", "Mark all that the filter shows"),
@@ -107,7 +107,7 @@ HOME = _scope(
     Action("pane_jobs", "4", "Jobs", "Go to services and jobs", call="pane('jobs')"),
     Action("pane_log", "5", "Log", "Go to the log", call="pane('log')"),
     Action("pane_detail", "6", "Detail", "Go to the details", call="pane('detail')"),
-    Action("back", "escape", "Back", "Leave the filter, then the range, then the marks"),
+    Action("back", "escape", "Back", "Leave the range, then the filter, then the marks"),
 )  # fmt: skip
 
 LIST = _scope(
@@ -191,8 +191,15 @@ JOB = _scope(
     Action("stop", "X", "Stop", "Stop it; what is done stays", changes=True),
     Action("resume", "E", "Resume", "Do what it left undone", changes=True),
     Action("find", "slash", "Find", "Go to the next line with a word in it"),
-    Action("errors", "n", "Next error", "Go to the next line that tells of an error"),
+    Action("errors", "n", "Next error", "Go to the next line found, or else to the next error"),
+    Action("close", "K", "Let be", "Leave undone what it left; it is counted no more",
+           changes=True),
     Action("leave", "escape,q", "Back", "Back; the job goes on"),
+)  # fmt: skip
+
+DETAIL = _scope(
+    "detail",
+    Action("leave", "escape,q", "Back", "Back to the tree"),
 )
 
 SETTINGS = _scope(
@@ -203,7 +210,7 @@ SETTINGS = _scope(
     Action("leave", "escape,q", "Back", "Back; what was changed is kept"),
 )
 
-ACTIONS: tuple[Action, ...] = (*HOME, *LIST, *ANY, *BULK, *AUDIT, *TRASH, *JOB, *SETTINGS)
+ACTIONS: tuple[Action, ...] = (*HOME, *LIST, *ANY, *BULK, *AUDIT, *TRASH, *JOB, *DETAIL, *SETTINGS)
 """The table, in the order of help and footers."""
 
 BY_NAME: Mapping[str, Action] = {a.name: a for a in ACTIONS}

@@ -1,81 +1,150 @@
-"""The filter's language: words that must occur, ``!word`` that must not, ``st:`` and ``root:``."""
+"""The filter's language: words that must occur, ``!word`` that must not, and ``field:value``."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from sbctui.screens.home_lines import board, word
+from sbctui.screens.home_lines import asking, board, words
+from sbctui.screens.totals import once_per
 
 if TYPE_CHECKING:
     from sbctui.engine.model.site import Node, Site
 
+HELP = "text  !not  st:up  root:NAME  group:NAME  mac:  ip:"
+"""The language in one line."""
 
-def passing(site: Site, query: str) -> frozenset[str] | None:
+STATES = (
+    "up", "dhcp", "down", "ask", "orphan", "broken", "mis-parented", "stray", "free",
+    "unallocated", "allocated", "parent", "leaf",
+)  # fmt: skip
+"""What ``st:`` knows; the beginning of a word is enough."""
+
+_HEX = re.compile(r"[0-9a-f]{1,2}")
+_NOT_HEX = re.compile(r"[^0-9a-f]")
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One word of a filter; ``field`` is empty for plain text. ``sense`` False stands for ``!``."""
+
+    field: str
+    value: str
+    sense: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A filter that was read. ``problem`` says what is not understood, empty when all is."""
+
+    terms: tuple[Term, ...]
+    problem: str = ""
+
+
+@lru_cache(16)
+def parse(text: str) -> Query:
+    """Read a filter."""
+    terms = tuple(_term(word) for word in text.lower().split() if word != "!")
+    return Query(terms, next(filter(None, map(_problem, terms)), ""))
+
+
+def _term(word: str) -> Term:
+    sense = not word.startswith("!")
+    word = word.removeprefix("!")
+    field, colon, value = word.partition(":")
+    return Term(field, value, sense) if colon and field in FIELDS else Term("", word, sense)
+
+
+def _problem(term: Term) -> str:
+    if term.field == "st" and not any(s.startswith(term.value) for s in STATES):
+        return f"no state {term.value}; there are {' '.join(STATES[:6])} ..."
+    field, colon, _ = term.value.partition(":")
+    if not term.field and colon and field.isalnum() and not _HEX.fullmatch(field):
+        return f"no field {field}; there are {' '.join(filter(None, FIELDS))}"
+    return ""
+
+
+def passing(site: Site, text: str) -> frozenset[str] | None:
     """Names of nodes, paths and MACs that a filter lets through; None when it is empty."""
-    terms = query.lower().split()
+    terms = parse(text).terms
     if not terms:
         return None
-    plain = [t for t in terms if ":" not in t.strip("!") or not _field(t)]
-    names = [n for n, text in _texts(site) if _all_in(plain, text)]
-    fields = [t for t in terms if t not in plain]
-    return frozenset(n for n in names if all(_has(site, n, t) for t in fields))
+    left: Iterable[str] = [*_texts(site), *asking(site)]
+    for term in sorted(terms, key=lambda t: t.field != ""):
+        test = FIELDS[term.field](site, term.value)
+        left = [name for name in left if test(name) == term.sense]
+    return frozenset(left)
 
 
-def _field(term: str) -> bool:
-    return term.lstrip("!").partition(":")[0] in ("st", "root", "group")
+Test = Callable[[str], bool]
 
 
-def _all_in(terms: list[str], text: str) -> bool:
-    return all((t[1:] not in text) if t.startswith("!") and t[1:] else t in text for t in terms)
+def _text(site: Site, value: str) -> Test:
+    texts = _texts(site)
+    others = {mac: f"{mac} {s.vendor_class}".lower() for mac, s in asking(site).items()}
+    return lambda name: value in (texts.get(name) or others.get(name, ""))
 
 
-def _has(site: Site, name: str, term: str) -> bool:
-    kind, _, value = term.lstrip("!").partition(":")
-    return (value in _value(site, name, kind)) != term.startswith("!")
+def _state(site: Site, value: str) -> Test:
+    known = words(site)
+
+    def states(name: str) -> tuple[str, ...]:
+        if name in known:
+            return known[name], board(site, site.nodes[name]), site.state(name).value
+        if name in site.broken:
+            return ("broken",)
+        return ("ask",) if name in asking(site) else ("stray",)
+
+    return lambda name: any(state.startswith(value) for state in states(name))
 
 
-def _value(site: Site, name: str, kind: str) -> str:
-    node = site.nodes.get(name)
-    if kind == "root":
-        return " ".join(site.listed_by.get(name, ())) or name
-    if node is None:
-        return {"st": "broken" if name in site.broken else "ask"}.get(kind, "")
-    if kind == "group":
-        return node.config.group
-    return f"{word(site, name)} {board(site, node)} {site.state(name).value}"
+def _root(site: Site, value: str) -> Test:
+    listed = site.listed_by
+    return lambda name: any(value in root for root in listed.get(name, (name,)))
 
 
-def _texts(site: Site) -> tuple[tuple[str, str], ...]:
-    strays = tuple(s.path for s in site.strays)
-    return _haystack(_Held(site.nodes), tuple(site.broken), strays) + tuple(
-        (s.mac, f"{s.mac} {s.vendor_class}".lower()) for s in site.facts.seen
-    )
+def _group(site: Site, value: str) -> Test:
+    nodes = site.nodes
+    return lambda name: name in nodes and value in nodes[name].config.group.lower()
 
 
-class _Held:
-    """A mapping that can be a cache's key, by identity: snapshots share it while it holds."""
-
-    def __init__(self, nodes: object) -> None:
-        self.nodes = nodes
-
-    def __hash__(self) -> int:
-        return id(self.nodes)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Held) and other.nodes is self.nodes
+def _ip(site: Site, value: str) -> Test:
+    nodes = site.nodes
+    return lambda name: name in nodes and str(nodes[name].config.ip or "").startswith(value)
 
 
-@lru_cache(2)
-def _haystack(
-    held: _Held, broken: tuple[str, ...], strays: tuple[str, ...]
-) -> tuple[tuple[str, str], ...]:
-    nodes: dict[str, Node] = held.nodes  # type: ignore[assignment]
-    rows = [(name, _text(node)) for name, node in nodes.items()]
-    return (*rows, *((n, n.lower()) for n in (*broken, *strays)))
+def _mac(site: Site, value: str) -> Test:
+    digits, nodes = _NOT_HEX.sub("", value), site.nodes
+
+    def test(name: str) -> bool:
+        mac = nodes[name].config.mac or "" if name in nodes else name
+        return digits in _NOT_HEX.sub("", mac)
+
+    return test
 
 
-def _text(node: Node) -> str:
+FIELDS: Mapping[str, Callable[[Site, str], Test]] = {
+    "": _text,
+    "st": _state,
+    "root": _root,
+    "group": _group,
+    "mac": _mac,
+    "ip": _ip,
+}
+"""Field → whether a row has a value in it; the empty field is plain text."""
+
+
+@once_per(lambda site: (site.nodes, site.broken, site.strays))
+def _texts(site: Site) -> Mapping[str, str]:
+    rows = {name: _words_of(node) for name, node in site.nodes.items()}
+    others = (*site.broken, *(s.path for s in site.strays))
+    return rows | {name: name.lower() for name in others}
+
+
+def _words_of(node: Node) -> str:
     c = node.config
     parts = (c.name, c.hostname, c.mac or "", str(c.ip or ""), c.group, c.notes)
     return " ".join(parts).lower()

@@ -21,32 +21,55 @@ _TONES = {"running": "good", "failing": "bad", "stopped": "warn", "starting": "w
 _COUNTED = {"orphan": "orphans", "broken": "broken", "stray": "strays"}
 
 
-def status(world: World) -> tuple[Line, Line]:
+_AUDIT: Line = (("   o: audit", "dim"),)
+
+
+def status(world: World, width: int) -> tuple[Line, Line]:
     """What is wrong, always in view, and at the right the jobs that run."""
-    faults = [f"! {text}" for text in _faults(world)]
+    faults = _faults(world)
     running = [j for j in world.jobs if j.running]
     right: Line = ()
     if running:
         part = sum(j.done + j.failed for j in running), sum(j.total for j in running)
-        right = ((f"{fmt.plural(len(running), 'job')} {part[0]}/{part[1]} ", "key"),)
+        right = ((f" {fmt.plural(len(running), 'job')} {part[0]}/{part[1]} ", "key"),)
     if faults:
-        return ((f" {'  '.join(faults)}", "bad"), ("   o: audit", "dim")), right
+        room = width - sum(len(t) for t, _ in (*right, *_AUDIT)) - 1
+        return ((f" {_that_fits(faults, room)}", "bad"), *_AUDIT), right
     if world.site is None or world.findings is None:
         return ((" looking ...", "dim"),), right
     return ((" ok: nothing wrong found", "good"),), right
 
 
-def _faults(world: World) -> list[str]:
-    parts: list[str] = []
-    counts = wrong(world.site) if world.site else {}
+Fault = tuple[str, str]
+"""What is wrong, and what can be left out where there is little room."""
+
+
+def _that_fits(faults: Sequence[Fault], room: int) -> str:
+    """All of it; without what can be left out; or the first, and how many more there are."""
+    whole = "  ".join(f"! {text}{more}" for text, more in faults)
+    if len(whole) <= room:
+        return whole
+    for count in range(len(faults), 0, -1):
+        text = "  ".join(f"! {short}" for short, _ in faults[:count])
+        left = len(faults) - count
+        text += f"  ! {left} more" if left else ""
+        if len(text) <= room:
+            return text
+    return fmt.cut(f"! {faults[0][0]}", room)
+
+
+def _faults(world: World) -> list[Fault]:
+    parts: list[Fault] = [(f"{name} can't be read", "") for name in world.errors]
+    found = [f for f in world.findings or () if f.kept is None]
+    left = {name for f in world.findings or () if f.kept for name in (f.subject, *f.nodes)}
+    counts = wrong(world.site, left) if world.site else {}
     for name, (count, size) in counts.items():
         noun = name.removesuffix("s") if count == 1 else name
-        parts.append(f"{count} {noun} {fmt.size(size)}")
-    parts += _findings(world.findings or (), counts)
-    parts += _down(world.services)
-    interrupted = sum(1 for j in world.jobs if j.state == "interrupted")
-    parts += [f"{fmt.plural(interrupted, 'job')} interrupted"] if interrupted else []
-    return parts
+        parts.append((f"{count} {noun}", f" {fmt.size(size)}"))
+    parts += [(text, "") for text in _down(world.services)]
+    interrupted = sum(1 for j in world.jobs if j.undone)
+    parts += [(f"{fmt.plural(interrupted, 'job')} interrupted", "")] if interrupted else []
+    return parts + [(text, "") for text in _findings(found, counts)]
 
 
 def _down(services: Sequence[Status]) -> list[str]:
