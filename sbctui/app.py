@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, ClassVar
@@ -15,21 +14,24 @@ from textual.driver import Driver
 from textual.notifications import SeverityLevel
 
 from sbctui import actions, hangup
+from sbctui.choosing import Choosing
 from sbctui.commanding import Commanding
+from sbctui.engine.errors import SbcError
+from sbctui.faults import Faults
 from sbctui.feeds import Feeds
 from sbctui.messages import Changed, World, in_thread
-from sbctui.prefs import Prefs
+from sbctui.prefs import Prefs, load
 from sbctui.screens.home import HomeScreen
-from sbctui.widgets.sturdy import Sturdy, save_fault
+from sbctui.terminal import Terminal, detect
+from sbctui.widgets.sturdy import Sturdy
 
 if TYPE_CHECKING:
     from sbctui.screens.job_view import JobView
 
 _TICK = 0.25
-_TOO_MANY = 20
 
 
-class SbcApp(Sturdy, Commanding):
+class SbcApp(Sturdy, Faults, Commanding, Choosing):
     """One site on the screen. The engine is only ever called in threads."""
 
     CSS_PATH: ClassVar[list[str | PurePath]] = ["app.tcss", "screens/home.tcss"]
@@ -43,21 +45,22 @@ class SbcApp(Sturdy, Commanding):
         driver_class: type[Driver] | None = None,
         *,
         prefs: Prefs | None = None,
+        terminal: Terminal | None = None,
         read_only: bool = False,
+        fault: str = "",
     ) -> None:
         super().__init__(ansi_color=True, driver_class=driver_class)
-        self.prefs = prefs or Prefs()
+        self.begin_with(prefs or Prefs(), terminal or Terminal())
         self.read_only = read_only
-        self.theme = "ansi-dark"
+        self._fault = fault
         self.HORIZONTAL_BREAKPOINTS = [(0, "-thin"), (60, "-w60"), (80, "-w80"), (130, "-w130")]
         heights = {0: "-flat", 16: "-h16", 18: "-h18", 21: "-h21", 24: "-h24", 36: "-h36"}
         self.VERTICAL_BREAKPOINTS = list(heights.items())
         self.draft = ""
-        self.crashes: list[Path] = []
-        self._crashed_at = 0.0
         self.feeds = Feeds(
-            path, self._publish, self._job_ended, self.report_crash, read_only=read_only
-        )
+            path, self._publish, self._job_ended, self.report_crash,
+            read_only=read_only, refresh=self.prefs.refresh,
+        )  # fmt: skip
 
     def get_default_screen(self) -> HomeScreen:
         """Home is the first screen and stays below all others."""
@@ -69,6 +72,9 @@ class SbcApp(Sturdy, Commanding):
 
         def begin() -> None:
             self.apply_keys()
+            if self._fault:
+                said = f"{self._fault}\nThe usual settings are in force."
+                self.notify(said, title="settings", severity="warning", timeout=20)
             self.background(self._open())
 
         self.call_after_refresh(begin)
@@ -183,30 +189,6 @@ class SbcApp(Sturdy, Commanding):
         if forget is not None:
             forget()
 
-    def report_crash(self, error: Exception) -> None:
-        """Save the traceback and say where; the app goes on."""
-        path = save_fault(error)
-        self.crashes.append(path)
-        self.notify(
-            f"{type(error).__name__}: {error}\nsaved in {path}",
-            title="a fault in sbctui; it goes on",
-            severity="error",
-            timeout=20,
-            markup=False,
-        )
-
-    def _handle_exception(self, error: Exception) -> None:
-        now = time.monotonic()
-        if now - self._crashed_at > 10:
-            self._crashed_at, self._crash_count = now, 0
-        self._crash_count += 1
-        if not self._running or self._crash_count > _TOO_MANY:
-            super()._handle_exception(error)
-        else:
-            self.report_crash(error)
-
-    _crash_count = 0
-
 
 def _blank(path: Path) -> bool:
     """Whether a site may be made here: nothing there yet, or an empty folder."""
@@ -215,19 +197,27 @@ def _blank(path: Path) -> bool:
     )
 
 
-def _driver() -> type[Driver] | None:
-    """The driver that sends differences; the stock one with SBCTUI_DRIVER=stock."""
-    if os.environ.get("SBCTUI_DRIVER") == "stock":
+def _driver(prefs: Prefs) -> type[Driver] | None:
+    """The driver that sends differences, or the stock one: setting, or SBCTUI_DRIVER=stock."""
+    if os.environ.get("SBCTUI_DRIVER", prefs.driver) == "stock":
         return None
     from sbctui.widgets.diff_driver import DiffDriver
 
     return DiffDriver
 
 
-def run_app(site_path: Path) -> int:
+def run_app(site_path: Path, *, read_only: bool = False) -> int:
     """Run the console on a site until it is left; the exit code."""
-    app = SbcApp(site_path, _driver())
+    prefs, fault = Prefs(), ""
+    try:
+        prefs = load()
+    except SbcError as error:
+        fault = str(error)
+    terminal = detect(os.environ)
+    app = SbcApp(
+        site_path, _driver(prefs), prefs=prefs, terminal=terminal, read_only=read_only, fault=fault
+    )
     hangup.watch(sys.stdin.fileno())
-    over_ssh = "SSH_CONNECTION" in os.environ or "SSH_TTY" in os.environ
-    result = app.run(mouse=not over_ssh)
+    mouse = not terminal.remote if prefs.mouse == "auto" else prefs.mouse == "on"
+    result = app.run(mouse=mouse)
     return result if result is not None else app.return_code or 0

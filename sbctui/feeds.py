@@ -43,6 +43,7 @@ class Feeds:
     """The sources of one site. ``publish`` gets every new world, ``ended`` every ended job.
 
     ``crashed`` gets exceptions nobody expected. All three are called on the UI thread.
+    ``refresh`` are the seconds between two looks at the site; it may be changed at any time.
     """
 
     path: Path
@@ -50,6 +51,7 @@ class Feeds:
     ended: Callable[[JobView], None]
     crashed: Callable[[Exception], None]
     read_only: bool = False
+    refresh: float = 1.0
     world: World = field(init=False)
     engine: Engine | None = None
     _feeds: list[_Feed] = field(default_factory=list)
@@ -100,7 +102,8 @@ class Feeds:
                 if now - feed.began >= _LATE:
                     late[feed.name] = int(now - feed.began)
             elif feed.due <= now and (feed.name != "audit" or self.world.site):
-                feed.began, feed.due = now, now + feed.every
+                pace = 1.0 if feed.name == "audit" else self.refresh
+                feed.began, feed.due = now, now + feed.every * pace
                 task = asyncio.create_task(self._ask(feed))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)

@@ -65,6 +65,14 @@ class Changed(Message):
         return isinstance(message, Changed)
 
 
+class Restyled(Message):
+    """A setting was changed: colours, columns, order; sent to every open screen."""
+
+    def can_replace(self, message: Message) -> bool:
+        """Showing it once is enough."""
+        return isinstance(message, Restyled)
+
+
 async def in_thread(call: Callable[[], T]) -> T:
     """Run a blocking call in a daemon thread; its result or its exception."""
     loop = asyncio.get_running_loop()

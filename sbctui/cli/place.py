@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from sbctui import configfile
 from sbctui.engine.errors import BadInput, NoSuchNode, NotASite, from_os
 from sbctui.engine.model.text import clean
 from sbctui.engine.places import SYSTEM_SITE
@@ -56,7 +57,7 @@ class Place:
         for source in (self.given, os.environ.get("SBCTUI_SITE") or None):
             if source is not None:
                 return _absolute(source)
-        for file in (_config_home() / "sbctui" / "config.toml", Path("/etc/sbctui/config.toml")):
+        for file in (configfile.own(), configfile.SYSTEM):
             if (configured := _configured(file)) is not None:
                 return configured
         return SYSTEM_SITE if os.geteuid() == 0 else _data_home() / "sbctui"
@@ -134,22 +135,7 @@ def _absolute(text: str) -> Path:
 
 def _configured(file: Path) -> Path | None:
     """The key ``site`` of a configuration file; None where there is no such file or key."""
-    if not file.exists():
-        return None
-    import tomllib
-
-    try:
-        raw = tomllib.loads(file.read_text("utf-8"))
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except (ValueError, IsADirectoryError) as error:
-        raise BadInput(f"{file} can't be read as TOML: {error}; mend or remove it") from None
-    except OSError as error:
-        raise from_os(error, f"reading {file}") from error
-    unknown = sorted(set(raw) - {"site"})
-    if unknown:
-        raise BadInput(f"{file} has an unknown key {unknown[0]!r}; the only one is: site")
-    site = raw.get("site")
+    site = configfile.read(file).get("site")
     if site is None:
         return None
     if not isinstance(site, str) or not site.startswith(("/", "~")):
@@ -157,14 +143,5 @@ def _configured(file: Path) -> Path | None:
     return _absolute(site)
 
 
-def _config_home() -> Path:
-    return _xdg("XDG_CONFIG_HOME", ".config")
-
-
 def _data_home() -> Path:
-    return _xdg("XDG_DATA_HOME", ".local/share")
-
-
-def _xdg(name: str, fallback: str) -> Path:
-    given = os.environ.get(name, "")
-    return Path(given) if given.startswith("/") else Path.home() / fallback
+    return configfile.xdg("XDG_DATA_HOME", ".local/share")
