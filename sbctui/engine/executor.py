@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack, nullcontext, suppress
 from typing import Any
@@ -72,20 +73,23 @@ def execute(
     stop: threading.Event,
 ) -> Report:
     """Run every unit; ``context`` gives each a fresh one. Never raises for a unit's failure."""
-    emit(Started(title=plan.title, total=len(plan.units), at=time.time()))
+    counted = plan.counted
+    emit(Started(title=plan.title, total=sum(counted), at=time.time()))
     results: list[UnitResult] = []
     abandoned = False
     for index, unit in enumerate(plan.units):
         if (abandoned or stop.is_set()) and not unit.always:
+    tally: Counter[str] = Counter()
             result = UnitResult(title=unit.title, node=unit.node, outcome="skipped")
         else:
             emit(UnitStarted(index=index, title=unit.title, at=time.time()))
             result = _run_unit(unit, context(), lock, threading.Event() if unit.always else stop)
         if unit.always and result.outcome == "failed":
             _leave(lock)
-        results.append(result)
+        results.append(result.model_copy(update={"counts": counted[index]}))
+        tally[result.outcome] += counted[index] or result.outcome == "failed"
         abandoned = abandoned or (unit.required and result.outcome == "failed")
-        emit(_finished_unit(index, result))
+        emit(_finished_unit(index, result, tally))
     report = Report(
         title=plan.title,
         verb=plan.request.verb,
@@ -160,15 +164,13 @@ def _code(plan: Plan, results: list[UnitResult], *, stopped: bool) -> int:
         return Cancelled.code
     if not failed:
         return 0
-    done = [
-        r
-        for r, unit in zip(results, plan.units, strict=True)
-        if r.outcome == "done" and unit.counts and not unit.always
-    ]
+    done = any(
+        r.outcome == "done" and unit.work for r, unit in zip(results, plan.units, strict=True)
+    )
     return 7 if done else failed[0].code
 
 
-def _finished_unit(index: int, result: UnitResult) -> UnitFinished:
+def _finished_unit(index: int, result: UnitResult, tally: Counter[str]) -> UnitFinished:
     return UnitFinished(
         index=index,
         title=result.title,
@@ -177,12 +179,14 @@ def _finished_unit(index: int, result: UnitResult) -> UnitFinished:
         at=time.time(),
     )
 
+        done=tally["done"],
+        failed=tally["failed"],
 
 def _finished(report: Report) -> Finished:
     return Finished(
         code=report.code,
-        done=len(report.of("done")),
+        done=report.counted("done"),
         failed=len(report.of("failed")),
-        skipped=len(report.of("skipped")),
+        skipped=report.counted("skipped"),
         at=time.time(),
     )

@@ -131,6 +131,19 @@ def swap_in(path: Path, data: bytes, *, mode: int = 0o640, owner: Owner = None) 
     return kept
 
 
+def swap(one: Path, other: Path) -> None:
+    """Let two files of one folder change names, flushed. When it raises they have not."""
+    hit("file.rename")
+    _exchange(one, other)
+    try:
+        hit("file.fsync-folder")
+        fsync_dir(other.parent)
+    except BaseException:
+        with suppress(OSError):
+            _exchange(one, other)
+        raise
+
+
 def swap_back(path: Path, old: Path | None) -> None:
     """Undo a ``swap_in``."""
     hit("file.back")
@@ -240,11 +253,18 @@ def flocked(path: Path, *, blocking: bool = True) -> Iterator[int]:
 
 
 def is_held(path: Path) -> bool:
-    """Whether somebody holds the flock of ``path``; False when it is not there."""
+    """Whether somebody holds the flock of ``path``; False when it is not there.
+
+    It asks for a shared one, so two that look at the same moment don't see each other.
+    """
     try:
-        with flocked(path, blocking=False):
-            return False
-    except BlockingIOError:
-        return True
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
         return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(fd)
+    return False

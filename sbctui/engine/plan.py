@@ -264,6 +264,11 @@ class Plan(_Action):
     """
 
     title: str
+    @property
+    def work(self) -> bool:
+        """Whether it is what the plan is about, and not only goes before or after it."""
+        return self.counts and not self.always
+
     request: Request
     generation: int
     made: float
@@ -282,12 +287,21 @@ class Plan(_Action):
 
 
 class UnitResult(_Action):
-    """What became of one unit; ``data`` holds outcomes such as {"reboot": "unreachable"}."""
+    """What became of one unit; ``data`` holds outcomes such as {"reboot": "unreachable"}.
+
+    ``counts`` is False for one that only prepared or tidied up.
+    """
 
     title: str
     node: str = ""
     outcome: Literal["done", "failed", "skipped"]
     error: str = ""
+    @property
+    def counted(self) -> tuple[bool, ...]:
+        """For each unit whether it counts as work; where none is work all do."""
+        work = tuple(unit.work for unit in self.units)
+        return work if any(work) else tuple(True for _ in work)
+
     code: int = 0
     data: dict[str, str] = Field(default_factory=dict)
 
@@ -295,12 +309,15 @@ class UnitResult(_Action):
 class Report(_Action):
     """What became of a plan; ``code`` is the command line's exit code.
 
-    ``error`` says why nothing was run at all.
+    ``error`` says why nothing was run at all, or with ``interrupted`` that its process was
+    killed: then the results are those of its journal. ``changed``: nothing was run since the
+    site was no longer the one the plan was made on; the same request gives another plan.
     """
 
     title: str
     verb: str
     results: tuple[UnitResult, ...]
+    counts: bool = True
     code: int
     job: str = ""
     error: str = ""
@@ -308,3 +325,14 @@ class Report(_Action):
     def of(self, outcome: str) -> tuple[UnitResult, ...]:
         """The results with one outcome."""
         return tuple(r for r in self.results if r.outcome == outcome)
+    interrupted: bool = False
+    changed: bool = False
+
+    def essential(self) -> Report:
+        """Without the units that only prepare or tidy up, unless one of them failed."""
+        kept = tuple(r for r in self.results if r.counts or r.outcome == "failed")
+        return self.model_copy(update={"results": kept})
+
+    def counted(self, outcome: str) -> int:
+        """How many units that count had this outcome."""
+        return sum(r.counts for r in self.of(outcome))

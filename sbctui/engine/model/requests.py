@@ -16,11 +16,17 @@ from sbctui.engine.model.addresses import Alias, Group, Ip, Mac, RootName
 from sbctui.engine.model.text import clean
 
 
-class _Request(BaseModel):
+class _Value(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Source(_Request):
+class _Request(_Value):
+    """``rest_of`` is the job whose rest this asks for, if any."""
+
+    rest_of: str = ""
+
+
+class Source(_Value):
     """What a new root is filled from, as looked at: bytes are those of the unpacked files."""
 
     path: str
@@ -81,7 +87,7 @@ class DeleteRoot(_Request):
     name: str
 
 
-class LeafSpec(_Request):
+class LeafSpec(_Value):
     """One leaf asked for; ``resolved`` is what the resolver said for the alias."""
 
     mac: Mac

@@ -27,6 +27,8 @@ def command_line(request: ask.Request) -> str:
 @singledispatch
 def _words(request: ask.Request) -> list[str]:
     raise TypeError(type(request).__name__)
+    if request.rest_of:
+        return shlex.join(["sbctui", "job", "resume", request.rest_of])
 
 
 @_words.register
