@@ -76,10 +76,10 @@ def execute(
     counted = plan.counted
     emit(Started(title=plan.title, total=sum(counted), at=time.time()))
     results: list[UnitResult] = []
+    tally: Counter[str] = Counter()
     abandoned = False
     for index, unit in enumerate(plan.units):
         if (abandoned or stop.is_set()) and not unit.always:
-    tally: Counter[str] = Counter()
             result = UnitResult(title=unit.title, node=unit.node, outcome="skipped")
         else:
             emit(UnitStarted(index=index, title=unit.title, at=time.time()))
@@ -176,11 +176,11 @@ def _finished_unit(index: int, result: UnitResult, tally: Counter[str]) -> UnitF
         title=result.title,
         outcome=result.outcome,
         error=result.error,
+        done=tally["done"],
+        failed=tally["failed"],
         at=time.time(),
     )
 
-        done=tally["done"],
-        failed=tally["failed"],
 
 def _finished(report: Report) -> Finished:
     return Finished(

@@ -252,6 +252,11 @@ class Unit(_Action):
     required: bool = False
     counts: bool = True
 
+    @property
+    def work(self) -> bool:
+        """Whether it is what the plan is about, and not only goes before or after it."""
+        return self.counts and not self.always
+
 
 class Plan(_Action):
     """A whole request, ready to show and to run.
@@ -264,11 +269,6 @@ class Plan(_Action):
     """
 
     title: str
-    @property
-    def work(self) -> bool:
-        """Whether it is what the plan is about, and not only goes before or after it."""
-        return self.counts and not self.always
-
     request: Request
     generation: int
     made: float
@@ -280,6 +280,12 @@ class Plan(_Action):
     confirm: str = ""
     hold: bool = True
     command: str = ""
+
+    @property
+    def counted(self) -> tuple[bool, ...]:
+        """For each unit whether it counts as work; where none is work all do."""
+        work = tuple(unit.work for unit in self.units)
+        return work if any(work) else tuple(True for _ in work)
 
     def same_work(self, other: Plan) -> bool:
         """Whether both plans do the same, whatever generation they were made at."""
@@ -296,13 +302,8 @@ class UnitResult(_Action):
     node: str = ""
     outcome: Literal["done", "failed", "skipped"]
     error: str = ""
-    @property
-    def counted(self) -> tuple[bool, ...]:
-        """For each unit whether it counts as work; where none is work all do."""
-        work = tuple(unit.work for unit in self.units)
-        return work if any(work) else tuple(True for _ in work)
-
     code: int = 0
+    counts: bool = True
     data: dict[str, str] = Field(default_factory=dict)
 
 
@@ -317,14 +318,9 @@ class Report(_Action):
     title: str
     verb: str
     results: tuple[UnitResult, ...]
-    counts: bool = True
     code: int
     job: str = ""
     error: str = ""
-
-    def of(self, outcome: str) -> tuple[UnitResult, ...]:
-        """The results with one outcome."""
-        return tuple(r for r in self.results if r.outcome == outcome)
     interrupted: bool = False
     changed: bool = False
 
@@ -336,3 +332,7 @@ class Report(_Action):
     def counted(self, outcome: str) -> int:
         """How many units that count had this outcome."""
         return sum(r.counts for r in self.of(outcome))
+
+    def of(self, outcome: str) -> tuple[UnitResult, ...]:
+        """The results with one outcome."""
+        return tuple(r for r in self.results if r.outcome == outcome)

@@ -20,6 +20,8 @@ _VERBS = {
 
 def command_line(request: ask.Request) -> str:
     """What an admin would type, pasteable."""
+    if request.rest_of:
+        return shlex.join(["sbctui", "job", "resume", request.rest_of])
     verb = _VERBS.get(request.verb, request.verb)
     return shlex.join(["sbctui", *verb.split(), *_words(request)])
 
@@ -27,8 +29,6 @@ def command_line(request: ask.Request) -> str:
 @singledispatch
 def _words(request: ask.Request) -> list[str]:
     raise TypeError(type(request).__name__)
-    if request.rest_of:
-        return shlex.join(["sbctui", "job", "resume", request.rest_of])
 
 
 @_words.register
