@@ -172,9 +172,19 @@ AUDIT = _scope(
            changes=True),
     Action("trash", "D", "Trash", "Move what the finding is about to the trash", changes=True),
     Action("report", "e", "Report", "Write all findings to a file"),
+    Action("sort", "S", "Sort", "Sort the findings of each group by name, by size, by age"),
     Action("filter", "slash", "Filter", "Show what matches"),
     Action("reload", "r", "Look again", "Look at everything again"),
     Action("leave", "escape,q,o", "Back", "Back to the tree"),
+)  # fmt: skip
+
+FINDING = _scope(
+    "finding",
+    Action("fix", "f", "Fix", "Show the plan that fixes it", changes=True),
+    Action("keep", "K", "Keep", "Keep it as it is, with a note and until a day: counted no more",
+           changes=True),
+    Action("trash", "D", "Trash", "Move what it is about to the trash", changes=True),
+    Action("leave", "escape,q", "Back", "Back to the findings"),
 )  # fmt: skip
 
 TRASH = _scope(
@@ -210,7 +220,9 @@ SETTINGS = _scope(
     Action("leave", "escape,q", "Back", "Back; what was changed is kept"),
 )
 
-ACTIONS: tuple[Action, ...] = (*HOME, *LIST, *ANY, *BULK, *AUDIT, *TRASH, *JOB, *DETAIL, *SETTINGS)
+ACTIONS: tuple[Action, ...] = (
+    *HOME, *LIST, *ANY, *BULK, *AUDIT, *FINDING, *TRASH, *JOB, *DETAIL, *SETTINGS,
+)  # fmt: skip
 """The table, in the order of help and footers."""
 
 BY_NAME: Mapping[str, Action] = {a.name: a for a in ACTIONS}

@@ -82,7 +82,7 @@ class Feeds:
             _Feed("site", 1.0, engine.site),
             _Feed("jobs", 1.0, self._jobs),
             _Feed("services", 2.0, lambda: engine.control.status()),
-            _Feed("audit", _AUDIT_EVERY, lambda: engine.audit(self.world.site)),
+            _Feed("audit", _AUDIT_EVERY, engine.audit),
         ]
         self.tick()
 
@@ -139,7 +139,9 @@ class Feeds:
             return {"site": result}
         if name == "jobs":
             return {"jobs": result}
-        return {"services": result} if name == "services" else {"findings": result}
+        if name == "audit":
+            return {"findings": result, "audited": time.time()}
+        return {"services": result}
 
     def _look_again(self, site: Site) -> None:
         """A site that was changed wants a new audit, once nothing works on it any more."""

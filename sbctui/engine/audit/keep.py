@@ -71,7 +71,8 @@ def plan_keep(site: Site, request: KeepFindings, found: Iterable[Finding]) -> Pl
             by=request.by,
         )
         action = SetPins(add=(pin,), drop=() if units else _gone(site, by_id))
-        units.append(Unit(title=f"keep: {one.title}", actions=(action,)))
+        title = f"keep: {one.title}"
+        units.append(Unit(title=title, detail=f"until {until}", actions=(action,)))
     return _plan(site, request, f"keep {counted(len(units))} until {until}: {note}", units)
 
 

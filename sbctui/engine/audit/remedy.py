@@ -141,10 +141,10 @@ def _refreshed(site: Site, chosen: list[Finding], stale: list[Unit]) -> Unit:
 
 def _impact(
     units: Iterable[Unit], risky: int
-) -> tuple[Literal["reversible", "one", "many", "purge"], str]:
+) -> tuple[Literal["create", "one", "many", "purge"], str]:
     """``risky`` is how many of them may lose something."""
     if any(isinstance(action, PurgeFolder) for unit in units for action in unit.actions):
         return "purge", "purge"
     if risky > 1:
         return "many", str(risky)
-    return ("one" if risky else "reversible"), ""
+    return ("one" if risky else "create"), ""
