@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _VERBS = {
     "site": "make a site, or show what it is",
-    "root": "images: create, list, clone, allocate, resize, delete",
+    "root": "images: create, list, clone, allocate, resize, rename, delete",
     "leaf": "one board's own copy of a root: create, list, edit, attach, delete",
     "node": "everything about one node",
     "trash": "what was deleted: list, restore, purge",

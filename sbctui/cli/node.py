@@ -117,6 +117,7 @@ def _blocked(site: Site, found: Node) -> dict[str, str | None]:
             "root allocate": rules.can_allocate,
             "root deallocate": rules.can_deallocate,
             "root resize": rules.can_resize,
+            "root rename": rules.can_rename,
             "root delete": rules.can_delete,
             "leaf create": rules.can_create_leaves,
         }

@@ -121,6 +121,18 @@ def resize(place: Place, name: str, size: int, how: How) -> int:
 
 
 @root.command()
+@click.argument("name", metavar="OLD", type=options.ROOT)
+@click.argument("to", metavar="NEW", type=options.NAME)
+@options.mutating
+@click.pass_obj
+def rename(place: Place, name: str, to: str, how: How) -> int:
+    """Give the free root OLD the name NEW."""
+    from sbctui.engine.model.requests import RenameRoot
+
+    return act(place, lambda engine: RenameRoot(name=name, to=to), how)
+
+
+@root.command()
 @click.argument("name", type=options.ROOT)
 @options.mutating
 @click.pass_obj

@@ -17,6 +17,7 @@ from sbctui.engine.errors import Cancelled, PartlyDone, SbcError, from_os
 from sbctui.engine.events import Emit, Finished, Started, UnitFinished, UnitStarted
 from sbctui.engine.lockfile import SiteLock
 from sbctui.engine.nodes import perform as nodes
+from sbctui.engine.nodes import perform_rename as naming
 from sbctui.engine.nodes import perform_trash as waste
 from sbctui.engine.plan import Action, Plan, Report, Unit, UnitResult
 
@@ -31,6 +32,7 @@ PERFORM: dict[str, Callable[[Any, Context], Undo]] = {
     "set-children": nodes.set_children,
     "drop-missing-children": nodes.drop_missing_children,
     "resize-disk": disks.resize_disk,
+    "rename": naming.rename,
     "withdraw-export": nodes.withdraw,
     "drain-export": nodes.drain,
     "reboot": nodes.reboot,
@@ -50,6 +52,7 @@ LOCKED = frozenset(
         "update-config",
         "set-children",
         "drop-missing-children",
+        "rename",
         "trash",
         "restore",
         "restore-stray",

@@ -199,6 +199,14 @@ def rename_noreplace(source: Path, target: Path) -> None:
         raise
 
 
+def move_back(source: Path, target: Path) -> None:
+    """Undo a ``rename_noreplace`` of ``target`` to ``source``; it takes no space."""
+    hit("file.back")
+    _move(source, target)
+    for folder in dict.fromkeys((target.parent, source.parent)):
+        fsync_dir(folder)
+
+
 def _move(source: Path, target: Path) -> None:
     if _renameat2(source, target, _RENAME_NOREPLACE):
         return

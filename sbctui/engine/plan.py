@@ -120,6 +120,17 @@ class ResizeDisk(_Action):
     size: int
 
 
+class RenameRoot(_Action):
+    """Rename a root's folder, while nobody has its disk open, to ``to``: the commit.
+
+    Its config goes with it under both names, so that it is whole before and after.
+    """
+
+    kind: Literal["rename"] = "rename"
+    name: str
+    to: str
+
+
 class WithdrawExport(_Action):
     """Close the gate for an export and take it from the storage daemon; undo puts it back.
 
@@ -221,6 +232,7 @@ Action = Annotated[
     | SetChildren
     | DropMissingChildren
     | ResizeDisk
+    | RenameRoot
     | WithdrawExport
     | DrainExport
     | RebootBoard

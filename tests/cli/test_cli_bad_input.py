@@ -75,6 +75,9 @@ TABLE = [
     ((*CREATE, "x"), 2, "--size"),
     (("root", "resize", "spare", "16M"), 3, "only grow"),
     (("root", "resize", "debian12", "64M"), 3, "has 2 leaves"),
+    (("root", "rename", "debian12", "x"), 3, "has 2 leaves"),
+    (("root", "rename", "spare", "debian12"), 3, "there is a node debian12 already"),
+    (("root", "rename", "spare", "a b"), 2, "can't be a name"),
     # addresses
     (("root", "allocate", "spare", "--mac", "zz"), 2, "not a MAC"),
     (("root", "allocate", "spare"), 2, "--mac"),

@@ -18,6 +18,7 @@ VERBS = [
     ("root", "allocate", "spare", "--mac", MAC.format(9)),
     ("root", "deallocate", "busy"),
     ("root", "resize", "spare", "64M"),
+    ("root", "rename", "spare", "extra"),
     ("root", "delete", "spare"),
     ("leaf", "create", "spare", MAC.format(9)),
     ("leaf", "edit", "pi-01", "--alias", "pi-77"),

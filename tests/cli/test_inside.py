@@ -134,6 +134,7 @@ FILLED = {
     "root create": "new --size 16M",
     "root deallocate": "rescue-07",
     "root delete": "golden",
+    "root rename": "golden other",
     "root resize": "golden 32M",
     "leaf attach": "pi-01 golden",
     "leaf create": "debian12 dc:a6:32:55:55:56",

@@ -96,6 +96,13 @@ def _orphan(site: Path) -> None:
     do(Engine(site), ask.ApplyServices())
 
 
+def _orphan_of_bare(site: Path) -> None:
+    """A leaf that no root lists and that remembers another."""
+    path = site / "nodes" / mac(1).replace(":", "-") / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_bytes()) | {"parent": "bare"}))
+    _orphan(site)
+
+
 def _faults(site: Path) -> None:
     _orphan(site)
     (site / "nodes" / "notes.txt").write_text("x")
@@ -128,6 +135,13 @@ def verbs(source: Path) -> tuple[Verb, ...]:
         Verb("root allocate", lambda e: ask.AllocateRoot(name="bare", mac=mac(8))),
         Verb("root deallocate", lambda e: ask.DeallocateRoot(name="lent", reboot=False)),
         Verb("root resize", lambda e: ask.ResizeRoot(name="bare", size=8 * MIB), checks=True),
+        Verb("root rename", lambda e: ask.RenameRoot(name="bare", to="nude")),
+        Verb(
+            "root rename with an orphan",
+            lambda e: ask.RenameRoot(name="bare", to="nude"),
+            whole=False,
+            spoil=_orphan_of_bare,
+        ),
         Verb("root delete", lambda e: ask.DeleteRoot(name="bare")),
         Verb(
             "leaf create",

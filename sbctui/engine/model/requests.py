@@ -80,6 +80,14 @@ class ResizeRoot(_Request):
     size: int
 
 
+class RenameRoot(_Request):
+    """Give a free root the name ``to``."""
+
+    verb: Literal["root rename"] = "root rename"
+    name: str
+    to: RootName
+
+
 class DeleteRoot(_Request):
     """Move a root to the trash (S0.15)."""
 
@@ -200,6 +208,7 @@ Request = Annotated[
     | AllocateRoot
     | DeallocateRoot
     | ResizeRoot
+    | RenameRoot
     | DeleteRoot
     | CreateLeaves
     | DeleteLeaves

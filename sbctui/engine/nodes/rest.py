@@ -56,6 +56,11 @@ def _(request: ask.ResizeRoot, plan: Plan, site: Site) -> ask.Request | None:
 
 
 @_left.register
+def _(request: ask.RenameRoot, plan: Plan, site: Site) -> ask.Request | None:
+    return request if request.name in site.nodes and request.to not in site.nodes else None
+
+
+@_left.register
 def _(request: ask.DeleteRoot, plan: Plan, site: Site) -> ask.Request | None:
     return request if _same(site, request.name, plan) else None
 

@@ -61,6 +61,11 @@ def _(request: ask.ResizeRoot) -> list[str]:
 
 
 @_words.register
+def _(request: ask.RenameRoot) -> list[str]:
+    return [request.name, request.to]
+
+
+@_words.register
 def _(request: ask.DeleteRoot) -> list[str]:
     return [request.name]
 
