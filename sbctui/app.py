@@ -20,6 +20,7 @@ from sbctui.engine.errors import SbcError
 from sbctui.faults import Faults
 from sbctui.feeds import Feeds
 from sbctui.messages import Changed, World, in_thread
+from sbctui.port import Verbs
 from sbctui.prefs import Prefs, load
 from sbctui.screens.home import HomeScreen
 from sbctui.terminal import Terminal, detect
@@ -47,11 +48,13 @@ class SbcApp(Sturdy, Faults, Commanding, Choosing):
         prefs: Prefs | None = None,
         terminal: Terminal | None = None,
         read_only: bool = False,
+        verbs: Verbs | None = None,
         fault: str = "",
     ) -> None:
         super().__init__(ansi_color=True, driver_class=driver_class)
         self.begin_with(prefs or Prefs(), terminal or Terminal())
         self.read_only = read_only
+        self.verbs = verbs
         self._fault = fault
         self.HORIZONTAL_BREAKPOINTS = [(0, "-thin"), (60, "-w60"), (80, "-w80"), (130, "-w130")]
         heights = {0: "-flat", 16: "-h16", 18: "-h18", 21: "-h21", 24: "-h24", 36: "-h36"}
@@ -206,7 +209,9 @@ def _driver(prefs: Prefs) -> type[Driver] | None:
     return DiffDriver
 
 
-def run_app(site_path: Path, *, read_only: bool = False) -> int:
+def run_app(
+    site_path: Path, *, read_only: bool = False, verbs: Verbs | None = None
+) -> int:
     """Run the console on a site until it is left; the exit code."""
     prefs, fault = Prefs(), ""
     try:
@@ -215,7 +220,8 @@ def run_app(site_path: Path, *, read_only: bool = False) -> int:
         fault = str(error)
     terminal = detect(os.environ)
     app = SbcApp(
-        site_path, _driver(prefs), prefs=prefs, terminal=terminal, read_only=read_only, fault=fault
+        site_path, _driver(prefs), prefs=prefs, terminal=terminal, read_only=read_only, fault=fault,
+        verbs=verbs,
     )
     hangup.watch(sys.stdin.fileno())
     mouse = not terminal.remote if prefs.mouse == "auto" else prefs.mouse == "on"

@@ -46,6 +46,11 @@ class Keymap:
         """The first key of an action (``home.create``), as a person reads it; empty without."""
         return shown(self.keys[name][0]) if self.keys[name] else ""
 
+    @property
+    def first(self) -> dict[str, str]:
+        """Every action's first key, as a person reads it."""
+        return {name: self.shown(name) for name in self.keys}
+
     def all_shown(self, name: str) -> str:
         """All keys of an action, as a person reads them."""
         return " ".join(shown(key) for key in self.keys[name])

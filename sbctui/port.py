@@ -12,6 +12,15 @@ if TYPE_CHECKING:
     from sbctui.engine.model.requests import Request
 
 
+EXITS = {
+    0: "done", 1: "failed, or declined", 2: "can't be parsed", 3: "refused by a rule",
+    4: "no such node", 5: "permission", 6: "an outside tool failed or is missing",
+    7: "partly done", 8: "findings", 9: "no space", 75: "locked by another run",
+    130: "interrupted",
+}  # fmt: skip
+"""What the exit codes of the command line mean."""
+
+
 @dataclass(frozen=True, slots=True)
 class Verb:
     """A verb of the command line: ``root create``, one line about it, whether it ``changes``."""

@@ -18,6 +18,7 @@ from textual import events
 from textual.pilot import Pilot
 
 from sbctui.app import SbcApp
+from sbctui.cli.inside import Inside
 
 PATIENCE = 20.0
 """Seconds an expectation may take on a busy machine."""
@@ -120,7 +121,7 @@ async def open_tui(
     site: Path, size: tuple[int, int] = (80, 24), *, ready: bool = True
 ) -> AsyncIterator[Tui]:
     """Open the console on a site; fails when anything in it crashed meanwhile."""
-    app = SbcApp(site)
+    app = SbcApp(site, verbs=Inside())
     async with app.run_test(size=size, notifications=True) as pilot:
         tui = Tui(app, pilot)
         if ready:

@@ -98,8 +98,9 @@ def _console(ctx: click.Context) -> None:
     if place.found() == "other":
         place.to_open()
     from sbctui.app import run_app
+    from sbctui.cli.inside import Inside
 
-    ctx.exit(run_app(place.path))
+    ctx.exit(run_app(place.path, verbs=Inside()))
 
 
 def run(arguments: Sequence[str]) -> int:
