@@ -8,7 +8,6 @@ follow, so that the next frame is sent whole.
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Iterator
 from functools import lru_cache
@@ -20,13 +19,12 @@ from textual._ansi_sequences import SYNC_END, SYNC_START
 from textual.drivers.linux_driver import LinuxDriver
 from textual.message import Message
 
+from sbctui.widgets.keyboard import Keyboard
+
 _TOKEN = re.compile(r"\x1b\[(\d+);(\d+)H|\x1b\[([\d;]*)m|(\n)|([^\x00-\x1f\x7f-\x9f]+)")
 _PLACE = re.compile(r"\x1b\[\d+;\d+H")
 _ASIDE = re.compile(r"(?:\x07|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\))+")
 """What moves no cursor and changes no cell: the bell, the clipboard, the title."""
-_MAC_LIKE = re.compile(r"(?:[0-9A-Fa-f]{2}[:.-]?){5}[0-9A-Fa-f]{2}")
-_ALONE = 0.01
-_TOGETHER = 0.03
 _GAP = 5
 
 Pen = tuple[tuple[str, ...], str, str]
@@ -210,13 +208,12 @@ def _one_by_one(row: list[Cell | None]) -> Iterator[tuple[int, int]]:
 
 
 class DiffDriver(LinuxDriver):
-    """The driver of a real terminal. Also turns a paste that came as single keys into one."""
+    """The driver of a real terminal: sends differences, and keeps keys in order."""
 
     _grid: Grid
     _sync: bool
     _sync_sent: bool
-    _burst: list[events.Key]
-    _release: asyncio.TimerHandle | None
+    _keyboard: Keyboard
 
     def write(self, data: str) -> None:
         """Write a frame as its difference, anything else as it is."""
@@ -248,8 +245,7 @@ class DiffDriver(LinuxDriver):
         """Begin with a terminal of which nothing is known."""
         self._grid = Grid()
         self._sync = self._sync_sent = False
-        self._burst = []
-        self._release = None
+        self._keyboard = Keyboard(self._app, super().process_message)
         super().start_application_mode()  # type: ignore[no-untyped-call]
 
     def _sigcont_application(self, *signal: object) -> None:
@@ -264,31 +260,8 @@ class DiffDriver(LinuxDriver):
         super()._sigcont_application(*signal)
 
     def process_message(self, message: Message) -> None:
-        """Hold keys for a few milliseconds: a burst with a MAC in it is a paste."""
+        """Keys take their time: see ``Keyboard``."""
         if isinstance(message, events.Key):
-            self._loop.call_soon_threadsafe(self._hold, message)
+            self._loop.call_soon_threadsafe(self._keyboard.typed, message)
         else:
             super().process_message(message)
-
-    def _hold(self, key: events.Key) -> None:
-        """A key alone goes on at once; of keys that come together the last is waited for."""
-        self._burst.append(key)
-        if self._release is not None:
-            self._release.cancel()
-        patience = _ALONE if len(self._burst) == 1 else _TOGETHER
-        self._release = self._loop.call_later(patience, self._let_go)
-
-    def _let_go(self) -> None:
-        keys, self._burst = self._burst, []
-        text = pasted(keys)
-        if text is not None:
-            super().process_message(events.Paste(text))
-            return
-        for key in keys:
-            super().process_message(key)
-
-
-def pasted(keys: list[events.Key]) -> str | None:
-    """The text of keys that came at once, when it can only be a paste: it has a MAC in it."""
-    text = "".join("\n" if k.key in ("enter", "ctrl+j") else k.character or "" for k in keys)
-    return text if _MAC_LIKE.search(text) else None

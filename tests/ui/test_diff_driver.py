@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from textual import events
 
-from sbctui.widgets.diff_driver import Grid, pasted
+from sbctui.widgets.diff_driver import Grid
+from sbctui.widgets.keyboard import pasted
 from tests.ui.terminal import Screen
 
 STYLES = ("", "1", "7;36", "2", "1;31", "38;2;1;2;3;48;5;9", "4", "90", "39;49", "32;44")
