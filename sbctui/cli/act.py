@@ -45,6 +45,7 @@ class AtTerminal:
 
     def change(self, make: Make, how: How) -> int:
         """Plan, ask, run, tell."""
+        self._place.refuse_if_read_only()
         engine = self._place.engine()
         plan = engine.plan(make(engine))
         return perform(engine, plan, how) if agreed(plan, how) else 0

@@ -96,6 +96,7 @@ def _mend(
     """Mend, look again: 0 when nothing is left, else 8."""
     from sbctui.engine.model.requests import FixFindings
 
+    place.refuse_if_read_only()
     stuck = [one for one in found if one.fix is None]
     if ids and stuck:
         raise Refused(f"{stuck[0].id} can't be mended here: {stuck[0].unfixable}")

@@ -197,6 +197,7 @@ def follow(place: Place, id_: str, quiet: bool, json: bool) -> int:
 @click.pass_obj
 def cancel(place: Place, id_: str, json: bool) -> int:
     """Ask the running job ID to stop; what is done stays."""
+    place.refuse_if_read_only()
     engine = place.engine()
     found = _found(engine, id_)
     engine.cancel(id_)
@@ -213,6 +214,7 @@ def cancel(place: Place, id_: str, json: bool) -> int:
 @click.pass_obj
 def run(place: Place, id_: str, held: int) -> int:
     """The body of a job, in the session that the engine starts for it."""
+    place.refuse_if_read_only()
     from sbctui.engine.engine import run_job
 
     return run_job(place.to_open(), id_, held).code

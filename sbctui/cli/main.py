@@ -76,16 +76,17 @@ class _Lazy(click.Group):
 @click.option("--site", "given", type=FOLDER, metavar="DIR",
               help="The site's folder (else SBCTUI_SITE, else 'site' in "
               "~/.config/sbctui/config.toml or /etc/sbctui/config.toml).")  # fmt: skip
+@click.option("--read-only", is_flag=True, help="Only look: whatever changes something is refused.")
 @click.version_option(__version__, message="sbctui %(version)s")
 @click.pass_context
-def cli(ctx: click.Context, given: str | None) -> None:
+def cli(ctx: click.Context, given: str | None, read_only: bool) -> None:
     """Manage the network-booted boards of a lab. Without a verb: the terminal UI.
 
     Exit codes: 0 done, 1 failed or declined, 2 can't be parsed, 3 refused by a rule, 4 no such
     node, 5 permission, 6 an outside tool failed or is missing, 7 partly done, 8 findings, 9 no
     space, 75 locked by another run, 130 interrupted.
     """
-    ctx.obj = ctx.obj or Place(given)
+    ctx.obj = ctx.obj or Place(given, read_only=read_only)
     if ctx.invoked_subcommand is None:
         _console(ctx)
 
@@ -95,12 +96,12 @@ def _console(ctx: click.Context) -> None:
         output.error_text(ctx.get_help())
         ctx.exit(2)
     place: Place = ctx.obj
-    if place.found() == "other":
+    if place.read_only or place.found() == "other":
         place.to_open()
     from sbctui.app import run_app
     from sbctui.cli.inside import Inside
 
-    ctx.exit(run_app(place.path, verbs=Inside()))
+    ctx.exit(run_app(place.path, read_only=place.read_only, verbs=Inside()))
 
 
 def run(arguments: Sequence[str]) -> int:

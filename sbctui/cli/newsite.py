@@ -31,6 +31,7 @@ def create_root(
 
     if place.found() not in ("missing", "empty"):
         return act(place, make, how)
+    place.refuse_if_read_only()
     request = make()
     plan = _plan_without(place.path, request)
     if how.dry_run:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from sbctui import configfile
-from sbctui.engine.errors import BadInput, NoSuchNode, NotASite, from_os
+from sbctui.engine.errors import BadInput, NoSuchNode, NotASite, Refused, from_os
 from sbctui.engine.model.text import clean
 from sbctui.engine.places import SYSTEM_SITE
 
@@ -50,6 +50,8 @@ class Place:
     """The site's folder, as found by ``--site``, environment, configuration or default."""
 
     given: str | None = None
+    read_only: bool = field(default=False, kw_only=True)
+    """Whether verbs that change anything are refused."""
 
     @cached_property
     def path(self) -> Path:
@@ -94,7 +96,14 @@ class Place:
         path = self.to_open()
         from sbctui.engine.engine import Engine
 
-        return Engine(path)
+        return Engine(path, read_only=self.read_only)
+
+    def refuse_if_read_only(self) -> None:
+        """Come before every change that the engine does not make. Raises Refused."""
+        if self.read_only:
+            from sbctui.engine.rules import READ_ONLY
+
+            raise Refused(READ_ONLY)
 
     @property
     def doer(self) -> Doer:

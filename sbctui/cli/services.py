@@ -60,6 +60,7 @@ def _json(one: Status) -> dict[str, Any]:
 @click.pass_obj
 def start(place: Place, how: How) -> int:
     """Start them in a session of their own; what runs already is left alone. Asks nothing."""
+    place.refuse_if_read_only()
     engine = place.engine()
     engine.site()  # a site.toml that can't be used is said here, not by the supervisor
     if how.dry_run:
@@ -78,6 +79,7 @@ def start(place: Place, how: How) -> int:
 @click.pass_obj
 def stop(place: Place, cut: bool, how: How) -> int:
     """Stop them all. Refused while boards have their disks open."""
+    place.refuse_if_read_only()
     engine = place.engine()
     boards = sorted({session.export for session in engine.control.sessions()})
     if boards and not cut:

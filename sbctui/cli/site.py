@@ -44,6 +44,7 @@ def init(
     how: How,
 ) -> int:
     """Make a site in a new or empty folder; on a site that is there, change its network."""
+    place.refuse_if_read_only()
     found = place.found()
     if found == "other":
         raise NotASite(
