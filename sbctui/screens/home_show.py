@@ -41,7 +41,7 @@ def show_disk(pane: Pane, world: World, samples: Sequence[Sample]) -> None:
 
 
 def show_jobs(pane: Pane, world: World) -> None:
-    """Running jobs first, then the services, then the jobs that are over."""
+    """Jobs that run or were interrupted first, then the services, then those that are over."""
     from sbctui.screens.job_view import line
     from sbctui.screens.status import service_line, service_rows
 
@@ -54,7 +54,7 @@ def show_jobs(pane: Pane, world: World) -> None:
             return line(jobs[key], width)
         return service_line(world.services, services[key], now)
 
-    running = [k for k, j in jobs.items() if j.running]
+    running = [k for k, j in jobs.items() if j.running or j.undone]
     rest = [k for k in jobs if k not in running]
     note = overdue(world, "services", "jobs")
     if not note and world.services and not jobs:

@@ -15,11 +15,11 @@ from textual.screen import Screen
 
 from sbctui.actions import bindings
 from sbctui.format import Line
+from sbctui.joblog import Entry, around, entry, errors, rows
 from sbctui.messages import Changed, World, in_thread
 from sbctui.screens.acting import Acting
 from sbctui.screens.help import keys_for
 from sbctui.screens.job_head import head, how_it_ended
-from sbctui.joblog import Entry, around, entry, errors, rows
 from sbctui.screens.job_view import JobView, outcome
 from sbctui.widgets.bars import Bar
 from sbctui.widgets.pane import Pane
@@ -48,6 +48,7 @@ class JobScreen(Sturdy, Acting, Screen[None]):
         self._entries: list[Entry] = []
         self._lines: dict[str, Line] = {}
         self._wide = 0
+        self._bad = False
         self._stop = threading.Event()
         self._reading = True
         self._ended = False
@@ -103,6 +104,7 @@ class JobScreen(Sturdy, Acting, Screen[None]):
         made = await in_thread(lambda: how_it_ended(engine, self.job))
         if self.is_attached:
             self._add(made)
+            self._head()
 
     def _add(self, entries: list[Entry]) -> None:
         """More of the log; who stands at its end stays there."""
@@ -114,6 +116,7 @@ class JobScreen(Sturdy, Acting, Screen[None]):
         if width != self._wide:
             self._wide, self._lines = width, {}
             entries, self._entries = [*self._entries, *entries], []
+        self._bad = self._bad or any(one.bad for one in entries)
         for one in entries:
             self._entries.append(one)
             number = len(self._entries) - 1
@@ -162,7 +165,7 @@ class JobScreen(Sturdy, Acting, Screen[None]):
             return "only an interrupted job that left something undone can be let be"
         if action == "resume":
             return _no_resume(job)
-        if action == "errors" and not self.pane.filter and not any(e.bad for e in self._entries):
+        if action == "errors" and not self.pane.filter and not self._bad:
             return "there is no error"
         return None
 

@@ -15,7 +15,7 @@ from sbctui.screens.job_view import JobView, outcome, tone_of, waits_for
 if TYPE_CHECKING:
     from sbctui.engine.engine import Engine
 
-_LEFT_SHOWN = 12
+_LEFT_SHOWN = 8
 
 
 def head(job: JobView, now: float, width: int) -> dict[str, Line]:
@@ -54,12 +54,13 @@ def _progress(job: JobView, width: int) -> Line:
         return _bar(job, width)
     if job.resumed_by:
         return ((f" the rest was taken over by {job.resumed_by}", ""),)
-    if job.undone:
-        return ((" something is left to do: resume it, or let it be", "warn"),)
-    if job.closed:
-        return ((" interrupted, and left at that", "dim"),)
     counts = f" {job.done} of {job.total} done"
-    return ((counts + (f", {job.failed} failed" if job.failed else ""), ""),) if job.total else ()
+    counts += f", {job.failed} failed" if job.failed else ""
+    if job.undone:
+        return ((counts, ""), ("; something is left to do: resume it, or let it be", "warn"))
+    if job.closed:
+        return ((counts, ""), ("; it is left at that", "dim"))
+    return ((counts, ""),) if job.total else ()
 
 
 def _bar(job: JobView, width: int) -> Line:
@@ -97,7 +98,9 @@ def _rest(engine: Engine, job: str) -> Iterator[Entry]:
     except (SbcError, OSError) as error:
         yield Entry("end", (clean(str(error)),))
         return
-    lines = [line for line in fmt.plan_lines(plan, _LEFT_SHOWN) if not line.startswith("  $ ")]
-    if plan.units:
-        yield Entry("end", (f"left to do: {lines[0]}", *lines[1:]))
-
+    units = [u for u, counts in zip(plan.units, plan.counted, strict=True) if counts]
+    lines = [clean(f"  {unit.title}  {unit.detail}".rstrip()) for unit in units[:_LEFT_SHOWN]]
+    if len(units) > len(lines):
+        lines.append(f"  and {len(units) - len(lines)} more")
+    if units:
+        yield Entry("end", (f"left to do: {clean(plan.title)}", *lines))

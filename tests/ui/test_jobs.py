@@ -130,7 +130,7 @@ async def test_an_interrupted_job_can_be_let_be(small_site: Path) -> None:
         await open_job(tui, job)
         await tui.expect("something is left to do")
         await tui.press("K")
-        await tui.expect("left at that")
+        await tui.expect("it is left at that")
         await tui.press("escape")
         await tui.expect_gone("1 job interrupted")
 
@@ -290,3 +290,20 @@ async def test_one_toast_says_how_a_job_ended(small_site: Path) -> None:
         await tui.expect_jobs_over()
         await tui.until(lambda: bool(tui.app._notifications), "no toast")
         assert len(tui.app._notifications) == 1
+
+
+async def test_a_source_that_hangs_takes_one_thread(small_site: Path) -> None:
+    """A job whose file never answers, as on a dead file system."""
+    async with open_tui(small_site) as tui:
+        folder = small_site / "jobs" / "20990101T000000000Z-dead"
+        folder.mkdir()
+        os.mkfifo(folder / "result.json")
+        (folder / "run").touch()
+        await tui.until(lambda: "jobs" in tui.app.feeds.world.late, "it is not missed")
+        before = threading.active_count()
+        await tui.until(lambda: tui.app.feeds.world.late.get("jobs", 0) > 6, "it came back")
+        assert threading.active_count() <= before
+        await tui.press("n")
+        await tui.expect("Create a root")
+        with open(folder / "result.json", "wb"):
+            pass  # lets the thread go
