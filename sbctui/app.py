@@ -6,12 +6,11 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from textual import events
 from textual.binding import BindingType
 from textual.driver import Driver
-from textual.notifications import SeverityLevel
 
 from sbctui import actions, hangup
 from sbctui.choosing import Choosing
@@ -20,19 +19,17 @@ from sbctui.engine.errors import SbcError
 from sbctui.faults import Faults
 from sbctui.feeds import Feeds
 from sbctui.messages import Changed, World, in_thread
+from sbctui.pasting import Pasting
 from sbctui.port import Verbs
 from sbctui.prefs import Prefs, load
 from sbctui.screens.home import HomeScreen
 from sbctui.terminal import Terminal, detect
 from sbctui.widgets.sturdy import Sturdy
 
-if TYPE_CHECKING:
-    from sbctui.screens.job_view import JobView
-
 _TICK = 0.25
 
 
-class SbcApp(Sturdy, Faults, Commanding, Choosing):
+class SbcApp(Sturdy, Faults, Pasting, Commanding, Choosing):
     """One site on the screen. The engine is only ever called in threads."""
 
     CSS_PATH: ClassVar[list[str | PurePath]] = ["app.tcss", "screens/home.tcss"]
@@ -55,13 +52,12 @@ class SbcApp(Sturdy, Faults, Commanding, Choosing):
         self.begin_with(prefs or Prefs(), terminal or Terminal())
         self.read_only = read_only
         self.verbs = verbs
-        self._fault = fault
         self.HORIZONTAL_BREAKPOINTS = [(0, "-thin"), (60, "-w60"), (80, "-w80"), (130, "-w130")]
         heights = {0: "-flat", 16: "-h16", 18: "-h18", 21: "-h21", 24: "-h24", 36: "-h36"}
         self.VERTICAL_BREAKPOINTS = list(heights.items())
-        self.draft = ""
+        self._fault = fault
         self.feeds = Feeds(
-            path, self._publish, self._job_ended, self.report_crash,
+            path, self._publish, self.job_ended, self.report_crash,
             read_only=read_only, refresh=self.prefs.refresh,
         )  # fmt: skip
 
@@ -109,33 +105,11 @@ class SbcApp(Sturdy, Faults, Commanding, Choosing):
         for screen in self.screen_stack:
             screen.post_message(Changed(world))
 
-    def _job_ended(self, job: JobView) -> None:
-        from sbctui.screens.job import ending
-
-        if getattr(self.screen, "job", "") == job.id:
-            return  # it is on the screen already
-        text, severity = ending(job)
-        levels: dict[str, SeverityLevel] = {"information": "information", "error": "error"}
-        hint = "" if severity == "information" else "; enter on it in pane 4 shows all"
-        self.notify(text + hint, severity=levels[severity], markup=False)
-
     # ── what screens call ─────────────────────────────────────────────────────────────────
 
     def action_act(self, action: str) -> None:
         """Do an action of the scope ``any``."""
         getattr(self, f"do_{action}")()
-
-    def bulk(self, names: Sequence[str], text: str) -> None:
-        """Open bulk creation for the root of the first name, with ``text`` in it."""
-        from sbctui.screens.bulk import BulkScreen
-        from sbctui.screens.reasons import parent
-
-        site = self.feeds.world.site
-        if site is None or isinstance(self.screen, BulkScreen):
-            return
-        root = parent(site, names[0]) if names else ""
-        text = text or self.draft
-        self.push_screen(BulkScreen(site, root, text.replace("\r\n", "\n").replace("\r", "\n")))
 
     def show_row(self, key: str) -> None:
         """Show all about a row of home."""
@@ -209,9 +183,7 @@ def _driver(prefs: Prefs) -> type[Driver] | None:
     return DiffDriver
 
 
-def run_app(
-    site_path: Path, *, read_only: bool = False, verbs: Verbs | None = None
-) -> int:
+def run_app(site_path: Path, *, read_only: bool = False, verbs: Verbs | None = None) -> int:
     """Run the console on a site until it is left; the exit code."""
     prefs, fault = Prefs(), ""
     try:
@@ -220,7 +192,12 @@ def run_app(
         fault = str(error)
     terminal = detect(os.environ)
     app = SbcApp(
-        site_path, _driver(prefs), prefs=prefs, terminal=terminal, read_only=read_only, fault=fault,
+        site_path,
+        _driver(prefs),
+        prefs=prefs,
+        terminal=terminal,
+        read_only=read_only,
+        fault=fault,
         verbs=verbs,
     )
     hangup.watch(sys.stdin.fileno())
