@@ -11,8 +11,11 @@ from sbctui.cli.place import Place
 
 if TYPE_CHECKING:
     from sbctui.engine.disks.port import Usage
+    from sbctui.engine.engine import Job
     from sbctui.engine.model.site import Node, Site
 
+_LAST = 10
+"""Past jobs shown."""
 _RULES = {
     "explicit": "given by hand",
     "resolver": "the resolver's answer for its name",
@@ -31,7 +34,7 @@ def node() -> None:
 @options.output_option
 @click.pass_obj
 def show(place: Place, name: str, json: bool) -> int:
-    """Show all about NAME (a name, alias, MAC or address); measures its disk."""
+    """Show all about NAME (a name, alias, MAC or address) and its last jobs; measures its disk."""
     engine = place.engine()
     site = engine.site()
     from sbctui.cli import show as shown
@@ -42,6 +45,7 @@ def show(place: Place, name: str, json: bool) -> int:
     found = site.nodes[folder]
     usage = engine.usage(folder) if found.disk is not None else None
     document = _document(site, found, usage)
+    document["history"] = [_past(job) for job in engine.history(folder, _LAST)]
     if json:
         output.document({"node": document})
     else:
@@ -91,6 +95,17 @@ def _document(site: Site, found: Node, usage: Usage | None) -> dict[str, Any]:
         "sessions": [_session(s) for s in site.sessions_of.get(config.export, ())],
         "lease": next((_lease(x) for x in site.facts.leases if x.mac == config.mac), None),
         "blocked": _blocked(site, found),
+    }
+
+
+def _past(job: Job) -> dict[str, Any]:
+    return {
+        "job": job.id,
+        "title": job.title,
+        "state": job.state,
+        "started": output.when(job.started),
+        "finished": output.when(job.finished),
+        "user": job.user,
     }
 
 
@@ -167,7 +182,7 @@ def _print(one: dict[str, Any]) -> None:
 
 
 def _now(one: dict[str, Any]) -> list[tuple[str, str]]:
-    """Who is connected, and what can't be done."""
+    """Who is connected, what can't be done, and what was, newest first."""
     from sbctui import format as words
 
     items = [
@@ -178,4 +193,5 @@ def _now(one: dict[str, Any]) -> list[tuple[str, str]]:
     if one["lease"]:
         items.append(("lease", f"{one['lease']['ip']} until {one['lease']['expires'] or 'ever'}"))
     items += [(f"no {verb}", reason) for verb, reason in one["blocked"].items() if reason]
+    items += [(j["started"], f"{j['title']}: {j['state']}") for j in one["history"]]
     return items

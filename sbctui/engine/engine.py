@@ -24,6 +24,7 @@ from sbctui.engine.errors import PlanChanged, Refused, SbcError, from_os
 from sbctui.engine.events import Emit, Event, Finished, Note, Waiting, silent
 from sbctui.engine.executor import execute
 from sbctui.engine.files import is_held
+from sbctui.engine.history import History
 from sbctui.engine.jobfolder import Job, report_of_unrun
 from sbctui.engine.jobs import Claim, Jobs
 from sbctui.engine.lockfile import SiteLock
@@ -60,6 +61,7 @@ class Engine:
         self._facts = Facts()
         self._owner = facts.foreign_owner(self.path)
         self._jobs = Jobs(self.path, self._owner)
+        self._history = History(self._jobs.folder)
 
     def site(self, *, full: bool = False) -> Site:
         """The newest snapshot with facts; cheap when nothing changed; rereads only what did.
@@ -253,6 +255,13 @@ class Engine:
     def jobs(self) -> tuple[Job, ...]:
         """All jobs, newest first."""
         return self._jobs.list()
+
+    def history(self, name: str, limit: int = 20) -> tuple[Job, ...]:
+        """The last jobs about a node (its folder's name), newest first, also under older names.
+
+        For a root those that made or deleted its leaves, and clones of it, are among them.
+        """
+        return self._history.of(name, self._jobs.list(), limit)
 
     def job_plan(self, job: str) -> Plan:
         """What a job was to do. Raises NoSuchNode."""
