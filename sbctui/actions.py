@@ -86,7 +86,7 @@ HOME = _scope(
     Action("undo", "z", "Undo", "Bring back what the last delete took", changes=True),
     Action("audit", "o", "Audit", "Orphans and every other disagreement, each with its fix"),
     Action("trash", "t", "Trash", "What was deleted: restore it, or purge it for good"),
-    Action("filter", "slash", "Filter", "Show what matches: text, !not, st:, root:, group:, mac:, ip:"),
+    Action("filter", "slash", "Filter", "Show what matches: text, !not, st:, root:, group:, ip:"),
     Action("sort", "s", "Sort", "Sort the pane by its next column; S keeps order and columns"),
     Action("keep_view", "S", "Keep", "Keep this order for the next start"),
     Action("mark_all", "asterisk", "Mark all", "Mark all that the filter shows"),
@@ -228,12 +228,23 @@ ACTIONS: tuple[Action, ...] = (
 BY_NAME: Mapping[str, Action] = {a.name: a for a in ACTIONS}
 """The table by ``SCOPE.ID``."""
 
-FOOTER = (
-    "any.help", "home.create", "home.clone", "home.bulk", "home.allocate", "home.delete",
-    "home.audit", "home.undo", "home.filter", "any.command", "home.quit", "home.deallocate",
-    "home.edit", "home.resize", "home.trash", "home.mark_all", "home.reload",
-)  # fmt: skip
-"""What the footer of home offers, the most wanted first; as many as fit."""
+_NODE = ("home.audit", "home.undo", "home.filter", "any.command", "home.trash", "home.quit")
+_ELSE = ("home.create", *_NODE)
+FOOTERS: Mapping[str, tuple[str, ...]] = {
+    "root": ("home.create", "home.clone", "home.bulk", "home.allocate", "home.deallocate",
+             "home.delete", *_NODE, "home.edit", "home.leaf", "home.resize"),
+    "leaf": ("home.edit", "home.rename", "home.delete", "any.copy", "home.bulk", *_NODE),
+    "orphan": ("home.attach", "home.delete", "home.edit", "any.copy", *_NODE),
+    "seen": ("home.bulk", "home.allocate", "any.copy", "list.mark", *_NODE),
+    "broken": ("home.audit", "list.open", *_NODE[1:]),
+    "group": ("list.open", "home.mark_all", *_NODE),
+    "running": ("list.open", "home.stop_job", *_ELSE),
+    "undone": ("list.open", "home.resume_job", *_ELSE),
+    "job": ("list.open", *_ELSE),
+    "log": ("list.open", "any.copy", "home.freeze", *_ELSE),
+    "": _ELSE,
+}  # fmt: skip
+"""What home's footer offers behind help, by what the cursor stands on, the most wanted first."""
 
 
 def of_scope(scope: str) -> tuple[Action, ...]:

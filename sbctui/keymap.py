@@ -11,6 +11,7 @@ import string
 import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import combinations
 
 from sbctui.actions import ACTIONS, BY_NAME, SHOWN, Action, shown
@@ -46,7 +47,7 @@ class Keymap:
         """The first key of an action (``home.create``), as a person reads it; empty without."""
         return shown(self.keys[name][0]) if self.keys[name] else ""
 
-    @property
+    @cached_property
     def first(self) -> dict[str, str]:
         """Every action's first key, as a person reads it."""
         return {name: self.shown(name) for name in self.keys}

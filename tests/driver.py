@@ -19,6 +19,7 @@ from textual.pilot import Pilot
 
 from sbctui.app import SbcApp
 from sbctui.cli.inside import Inside
+from sbctui.prefs import Prefs
 
 PATIENCE = 20.0
 """Seconds an expectation may take on a busy machine."""
@@ -118,10 +119,15 @@ class Tui:
 
 @asynccontextmanager
 async def open_tui(
-    site: Path, size: tuple[int, int] = (80, 24), *, ready: bool = True
+    site: Path,
+    size: tuple[int, int] = (80, 24),
+    *,
+    ready: bool = True,
+    prefs: Prefs | None = None,
+    read_only: bool = False,
 ) -> AsyncIterator[Tui]:
     """Open the console on a site; fails when anything in it crashed meanwhile."""
-    app = SbcApp(site, verbs=Inside())
+    app = SbcApp(site, prefs=prefs, read_only=read_only, verbs=Inside())
     async with app.run_test(size=size, notifications=True) as pilot:
         tui = Tui(app, pilot)
         if ready:

@@ -36,6 +36,7 @@ _VERBS = {
     "supervise": "keep the services running, in the foreground",
     "doctor": "what this machine lacks, and the command that mends it",
     "job": "running and past jobs: list, show, follow, cancel",
+    "keys": "what the keys of the terminal UI do, as they are set",
     "completion": "verbs and names by the Tab key, in bash, zsh or fish",
 }
 COMPLETE = "_SBCTUI_COMPLETE"

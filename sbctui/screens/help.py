@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from sbctui.actions import BY_NAME
@@ -31,7 +31,8 @@ def keys_for(screen: Acting, ids: Sequence[str]) -> Line:
     An id may be a whole name (``any.help``). What is not possible now stands in brackets, and
     goes first where not all fit.
     """
-    return keys_that_fit(screen, (_offer(screen, id) for id in ids), screen.app.size.width)
+    offers = (_offer(screen, id) for id in ids)
+    return keys_that_fit(offers, screen.sbc.keymap.first, screen.app.size.width)
 
 
 def _offer(screen: Acting, id: str) -> Offer:
@@ -39,9 +40,12 @@ def _offer(screen: Acting, id: str) -> Offer:
     return action, screen.why_not(action.id) if action.scope == screen.SCOPE else None
 
 
-def keys_that_fit(screen: Acting, offers: Iterable[Offer], width: int) -> Line:
-    """Keys and labels of these actions in their order, as many as fit in ``width`` columns."""
-    told = [(a, reason is None, screen.sbc.keymap.shown(a.name)) for a, reason in offers]
+def keys_that_fit(offers: Iterable[Offer], first: Mapping[str, str], width: int) -> Line:
+    """Keys and labels of these actions in their order, as many as fit in ``width`` columns.
+
+    ``first`` are the keys to show, by the actions' names.
+    """
+    told = [(a, reason is None, first[a.name]) for a, reason in offers]
     told = [one for one in told if one[2]]
     room, kept = width, set()
     for action, possible, key in sorted(told, key=lambda one: not one[1]):

@@ -147,9 +147,11 @@ class HomeScreen(Sturdy, LivePanes):
             from sbctui.screens.filtering import HELP
 
             return ((f" {HELP}", "key"), ("   enter keeps it, esc clears it", "dim"))
-        from sbctui.screens.status import footer
+        from sbctui.screens.status import footer, kind
 
-        return footer(self.live.site, self.targets(), max(20, self.size.width))
+        at, first = kind(self.live, self.pane().rows.cursor), self.sbc.keymap.first
+        width = max(20, self.size.width)
+        return footer(self.live.site, self.targets(), at, first, width, self.sbc.read_only)
 
     # ── what happens in the panes ─────────────────────────────────────────────────────────
 

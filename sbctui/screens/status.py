@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from sbctui import format as fmt
-from sbctui.actions import BY_NAME, FOOTER, shown
+from sbctui.actions import BY_NAME, FOOTERS
 from sbctui.engine.model.text import clean
 from sbctui.format import Line, Span
+from sbctui.screens.help import keys_that_fit
 from sbctui.screens.home_lines import calm_age, wrong
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from sbctui.engine.model.site import Site
     from sbctui.engine.services.port import Status
     from sbctui.messages import World
+    from sbctui.screens.offers import Offer
 
 _TONES = {"running": "good", "failing": "bad", "stopped": "warn", "starting": "warn", "off": "dim"}
 _COUNTED = {"orphan": "orphans", "broken": "broken", "stray": "strays"}
@@ -88,28 +90,45 @@ def _findings(findings: Sequence[Finding], counted: dict[str, tuple[int, int]]) 
     return [f"{count} {group}" for group, count in groups.items()]
 
 
-def footer(site: Site | None, names: Sequence[str], width: int) -> Line:
-    """The keys that apply now, as many as fit; what is not possible stands in brackets."""
-    spans: list[Span] = []
-    used = 0
-    for name in FOOTER:
+def kind(world: World, row: str) -> str:
+    """What a row of home is, as ``actions.FOOTERS`` has it."""
+    of, _, name = row.partition(":")
+    site = world.site
+    if of == "job":
+        job = next((j for j in world.jobs if j.id == name), None)
+        if job is None or job.state == "done":
+            return "job"
+        return "running" if job.running else "undone"
+    if of == "leaf" and site is not None and site.state(name) == "orphan":
+        return "orphan"
+    return of if of in FOOTERS else ""
+
+
+def footer(
+    site: Site | None,
+    names: Sequence[str],
+    kind: str,
+    first: Mapping[str, str],
+    width: int,
+    read_only: bool,
+) -> Line:
+    """The keys that apply now, as many as fit; what is not possible in brackets, if it fits.
+
+    ``names`` are the nodes acted on, ``kind`` what the cursor stands on, ``first`` the keys shown
+    for actions. Pure, for a thread.
+    """
+
+    def offer(name: str) -> Offer:
         action = BY_NAME[name]
-        key = shown(action.keys.split(",")[0])
-        length = len(key) + len(action.label) + 3
-        if used + length > width:
-            break
-        used += length
-        if not action.changes or (site is not None and _possible(action.id, site, names)):
-            spans += [(" ", ""), (key, "head"), (f" {action.label} ", "")]
-        else:
-            spans.append((f"({key} {action.label})", "dim"))
-    return tuple(spans)
+        if not action.changes:
+            return action, None
+        if site is None or read_only:
+            return action, "not now"
+        from sbctui.screens.reasons import why_not  # loads the engine's rules
 
+        return action, why_not(action.id, site, names)
 
-def _possible(action: str, site: Site, names: Sequence[str]) -> bool:
-    from sbctui.screens.reasons import why_not  # loads the engine's rules: never before a site
-
-    return why_not(action, site, names) is None
+    return keys_that_fit((offer(name) for name in ("any.help", *FOOTERS[kind])), first, width)
 
 
 def service_rows(services: Sequence[Status]) -> list[tuple[str, ...]]:

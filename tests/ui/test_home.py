@@ -90,22 +90,10 @@ async def test_marks_of_what_has_gone_are_dropped_and_said(small_site: Path) -> 
 
 
 async def test_what_is_not_possible_says_why(small_site: Path) -> None:
-    async with open_tui(small_site) as tui:
+    async with open_tui(small_site, (160, 48)) as tui:
         await tui.expect("(a Alloc)", "(D Delete)", " c Clone ")
         await tui.press("a")
         await tui.expect("not possible", "debian12 has 3 leaves")
-
-
-async def test_help_lists_every_action_with_its_key(small_site: Path) -> None:
-    from sbctui.actions import ACTIONS
-
-    async with open_tui(small_site, (100, 60)) as tui:
-        await tui.press("question_mark")
-        await tui.expect("Keys", "not now: debian12 has 3 leaves")
-        for action in ACTIONS:
-            assert action.help in tui.text, action
-        await tui.press("escape")
-        await tui.expect("1 Tree")
 
 
 async def test_details_of_a_node(small_site: Path) -> None:
