@@ -31,15 +31,18 @@ def leaf() -> None:
     """Leaves: one board's own writable copy of a root, known by its MAC."""
 
 
+@click.option("--group", type=options.GROUP, help="Only those of this group.")
 @leaf.command("list")
 @click.argument("root", required=False, type=options.ROOT)
 @options.output_option
 @click.pass_obj
-def list_(place: Place, root: str | None, json: bool) -> int:
+def list_(place: Place, root: str | None, group: str | None, json: bool) -> int:
     """List the leaves of ROOT, or all of them, orphans too."""
     site = place.look(sessions=True)
     from sbctui import format as words
     from sbctui.cli import show
+    if group is not None:
+        nodes, broken = [node for node in nodes if node.config.group == group], []
 
     nodes, broken = _listed(site, root)
     if json:
