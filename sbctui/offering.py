@@ -188,9 +188,10 @@ class Offering(App[int]):
         if self.read_only:
             self.refuse(READ_ONLY)
             return
-        root = parent(site, names[0]) if names else ""
+        last = self.drafts.get("bulk", {})
+        root = (parent(site, names[0]) if names else "") or last.get("root", "")
         text = (text or self.draft).replace("\r\n", "\n").replace("\r", "\n")
-        self.push_screen(BulkScreen(site, root, text))
+        self.push_screen(BulkScreen(site, text, root, last.get("group", "")))
 
     def refuse(self, reason: str) -> None:
         """Say why something is not possible."""

@@ -18,14 +18,14 @@ def read_list(path: Path) -> str:
     """The text of a file. Raises BadInput for what is no list: missing, a folder, not text."""
     try:
         if not stat.S_ISREG(path.stat().st_mode):
-            raise BadInput(f"{shown(str(path))} is no file; give a list of MACs or a CSV")
+            raise BadInput(f"{shown(path.name)} is no file; give a list of MACs or a CSV")
         with path.open("rb") as file:
             data = file.read(LARGEST + 1)
     except FileNotFoundError:
         raise BadInput(f"there is no file {shown(str(path))}") from None
     except OSError as error:
-        raise from_os(error, f"reading {shown(str(path))}") from error
-    return decode_list(data, str(path))
+        raise from_os(error, f"reading {shown(path.name)}") from error
+    return decode_list(data, path.name)
 
 
 def decode_list(data: bytes, name: str) -> str:

@@ -94,8 +94,6 @@ class Entry(Input):
             event.stop()
             event.prevent_default()
             self.post_message(self.Listed(event.text))
-        else:
-            super()._on_paste(event)
 
     def action_cursor_right(self, select: bool = False) -> None:
         """Complete: what has been begun, or an empty field by the first name there is."""

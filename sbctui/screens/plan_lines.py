@@ -23,7 +23,6 @@ _HOW = {
     "next": "the next free one",
 }
 _SHOWN = 2
-_BOTH_ENDS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,21 +116,17 @@ def _addresses(plan: Plan) -> list[str]:
     for one in given:
         rules[one.how] = rules.get(one.how, 0) + 1
     by = "; ".join(f"{count} {how}" for how, count in rules.items())
-    first, last = given[0], given[-1]
-    return [f"addresses: {first.name} {first.ip} to {last.name} {last.ip} ({clean(by)})"]
+    return [f"addresses {given[0].ip} to {given[-1].ip}: {clean(by)}"]
 
 
 def _services(plan: Plan, site: Site | None) -> list[str]:
     told: list[str] = []
     all_served = served(plan, site)
     for sign in "-+":
-        those = [s for s in all_served if s.sign == sign]
-        if not those:
-            continue
-        ends = those if len(those) < _BOTH_ENDS else [those[0], those[-1]]
-        between = len(those) - len(ends)
-        for at, one in enumerate(ends):
-            if at and between:
-                told.append(f"{sign} ... {between} more ...")
-            told.append(f"{sign} dnsmasq {clean(one.host)}; NBD and TFTP {clean(one.export)}")
+        those = [clean(s.host) for s in all_served if s.sign == sign]
+        if len(those) == 1:
+            told.append(f"{sign} dnsmasq, NBD, TFTP: {those[0]}")
+        elif those:
+            first, last = those[0].split()[0], those[-1].split()[0]
+            told.append(f"{sign} dnsmasq, NBD, TFTP: {first} to {last} ({len(those)})")
     return told
