@@ -20,6 +20,9 @@ from textual.message import Message
 from textual.message_pump import MessagePump
 
 _MAC_LIKE = re.compile(r"(?:[0-9A-Fa-f]{2}[:.-]?){5}[0-9A-Fa-f]{2}")
+_HEX_LINE = re.compile(r"[0-9A-Fa-f]{2}(?:[:.-]?[0-9A-Fa-f]{2}){2,}\b.*")
+_MUCH = 40
+"""Characters, with two ends of lines among them, that nobody types ahead."""
 _ALONE = 0.01
 _TOGETHER = 0.03
 _LONGEST = 0.5
@@ -92,6 +95,14 @@ async def _passed(pump: MessagePump) -> None:
 
 
 def pasted(keys: list[events.Key]) -> str | None:
-    """The text of keys that came at once, when it can only be a paste: it has a MAC in it."""
+    """The text of keys that came at once, when it can only be a paste, else None.
+
+    It has a MAC in it, or lines that all begin as MACs do, or it is much, in several lines.
+    """
     text = "".join("\n" if k.key in ("enter", "ctrl+j") else k.character or "" for k in keys)
-    return text if _MAC_LIKE.search(text) else None
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if _MAC_LIKE.search(text):
+        return text
+    if len(lines) > 1 and all(map(_HEX_LINE.fullmatch, lines)):
+        return text
+    return text if text.count("\n") > 1 and sum(map(len, lines)) >= _MUCH else None
