@@ -74,7 +74,8 @@ class CommandLine(Modal[None]):
                 yield typed
 
     def on_mount(self) -> None:
-        """Begin to type."""
+        """Begin to type; what was typed in earlier runs comes meanwhile."""
+        self._history = self.sbc.history
         self.input = self.query_one(Input)
         self.input.focus()
         self.input.cursor_position = len(self._text)
@@ -134,7 +135,7 @@ class CommandLine(Modal[None]):
 
     def action_recall(self, step: int) -> None:
         """A line typed before that begins like what is typed."""
-        lines = self.sbc.history.lines
+        lines = self._history.lines
         if self._at is None:
             self._at, self._prefix = len(lines), self.input.value
         self._at = found_before(lines, self._prefix, self._at, step)
@@ -156,8 +157,8 @@ class CommandLine(Modal[None]):
         if not words:
             self.dismiss(None)
             return
-        if self.sbc.history.add(line):
-            self.sbc.background(in_thread(lambda: self.sbc.history.keep(line)))
+        if self._history.add(line):
+            self.sbc.background(in_thread(lambda: self._history.keep(line)))
         action = self._actions().get(_SHORT.get(words[0], words[0]))
         if action is not None and (len(words) == 1 or action.id == "filter"):
             self._act(action, words[1:])

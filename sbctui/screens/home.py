@@ -129,7 +129,8 @@ class HomeScreen(Sturdy, LivePanes):
         from sbctui.screens.status import status
 
         self.query_one("#header", Bar).show(*self._header())
-        self.query_one("#status", Bar).show(*status(self.live, max(20, self.size.width)))
+        told = status(self.live, max(20, self.size.width), self.sbc.keymap.first["home.audit"])
+        self.query_one("#status", Bar).show(*told)
         self.query_one("#footer", Bar).show(self._footer())
 
     def _header(self) -> tuple[Line, Line]:

@@ -136,7 +136,10 @@ class TextModal(Modal[None]):
         self.text = Lines(id="text")
         yield self.text
         keys = Bar(id="keys")
-        keys.show(keys_line(("esc", "back"), ("j k", "scroll")))
+        first = self.sbc.keymap.first
+        keys.show(
+            keys_line(("esc", "back"), (f"{first['list.down']} {first['list.up']}", "scroll"))
+        )
         yield keys
 
     def columns(self) -> int:

@@ -23,11 +23,8 @@ _TONES = {"running": "good", "failing": "bad", "stopped": "warn", "starting": "w
 _COUNTED = {"orphan": "orphans", "broken": "broken", "stray": "strays"}
 
 
-_AUDIT: Line = (("   o: audit", "dim"),)
-
-
-def status(world: World, width: int) -> tuple[Line, Line]:
-    """What is wrong, always in view, and at the right the jobs that run."""
+def status(world: World, width: int, audit: str) -> tuple[Line, Line]:
+    """What is wrong, always in view, and at the right the jobs that run; ``audit`` is its key."""
     faults = _faults(world)
     running = [j for j in world.jobs if j.running]
     right: Line = ()
@@ -35,8 +32,9 @@ def status(world: World, width: int) -> tuple[Line, Line]:
         part = sum(j.done + j.failed for j in running), sum(j.total for j in running)
         right = ((f" {fmt.plural(len(running), 'job')} {part[0]}/{part[1]} ", "key"),)
     if faults:
-        room = width - sum(len(t) for t, _ in (*right, *_AUDIT)) - 1
-        return ((f" {_that_fits(faults, room)}", "bad"), *_AUDIT), right
+        hint = f"   {audit}: audit" if audit else ""
+        room = width - sum(len(t) for t, _ in right) - len(hint) - 1
+        return ((f" {_that_fits(faults, room)}", "bad"), (hint, "dim")), right
     if world.site is None or world.findings is None:
         return ((" looking ...", "dim"),), right
     return ((" ok: nothing wrong found", "good"),), right

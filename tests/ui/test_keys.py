@@ -143,6 +143,7 @@ async def test_remapped_keys_act_and_are_shown_everywhere(small_site: Path) -> N
     do(small_site, DeleteLeaves(root="debian12", macs=(specs(3)[2].mac,)))
     async with open_tui(small_site, prefs=with_keys(keys)) as tui:
         await footer(tui, " C New  n Clone ", "O Audit")
+        await tui.expect("   O: audit")
         assert "Undo" not in tui.screen[-1]
         cursor = tui.app.screen.focused.cursor
         await tui.press("z", "j", "down", "l")
