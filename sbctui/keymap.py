@@ -6,7 +6,6 @@ or as it is shown (``^p``, ``?``); several are parted by commas, the comma itsel
 
 from __future__ import annotations
 
-import difflib
 import string
 import unicodedata
 from collections.abc import Iterator, Mapping
@@ -84,6 +83,8 @@ def _named(scope: str, id: str) -> Action:
         raise ValueError(f"there is no scope {scope!r}; there are {', '.join(scopes)}")
     found = BY_NAME.get(f"{scope}.{id}")
     if found is None:
+        import difflib
+
         ids = [a.id for a in ACTIONS if a.scope == scope]
         near = difflib.get_close_matches(id, ids, 1)
         hint = f"did you mean {near[0]}?" if near else "see: sbctui keys"

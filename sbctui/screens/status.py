@@ -94,9 +94,9 @@ def kind(world: World, row: str) -> str:
     site = world.site
     if of == "job":
         job = next((j for j in world.jobs if j.id == name), None)
-        if job is None or job.state == "done":
+        if job is None:
             return "job"
-        return "running" if job.running else "undone"
+        return "running" if job.running else "undone" if job.undone else "job"
     if of == "leaf" and site is not None and site.state(name) == "orphan":
         return "orphan"
     return of if of in FOOTERS else ""
