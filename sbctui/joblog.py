@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -74,13 +74,17 @@ def _unit(event: UnitFinished) -> Entry:
 
 def rows(one: Entry, width: int) -> list[fmt.Line]:
     """The lines of an entry in at most ``width`` columns."""
-    if one.kind == "output":
-        lines: Iterable[fmt.Line] = (((_INDENT, ""), (text, one.tone)) for text in one.lines)
-    else:
+    lines = [_below(text, one.tone) for text in one.lines]
+    if one.kind != "output":
         when = time.strftime("%H:%M:%S ", time.localtime(one.at)) if one.at else ""
-        first: fmt.Line = ((when, "dim"), (one.lines[0], one.tone))
-        lines = (first, *(((_INDENT, ""), (text, one.tone)) for text in one.lines[1:]))
+        lines[0] = ((when, "dim"), (one.lines[0], one.tone))
     return fmt.wrapped(lines, max(20, width))
+
+
+def _below(text: str, tone: str) -> fmt.Line:
+    """An indented line; what of it is continued stands under its text."""
+    lead = len(text) - len(text.lstrip())
+    return ((_INDENT + " " * lead, ""), (text[lead:], tone))
 
 
 def errors(entries: Sequence[Entry]) -> str:

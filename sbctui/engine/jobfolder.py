@@ -94,12 +94,13 @@ def read_job(path: Path) -> Job:
         closed=after is not None and not after.job,
     )
     if report is None:
-        return _standing(job, journal.standing(path / "events.jsonl"), held=held)
+        return _standing(job, path / "events.jsonl", held=held)
     state: State = "failed" if report.code else "done"
+    last = "events.jsonl" if report.interrupted else "result.json"
     return replace(
         job,
         state="interrupted" if report.interrupted else state,
-        finished=(path / "result.json").stat().st_mtime,
+        finished=(path / last).stat().st_mtime,
         total=sum(r.counts for r in report.results) or origin.total,
         done=report.counted("done"),
         failed=len(report.of("failed")),
@@ -198,12 +199,15 @@ def _after(path: Path) -> After | None:
         return None
 
 
-def _standing(job: Job, now: journal.Standing, *, held: bool) -> Job:
+def _standing(job: Job, events: Path, *, held: bool) -> Job:
     """A job without a result: it runs, waits, has not begun, or was interrupted."""
-    state: State = "interrupted"
+    now = journal.standing(events)
+    state: State = "running" if now.begun and not now.waits else "waiting"
+    job = replace(job, state=state, waits=now.waits, done=now.done, failed=now.failed)
     if held:
-        state = "running" if now.begun and not now.waits else "waiting"
-    return replace(job, state=state, waits=now.waits, done=now.done, failed=now.failed)
+        return job
+    last = max(job.started, events.stat().st_mtime)
+    return replace(job, state="interrupted", waits="", finished=last, code=130)
 
 
 def this_user() -> str:

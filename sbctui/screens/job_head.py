@@ -14,6 +14,7 @@ from sbctui.screens.job_view import JobView, outcome, tone_of, waits_for
 
 if TYPE_CHECKING:
     from sbctui.engine.engine import Engine
+    from sbctui.engine.plan import Report
 
 _LEFT_SHOWN = 8
 
@@ -78,8 +79,7 @@ def how_it_ended(engine: Engine, job: str) -> list[Entry]:
     report = engine.report(job)
     made: list[Entry] = []
     if report is not None:
-        told = fmt.report_lines(report.essential())
-        made.append(Entry("end", tuple(clean(text) for text in told), bad=report.code != 0))
+        made.append(Entry("end", tuple(_told(report.essential())), bad=report.code != 0))
     else:
         text = "! interrupted: its process has gone; what it had done stands"
         made.append(Entry("end", (text,), bad=True))
@@ -88,6 +88,17 @@ def how_it_ended(engine: Engine, job: str) -> list[Entry]:
     if report is None or report.code:
         made += _rest(engine, job)
     return made
+
+
+def _told(report: Report) -> Iterator[str]:
+    """Counts, why nothing was run, the first failures of many, and what else is to be known."""
+    lines = fmt.report_lines(report)
+    failed = [line for line in lines if line.startswith("  failed ")]
+    skipped = [line for line in lines if line.startswith("  skipped ")]
+    shown = failed[:_LEFT_SHOWN] if len(report.results) > 1 else []
+    yield from (clean(x) for x in lines if x not in skipped and (x not in failed or x in shown))
+    if len(failed) > len(shown) > 0:
+        yield f"  and {len(failed) - len(shown)} more that failed"
 
 
 def _rest(engine: Engine, job: str) -> Iterator[Entry]:

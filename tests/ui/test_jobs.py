@@ -220,7 +220,7 @@ async def test_leaving_in_the_middle_and_coming_back(small_site: Path) -> None:
     with held_by_another(small_site, "something long"):
         job = engine.start(engine.plan(CreateLeaves(root="golden", leaves=specs(40, 100))))
         async with open_tui(small_site) as tui:
-            await tui.expect("waiting")
+            await tui.expect("waiting", "for something long")
             await tui.press("q")
             await tui.expect("1 job running", "l leave them running")
             await tui.press("l")
