@@ -12,6 +12,7 @@ from sbctui.engine.engine import Engine
 from sbctui.engine.lockfile import SiteLock
 from sbctui.engine.model.requests import CreateLeaves, CreateRoot, DeleteLeaves, LeafSpec
 from tests.cli.program import MAC, Program, until
+from tests.cli.test_cli_processes import large_source
 
 
 def killed(site: Path, engine: Engine) -> str:
@@ -92,6 +93,19 @@ def test_a_job_that_has_not_begun_is_stopped_all_the_same(sbctui: Program) -> No
     sbctui.ok("job", "cancel", job)
     assert sbctui.alone("job", "follow", job).code == 130
     assert not (sbctui.site / "nodes" / "x").exists()
+
+
+def test_what_was_stopped_can_be_done_at_once(sbctui: Program, tmp_path: Path) -> None:
+    """An engine that saw the half-made root does not see it any more."""
+    engine = Engine(sbctui.site)
+    with large_source(tmp_path) as source:
+        request = CreateRoot(name="x", size=512 << 20, source=engine.source(source))
+        job = engine.start(engine.plan(request))
+        until(lambda: any(s.path == "nodes/.new-x" for s in engine.site().strays), 20)
+        engine.cancel(job)
+        until(lambda: engine.jobs()[0].over, 20)
+        assert engine.jobs()[0].code == 130
+        assert engine.plan(engine.rest(job)).title == "create the root x"
 
 
 def test_an_interrupted_job_is_closed(sbctui: Program) -> None:
