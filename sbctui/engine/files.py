@@ -200,8 +200,7 @@ def rename_noreplace(source: Path, target: Path) -> None:
 
 
 def move_back(source: Path, target: Path) -> None:
-    """Undo a ``rename_noreplace`` of ``target`` to ``source``; it takes no space."""
-    hit("file.back")
+    """Undo a ``rename_noreplace`` of ``target`` to ``source``."""
     _move(source, target)
     for folder in dict.fromkeys((target.parent, source.parent)):
         fsync_dir(folder)
