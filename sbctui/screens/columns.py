@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from sbctui import format as fmt
 from sbctui.engine.model.text import clean
 from sbctui.format import Line, Span
-from sbctui.screens.home_lines import TONES, asking, name_of, seen, word
+from sbctui.screens.home_lines import TONES, asking, seen, word
 from sbctui.screens.ordering import Order, sort_boards
 from sbctui.screens.totals import kept
 
@@ -30,7 +30,7 @@ class Column:
 
 MAC = Column("MAC", 17, 17)
 COLUMNS: Mapping[str, Column] = {
-    "name": Column("NAME", 10, 18),
+    "name": Column("NAME", 9, 18),
     "state": Column("ST", 6, 7),
     "size": Column("SIZE", 5, 5, right=True),
     "seen": Column("SEEN", 4, 4, right=True),
@@ -41,6 +41,8 @@ COLUMNS: Mapping[str, Column] = {
     "kind": Column("KIND", 4, 4),
 }
 _GAP = 1
+_KIND = len("leaf:")
+"""All kinds in this pane are of this length; asking each key would cost with thousands."""
 _DIM = ("root", "address", "group", "notes", "kind")
 Fitted = tuple[tuple[str, int], ...]
 """Column and its width, in order."""
@@ -73,7 +75,7 @@ def boards(site: Site, order: Order, passed: Collection[str] | None) -> Sequence
     """Unknown boards that ask, then every node with a MAC, in an order."""
     unknown = [f"seen:{s.mac}" for s in site.facts.seen]
     keys = [*unknown, *sort_boards(site, order)]
-    return keys if passed is None else [k for k in keys if name_of(k) in passed]
+    return keys if passed is None else [k for k in keys if k[_KIND:] in passed]
 
 
 def head_line(columns: tuple[str, ...], order: Order, width: int) -> Line:

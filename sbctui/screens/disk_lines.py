@@ -76,7 +76,7 @@ def _trend(site: Site, samples: Sequence[Sample], width: int) -> Iterator[Line]:
     text = f" {fmt.size(abs(less))} {'less' if less > 0 else 'more'} free in {fmt.age(span)}"
     if less > 0:
         text += f", full in {fmt.age(site.facts.free_bytes * span / less)} at this rate"
-    length = max(0, min(24, width - len(text) - 6))
+    length = max(0, min(24, width - len(text) - 8))
     yield (("used  ", "dim"), (_spark(site, samples, length), "head"), (text, ""))
 
 
@@ -88,7 +88,8 @@ def _spark(site: Site, samples: Sequence[Sample], length: int) -> str:
     low, high = min(used), max(used)
     picked = (used[i * (len(used) - 1) // (length - 1)] for i in range(length))
     steps = len(_RAMP) - 1
-    return "".join(_RAMP[(u - low) * steps // max(1, high - low)] for u in picked)
+    shown = "".join(_RAMP[(u - low) * steps // max(1, high - low)] for u in picked)
+    return f"[{shown}]"
 
 
 def _held(site: Site, width: int) -> Iterator[Line]:

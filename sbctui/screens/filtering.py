@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from sbctui.screens.home_lines import asking, board, words
-from sbctui.screens.totals import once_per
+from sbctui.screens.home_lines import STATES, alive, asking
+from sbctui.screens.totals import once_per, states
 
 if TYPE_CHECKING:
     from sbctui.engine.model.site import Node, Site
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 HELP = "text  !not  st:up  root:NAME  group:NAME  mac:  ip:"
 """The language in one line."""
 
-STATES = (
+KNOWN = (
     "up", "dhcp", "down", "ask", "orphan", "broken", "mis-parented", "stray", "free",
     "unallocated", "allocated", "parent", "leaf",
 )  # fmt: skip
@@ -59,8 +59,8 @@ def _term(word: str) -> Term:
 
 
 def _problem(term: Term) -> str:
-    if term.field == "st" and not any(s.startswith(term.value) for s in STATES):
-        return f"no state {term.value}; there are {' '.join(STATES[:6])} ..."
+    if term.field == "st" and not any(s.startswith(term.value) for s in KNOWN):
+        return f"no state {term.value}; there are {' '.join(KNOWN[:6])} ..."
     field, colon, _ = term.value.partition(":")
     if not term.field and colon and field.isalnum() and not _HEX.fullmatch(field):
         return f"no field {field}; there are {' '.join(filter(None, FIELDS))}"
@@ -72,61 +72,60 @@ def passing(site: Site, text: str) -> frozenset[str] | None:
     terms = parse(text).terms
     if not terms:
         return None
-    left: Iterable[str] = [*_texts(site), *asking(site)]
+    left: Iterable[str] = [*texts(site), *asking(site)]
     for term in sorted(terms, key=lambda t: t.field != ""):
-        test = FIELDS[term.field](site, term.value)
-        left = [name for name in left if test(name) == term.sense]
+        found = FIELDS[term.field](site, left, term.value)
+        left = found if term.sense else set(left) - found
     return frozenset(left)
 
 
-Test = Callable[[str], bool]
-
-
-def _text(site: Site, value: str) -> Test:
-    texts = _texts(site)
+def _text(site: Site, names: Iterable[str], value: str) -> set[str]:
+    known = texts(site)
     others = {mac: f"{mac} {s.vendor_class}".lower() for mac, s in asking(site).items()}
-    return lambda name: value in (texts.get(name) or others.get(name, ""))
+    return {n for n in names if value in (known[n] if n in known else others[n])}
 
 
-def _state(site: Site, value: str) -> Test:
-    known = words(site)
+def _state(site: Site, names: Iterable[str], value: str) -> set[str]:
+    known, heard, nodes = states(site), alive(site), site.nodes
+    begins = f" {value}"
 
-    def states(name: str) -> tuple[str, ...]:
-        if name in known:
-            return known[name], board(site, site.nodes[name]), site.state(name).value
-        if name in site.broken:
-            return ("broken",)
-        return ("ask",) if name in asking(site) else ("stray",)
+    def said(name: str) -> str:
+        if name not in known:
+            return f" {_other(site, name)}"
+        now = heard.get(name) or ("down" if nodes[name].config.mac else "")
+        return f" {known[name]} {STATES[known[name]]} {now}"
 
-    return lambda name: any(state.startswith(value) for state in states(name))
+    return {name for name in names if begins in said(name)}
 
 
-def _root(site: Site, value: str) -> Test:
+def _other(site: Site, name: str) -> str:
+    if name in site.broken:
+        return "broken"
+    return "ask" if name in asking(site) else "stray"
+
+
+def _root(site: Site, names: Iterable[str], value: str) -> set[str]:
     listed = site.listed_by
-    return lambda name: any(value in root for root in listed.get(name, (name,)))
+    return {n for n in names if any(value in root for root in listed.get(n, (n,)))}
 
 
-def _group(site: Site, value: str) -> Test:
+def _group(site: Site, names: Iterable[str], value: str) -> set[str]:
     nodes = site.nodes
-    return lambda name: name in nodes and value in nodes[name].config.group.lower()
+    return {n for n in names if n in nodes and value in nodes[n].config.group.lower()}
 
 
-def _ip(site: Site, value: str) -> Test:
+def _ip(site: Site, names: Iterable[str], value: str) -> set[str]:
     nodes = site.nodes
-    return lambda name: name in nodes and str(nodes[name].config.ip or "").startswith(value)
+    return {n for n in names if n in nodes and str(nodes[n].config.ip or "").startswith(value)}
 
 
-def _mac(site: Site, value: str) -> Test:
+def _mac(site: Site, names: Iterable[str], value: str) -> set[str]:
     digits, nodes = _NOT_HEX.sub("", value), site.nodes
-
-    def test(name: str) -> bool:
-        mac = nodes[name].config.mac or "" if name in nodes else name
-        return digits in _NOT_HEX.sub("", mac)
-
-    return test
+    macs = ((n, nodes[n].config.mac or "" if n in nodes else n) for n in names)
+    return {n for n, mac in macs if digits in _NOT_HEX.sub("", mac)}
 
 
-FIELDS: Mapping[str, Callable[[Site, str], Test]] = {
+FIELDS: Mapping[str, Callable[[Site, Iterable[str], str], set[str]]] = {
     "": _text,
     "st": _state,
     "root": _root,
@@ -134,11 +133,16 @@ FIELDS: Mapping[str, Callable[[Site, str], Test]] = {
     "mac": _mac,
     "ip": _ip,
 }
-"""Field → whether a row has a value in it; the empty field is plain text."""
+"""Field → those of some rows that have a value in it; the empty field is plain text."""
 
 
-@once_per(lambda site: (site.nodes, site.broken, site.strays))
-def _texts(site: Site) -> Mapping[str, str]:
+def _all_there(site: Site) -> tuple[object, ...]:
+    return site.nodes, site.broken, site.strays
+
+
+@once_per(_all_there)
+def texts(site: Site) -> Mapping[str, str]:
+    """Everything that plain text is looked for in, of every row but the boards that ask."""
     rows = {name: _words_of(node) for name, node in site.nodes.items()}
     others = (*site.broken, *(s.path for s in site.strays))
     return rows | {name: name.lower() for name in others}

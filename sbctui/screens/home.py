@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import events
@@ -12,7 +14,7 @@ from textual.containers import Horizontal, Vertical
 from sbctui.actions import bindings
 from sbctui.engine.model.text import clean
 from sbctui.format import Line, wrapped
-from sbctui.messages import Restyled, World
+from sbctui.messages import Restyled, World, in_thread
 from sbctui.screens import home_lines as lines
 from sbctui.screens.home_live import LivePanes
 from sbctui.screens.home_show import (
@@ -31,6 +33,9 @@ from sbctui.widgets.sturdy import Sturdy
 if TYPE_CHECKING:
     from sbctui.screens.looking import Looker
 
+_MANY = 500
+"""What can be done with so many marked nodes is asked only when they change, and in a thread."""
+
 
 class HomeScreen(Sturdy, LivePanes):
     """The first screen, and the one below all others."""
@@ -45,6 +50,8 @@ class HomeScreen(Sturdy, LivePanes):
         self.VERTICAL_BREAKPOINTS = [(0, "-flat"), *((h, f"-h{h}") for h in heights)]
         self._looker: Looker | None = None
         self._told_of = ""
+        self._keys: Line = ()
+        self._asked_keys: tuple[tuple[str, ...], tuple[str, int], object] = ((), ("", 0), None)
         self.disk = Pane(3, "Disk", id="disk", cursor=False)
         self.jobs = Pane(4, "Services and jobs", id="jobs")
         self.log_pane = Pane(5, "Log", id="log")
@@ -147,12 +154,27 @@ class HomeScreen(Sturdy, LivePanes):
         if self.pane().typing:
             from sbctui.screens.filtering import HELP
 
-            return ((f" {HELP}", "key"), ("   enter keeps it, esc clears it", "dim"))
+            if problem := self.pane().problem:
+                return ((f" ? {problem}", "bad"),)
+            return ((f" {HELP}", "key"), ("  enter keeps, esc clears it", "dim"))
         from sbctui.screens.status import footer, kind
 
+        site, names, width = self.live.site, self.targets(), max(20, self.size.width)
         at, first = kind(self.live, self.pane().rows.cursor), self.sbc.keymap.first
-        width = max(20, self.size.width)
-        return footer(self.live.site, self.targets(), at, first, width, self.sbc.read_only)
+        ask = partial(footer, site, names, at, first, width, self.sbc.read_only)
+        if site is None or len(names) < _MANY:
+            self._keys = ask()
+        elif (names, (at, width)) != self._asked_keys[:2] or site.nodes is not self._asked_keys[2]:
+            self._asked_keys = (names, (at, width), site.nodes)
+            self.sbc.background(self._many_keys(ask, names))
+        return self._keys
+
+    async def _many_keys(self, ask: Callable[[], Line], names: tuple[str, ...]) -> None:
+        """What can be done with thousands of nodes is asked in a thread."""
+        found = await in_thread(ask)
+        if names is self._asked_keys[0]:
+            self._keys = found
+            self.refresh_bars()
 
     # ── what happens in the panes ─────────────────────────────────────────────────────────
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from sbctui import format as fmt
 from sbctui.engine.model.text import clean
 from sbctui.format import Line
-from sbctui.screens.totals import kept, per_both, per_facts, totals
+from sbctui.screens.totals import kept, per_both, per_facts, states, totals
 
 if TYPE_CHECKING:
     from sbctui.engine.model.site import Node, Seen, Site, Stray
@@ -51,35 +51,37 @@ def shown_name(site: Site, key: str) -> str:
     return clean(node.config.hostname if node else name_of(key))
 
 
+@per_both
+def alive(site: Site) -> Mapping[str, str]:
+    """Nodes whose boards are heard of: ``up`` (it has its disk open) or ``dhcp``."""
+    told: dict[str, str] = {}
+    for mac, left in _leases(site).items():
+        if left > 0:
+            told.update(dict.fromkeys(site.by_mac.get(mac, ()), "dhcp"))
+    for export in site.sessions_of:
+        told.update(dict.fromkeys(site.by_mac.get(export.replace("-", ":"), ()), "up"))
+    return told
+
+
 def board(site: Site, node: Node) -> str:
-    """What is known of a node's board: ``up`` (it has its disk open), ``dhcp``, ``down``."""
-    if node.config.mac is None:
-        return ""
-    if site.sessions_of.get(node.config.export):
-        return "up"
-    return "dhcp" if lease_left(site, node.config.mac) > 0 else "down"
+    """What is known of a node's board: ``up``, ``dhcp``, ``down``; nothing without a MAC."""
+    return alive(site).get(node.name) or ("down" if node.config.mac else "")
 
 
 def word(site: Site, name: str) -> str:
     """A node's state in one short word: what is wrong with it first, then its board."""
-    state = STATES[site.state(name)]
-    if name in site.broken or state in ("orphan", "mis-par", "free"):
+    state = STATES[states(site)[name]]
+    if state in ("orphan", "mis-par", "free"):
         return state
     return board(site, site.nodes[name])
-
-
-@per_both
-def words(site: Site) -> Mapping[str, str]:
-    """The state word of every node that can be read."""
-    return {name: word(site, name) for name in site.nodes}
 
 
 @per_both
 def up_in(site: Site) -> Mapping[str, int]:
     """Root name → how many boards have it or a leaf of it open."""
     counts: dict[str, int] = {}
-    for export in site.sessions_of:
-        for name in site.by_mac.get(export.replace("-", ":"), ()):
+    for name, state in alive(site).items():
+        if state == "up":
             for root in site.listed_by.get(name, (name,)):
                 counts[root] = counts.get(root, 0) + 1
     return counts

@@ -18,6 +18,14 @@ _FEW = 24
 """With so few leaves all roots begin open."""
 
 
+def _look_over(site: Site) -> None:
+    """What takes longest with thousands of nodes, done before they are shown."""
+    from sbctui.screens.filtering import texts
+
+    texts(site)
+    prepare(site)
+
+
 class LivePanes(NodePanes):
     """``live`` is the newest world, ``world`` the one on the screen.
 
@@ -54,7 +62,7 @@ class LivePanes(NodePanes):
     async def _prepare(self) -> None:
         try:
             while (site := self.live.site) is not None and not prepared(site):
-                await in_thread(partial(prepare, site))
+                await in_thread(partial(_look_over, site))
         finally:
             self._preparing = False
         self._take()

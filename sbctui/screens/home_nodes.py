@@ -23,16 +23,12 @@ from sbctui.widgets.rows import Rows
 if TYPE_CHECKING:
     from sbctui.engine.model.site import Site
 
-_NODES = ("root", "leaf")
+_NODES = ("root:", "leaf:")
 _NAMED = 3
 
 
-def _kind(key: str) -> str:
-    return key.partition(":")[0]
-
-
 def _can_be_marked(key: str) -> bool:
-    return _kind(key) in (*_NODES, "seen")
+    return key.startswith((*_NODES, "seen:"))
 
 
 def _stands(site: Site, key: str) -> bool:
@@ -49,6 +45,8 @@ class NodePanes(Acting, Screen[None]):
         self.opened: set[str] = set()
         self.marks: set[str] = set()
         self._marked_in: Site | None = None
+        self._dropped = 0
+        self._asked: tuple[object, object, tuple[str, ...]] = ((), None, ())
         self.tree_pane = Pane(1, "Tree", id="tree", markable=_can_be_marked, marks=self.marks)
         self.allocations = Pane(
             2, "Allocations", id="allocations",
@@ -84,7 +82,8 @@ class NodePanes(Acting, Screen[None]):
         keys = tree(site, self.opened, passed, self.orders[pane])
         draw = partial(tree_line, site, None if passed is not None else self.opened)
         there = len(site.nodes) + len(site.broken) + len(site.strays)
-        told = self._told(pane, keys, passed, there)
+        found = sum(1 for key in keys if passed is None or name_of(key) in passed)
+        told = self._told(pane, f"{found}/{there} ")
         empty = self._empty(pane, "no roots yet: n creates the first")
         pane.show(keys, draw, note=(*told, *note), empty=empty)
 
@@ -93,7 +92,8 @@ class NodePanes(Acting, Screen[None]):
         passed = self._passing(site, pane)
         keys = columns.boards(site, self.orders[pane], passed)
         draw = partial(columns.board_line, site, self.columns)
-        told = self._told(pane, keys, passed, len(totals(site).boards) + len(site.facts.seen))
+        there = len(totals(site).boards) + len(site.facts.seen)
+        told = self._told(pane, f"{len(keys)}/{there} ")
         missing = columns.left_out(self.columns, pane.size.width - pane.rows.margin_width)
         said: Line = ((f" +{fmt.plural(missing, 'column')} ", "dim"),) if missing else ()
         empty = self._empty(pane, "no boards yet: b makes leaves of a root, a allocates a root")
@@ -102,20 +102,15 @@ class NodePanes(Acting, Screen[None]):
     def _head(self, width: int) -> Line:
         return columns.head_line(self.columns, self.orders[self.allocations], width)
 
-    def _told(
-        self, pane: Pane, keys: Sequence[str], passed: Collection[str] | None, there: int
-    ) -> Line:
+    def _told(self, pane: Pane, count: str) -> Line:
         """For the title: how many the filter lets through, and the order."""
         order = self.orders[pane]
         sort: Line = ((f" sort:{order} ", "dim"),) if order != Order() else ()
-        if passed is None:
-            return sort
-        found = sum(1 for key in keys if name_of(key) in passed)
-        return ((f"{found}/{there} ", "warn"), *sort)
+        return ((count, "warn"), *sort) if pane.filter else sort
 
     def _empty(self, pane: Pane, otherwise: str) -> Sequence[Line]:
         if pane.filter:
-            leave = "esc clears the filter" if not pane.typing else "backspace, or esc"
+            leave = "esc clears the filter" if not pane.typing else "backspace, or esc to see all"
             return [((" nothing matches", "warn"),), ((f" {leave}", "dim"),)]
         return [((f" {otherwise}", "dim"),)]
 
@@ -139,6 +134,7 @@ class NodePanes(Acting, Screen[None]):
         gone = {key for key in self.marks if not _stands(site, key)}
         if gone:
             self.marks -= gone
+            self._dropped += 1
             names = [shown_name(before, key) for key in sorted(gone)[:_NAMED]]
             more = [f"and {len(gone) - _NAMED} more"] if len(gone) > _NAMED else []
             text = f"{fmt.plural(len(gone), 'mark')} dropped, no longer there: "
@@ -151,16 +147,22 @@ class NodePanes(Acting, Screen[None]):
 
     def targets(self) -> tuple[str, ...]:
         """Names of the nodes that are acted on, as they are shown; those that still exist."""
-        site = self.sbc.feeds.world.site
+        site, rows = self.sbc.feeds.world.site, self.acting.rows
         if site is None:
             return ()
-        rank = totals(site).rank
-        names = {name_of(key) for key in self.chosen() if _kind(key) in _NODES}
-        return tuple(sorted(names & rank.keys(), key=rank.__getitem__))
+        at = rows.cursor if rows.begun or not self.marks else ""
+        span = (rows.begun, rows.keys) if rows.begun else ()
+        asked = (self._dropped, *(pane.rows.changes for pane in self.orders), span, at)
+        if asked != self._asked[0] or site.nodes is not self._asked[1]:
+            rank = totals(site).rank
+            names = {name_of(key) for key in self.chosen() if key.startswith(_NODES)}
+            found = tuple(sorted(names & rank.keys(), key=rank.__getitem__))
+            self._asked = asked, site.nodes, found
+        return self._asked[2]
 
     def asking(self) -> tuple[str, ...]:
         """MACs of unknown boards that are acted on."""
-        return tuple(sorted(name_of(key) for key in self.chosen() if _kind(key) == "seen"))
+        return tuple(sorted(name_of(key) for key in self.chosen() if key.startswith("seen:")))
 
     def on_rows_marked(self, event: Rows.Marked) -> None:
         """Both panes show the same marks."""

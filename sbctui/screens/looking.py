@@ -63,7 +63,7 @@ def look(engine: Engine, site: Site, name: str) -> Look:
         exclusive = engine.usage(name).exclusive
     except (SbcError, OSError, KeyError) as error:
         trouble = str(error)
-    return Look(files, exclusive, getattr(engine, "history", lambda _: ())(name), trouble=trouble)
+    return Look(files, exclusive, engine.history(name), trouble=trouble)
 
 
 def folder(path: Path) -> tuple[File, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sbctui.screens.home_lines import heard, name_of, words
+from sbctui.screens.home_lines import heard, name_of, word
 from sbctui.screens.totals import kept, totals
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ _KEYS: Mapping[str, Key] = {
     "mac": lambda site, node: _text(node.config.mac or ""),
     "root": lambda site, node: _text(next(iter(site.listed_by.get(node.name, ())), "")),
     "address": lambda site, node: int(node.config.ip) if node.config.ip else 1 << 40,
-    "state": lambda site, node: _RANK.get(words(site)[node.name], len(_WORST)),
+    "state": lambda site, node: _RANK.get(word(site, node.name), len(_WORST)),
     "size": lambda site, node: -kept(node),
     "seen": _heard,
     "group": lambda site, node: _text(node.config.group),

@@ -11,9 +11,9 @@ from sbctui.engine.model.text import clean
 from sbctui.format import Line, Span
 from sbctui.screens.help import keys_that_fit
 from sbctui.screens.home_lines import calm_age, wrong
+from sbctui.screens.totals import once_per
 
 if TYPE_CHECKING:
-    from sbctui.engine.audit.finding import Finding
     from sbctui.engine.model.site import Site
     from sbctui.engine.services.port import Status
     from sbctui.messages import World
@@ -60,8 +60,7 @@ def _that_fits(faults: Sequence[Fault], room: int) -> str:
 
 def _faults(world: World) -> list[Fault]:
     parts: list[Fault] = [(f"{name} can't be read", "") for name in world.errors]
-    found = [f for f in world.findings or () if f.kept is None]
-    left = {name for f in world.findings or () if f.kept for name in (f.subject, *f.nodes)}
+    groups, left = _found(world)
     counts = wrong(world.site, left) if world.site else {}
     for name, (count, size) in counts.items():
         noun = name.removesuffix("s") if count == 1 else name
@@ -69,7 +68,7 @@ def _faults(world: World) -> list[Fault]:
     parts += [(text, "") for text in _down(world.services)]
     interrupted = sum(1 for j in world.jobs if j.undone)
     parts += [(f"{fmt.plural(interrupted, 'job')} interrupted", "")] if interrupted else []
-    return parts + [(text, "") for text in _findings(found, counts)]
+    return parts + [(text, "") for text in _findings(groups, counts)]
 
 
 def _down(services: Sequence[Status]) -> list[str]:
@@ -79,13 +78,27 @@ def _down(services: Sequence[Status]) -> list[str]:
     return [f"{clean(s.name)} {s.state}" for s in down]
 
 
-def _findings(findings: Sequence[Finding], counted: dict[str, tuple[int, int]]) -> list[str]:
-    """Counts of the audit's groups that a look at the folders alone does not give."""
+def _findings_of(world: World) -> tuple[object, ...]:
+    return (world.findings,)
+
+
+@once_per(_findings_of)
+def _found(world: World) -> tuple[Mapping[str, int], frozenset[str]]:
+    """Counts of the audit's groups, and what somebody keeps as it is."""
     groups: dict[str, int] = {}
-    for finding in findings:
-        if _COUNTED.get(finding.group) not in counted and finding.group != "service":
+    left: set[str] = set()
+    for finding in world.findings or ():
+        if finding.kept:
+            left |= {finding.subject, *finding.nodes}
+        else:
             groups[finding.group] = groups.get(finding.group, 0) + 1
-    return [f"{count} {group}" for group, count in groups.items()]
+    return groups, frozenset(left)
+
+
+def _findings(groups: Mapping[str, int], counted: Mapping[str, tuple[int, int]]) -> list[str]:
+    """The audit's groups that a look at the folders alone does not give."""
+    own = {g: n for g, n in groups.items() if g != "service" and _COUNTED.get(g) not in counted}
+    return [f"{count} {group}" for group, count in own.items()]
 
 
 def kind(world: World, row: str) -> str:

@@ -80,22 +80,37 @@ class Pane(Sturdy, Vertical):
 
     def title(self) -> None:
         """Draw the title row anew."""
-        rows, focused = self.rows, self.rows.has_focus
-        tone = "bar" if focused else "head"
+        rows = self.rows
+        tone = "bar" if rows.has_focus else "head"
         number = f" {self._number} " if self._number else " "
         left: list[Span] = [(f"{number}{self._title} ", tone)]
         if self.typing or self.filter:
             left.append((f" /{self._tail()}{'_' if self.typing else ''} ", "warn"))
+        left += self._note
         if self.problem:
             left.append((f" ? {self.problem} ", "bad"))
-        right = [*self._counts(), *self._said]
-        total, at = len(rows.keys), rows.position(rows.cursor) + 1
-        if total > rows.size.height > 0 and not self.filter:
-            right.append((f" {at}/{total} " if at else f" {total} ", "dim"))
-        self._bar.show((*left, *self._note), tuple(right))
+        right = [*self._counts(), *self._said, *self._place()]
+        if self._wide(left, right) and self._number and len(left) > 1:
+            left[0] = (number, tone)
+        if self._wide(left, right):
+            right = [*self._counts(), *self._said]
+        if self._wide(left, right):
+            right = self._counts()
+        self._bar.show(tuple(left), tuple(right))
         if self._head is not None:
             gutter = rows.margin_width
             self._columns.show(((" " * gutter, ""), *self._head(self.size.width - gutter)))
+
+    def _wide(self, *parts: Sequence[Span]) -> bool:
+        return sum(len(text) for part in parts for text, _ in part) > self.size.width
+
+    def _place(self) -> Line:
+        """The cursor's row of how many, when not all are in view."""
+        rows = self.rows
+        total, at = len(rows.keys), rows.position(rows.cursor) + 1
+        if not total > rows.size.height > 0 or self.filter:
+            return ()
+        return ((f" {at}/{total} " if at else f" {total} ", "dim"),)
 
     def _tail(self) -> str:
         """The filter, or its end where the pane is narrow."""

@@ -81,6 +81,7 @@ class Rows(Sturdy, ScrollView, can_focus=True):
         self._shared = marks is not None
         self.cursor = ""
         self.begun = ""
+        self.changes = 0
         self.marks: set[str] = set() if marks is None else marks
 
     @property
@@ -171,6 +172,7 @@ class Rows(Sturdy, ScrollView, can_focus=True):
     def mark(self, keys: Iterable[str], on: bool | None = None) -> None:
         """Mark rows, unmark them, or with ``on`` None turn their marks over."""
         chosen = self._can(keys)
+        self.changes += 1
         if on is None:
             self.marks ^= chosen
         elif on:
