@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from sbctui.engine.model.requests import LeafSpec, Request
     from sbctui.engine.model.site import Node, Site
 
-_LARGEST = 16 * 1024**2
-"""Bytes of a list of MACs that are read."""
 _SHOWN = 10
 
 
@@ -31,9 +29,9 @@ def leaf() -> None:
     """Leaves: one board's own writable copy of a root, known by its MAC."""
 
 
-@click.option("--group", type=options.GROUP, help="Only those of this group.")
 @leaf.command("list")
 @click.argument("root", required=False, type=options.ROOT)
+@click.option("--group", type=options.GROUP, help="Only those of this group.")
 @options.output_option
 @click.pass_obj
 def list_(place: Place, root: str | None, group: str | None, json: bool) -> int:
@@ -41,10 +39,10 @@ def list_(place: Place, root: str | None, group: str | None, json: bool) -> int:
     site = place.look(sessions=True)
     from sbctui import format as words
     from sbctui.cli import show
-    if group is not None:
-        nodes, broken = [node for node in nodes if node.config.group == group], []
 
     nodes, broken = _listed(site, root)
+    if group is not None:
+        nodes, broken = [node for node in nodes if node.config.group == group], []
     if json:
         found = [show.node_json(site, node) for node in nodes]
         odd = [show.broken_json(site.broken[name]) for name in broken if name in site.broken]
@@ -121,21 +119,21 @@ def _gathered(macs: tuple[str, ...], file: str | None) -> str | None:
 
 
 def _read(name: str) -> str:
+    from sbctui.engine.lists import LARGEST, decode_list
+
     try:
         if name == "-":
             if output.is_captured():
                 raise BadInput("a console has no stdin; name a file, or paste the list on home")
-            data = sys.stdin.buffer.read(_LARGEST + 1)
+            data = sys.stdin.buffer.read(LARGEST + 1)
         else:
             with open(Path(name).expanduser(), "rb") as file:
-                data = file.read(_LARGEST + 1)
+                data = file.read(LARGEST + 1)
     except (FileNotFoundError, IsADirectoryError) as error:
         raise BadInput(f"{name} can't be read ({error.strerror}); give a list of MACs") from None
     except OSError as error:
         raise from_os(error, f"reading {name}") from error
-    if len(data) > _LARGEST:
-        raise BadInput(f"{name} is larger than {_LARGEST // 1024**2} MiB; it is no list of MACs")
-    return data.decode("utf-8", errors="replace")
+    return decode_list(data, name)
 
 
 def _parsed(text: str) -> tuple[LeafSpec, ...]:
