@@ -47,6 +47,8 @@ SHOWN = {
     "question_mark": "?",
     "escape": "esc",
     "space": "space",
+    "less_than_sign": "<",
+    "greater_than_sign": ">",
     "pagedown": "pgdn",
     "pageup": "pgup",
 }
@@ -191,6 +193,7 @@ TRASH = _scope(
     "trash",
     Action("restore", "f", "Restore", "Bring the marked ones back, or this one", changes=True),
     Action("purge", "P", "Purge", "Delete the marked ones, or this one, for good", changes=True),
+    Action("undo", "z", "Undo", "Bring back what the last delete took", changes=True),
     Action("mark_all", "asterisk", "Mark all", "Mark all"),
     Action("unmark", "U", "Unmark", "Take all marks away"),
     Action("leave", "escape,q,t", "Back", "Back to the tree"),
@@ -220,8 +223,18 @@ SETTINGS = _scope(
     Action("leave", "escape,q", "Back", "Back; what was changed is kept"),
 )
 
+COLUMNS = _scope(
+    "columns",
+    Action("earlier", "K,less_than_sign", "Earlier", "Move the column to the left",
+           call="shift(-1)"),
+    Action("later", "J,greater_than_sign", "Later", "Move the column to the right",
+           call="shift(1)"),
+    Action("reset", "D", "Default", "Take the columns that are there without settings"),
+    Action("leave", "escape,q", "Back", "Back to the settings"),
+)  # fmt: skip
+
 ACTIONS: tuple[Action, ...] = (
-    *HOME, *LIST, *ANY, *BULK, *AUDIT, *FINDING, *TRASH, *JOB, *DETAIL, *SETTINGS,
+    *HOME, *LIST, *ANY, *BULK, *AUDIT, *FINDING, *TRASH, *JOB, *DETAIL, *SETTINGS, *COLUMNS,
 )  # fmt: skip
 """The table, in the order of help and footers."""
 

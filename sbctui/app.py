@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
+from functools import partial
 from pathlib import Path, PurePath
 from typing import ClassVar
 
@@ -19,6 +22,7 @@ from sbctui.engine.errors import SbcError
 from sbctui.faults import Faults
 from sbctui.feeds import Feeds
 from sbctui.messages import Changed, World, in_thread
+from sbctui.notices import Notices
 from sbctui.pasting import Pasting
 from sbctui.port import Verbs
 from sbctui.prefs import Prefs, load
@@ -27,9 +31,11 @@ from sbctui.terminal import Terminal, detect
 from sbctui.widgets.sturdy import Sturdy
 
 _TICK = 0.25
+_PATIENCE = 2.0
+"""Seconds that leaving waits for jobs to be told and settings to be written."""
 
 
-class SbcApp(Sturdy, Faults, Pasting, Commanding, Choosing):
+class SbcApp(Sturdy, Faults, Pasting, Notices, Commanding, Choosing):
     """One site on the screen. The engine is only ever called in threads."""
 
     CSS_PATH: ClassVar[list[str | PurePath]] = ["app.tcss", "screens/home.tcss"]
@@ -84,7 +90,7 @@ class SbcApp(Sturdy, Faults, Pasting, Commanding, Choosing):
         try:
             await self.feeds.open()
         except NotASite as error:
-            if not await in_thread(lambda: _blank(self.feeds.path)):
+            if self.read_only or not await in_thread(lambda: _blank(self.feeds.path)):
                 self.exit(1, message=str(error))
                 return
             from sbctui.screens.start import StartScreen
@@ -126,23 +132,33 @@ class SbcApp(Sturdy, Faults, Pasting, Commanding, Choosing):
     # ── leaving, repainting, failing ──────────────────────────────────────────────────────
 
     async def action_quit(self) -> None:
-        """Leave; asks when jobs run."""
+        """Leave; asks when jobs run, unless this console only looks."""
         from sbctui.screens.leaving import LeavingScreen
 
         running = [j for j in self.feeds.world.jobs if j.running]
-        if not running:
-            self.exit(0)
-            return
-        self.push_screen(LeavingScreen(running), self._leave)
+        if running and not self.read_only:
+            self.push_screen(LeavingScreen(running), self._answered)
+        else:
+            await self._leave()
 
-    def _leave(self, answer: str | None) -> None:
-        if answer == "stop":
-            for job in self.feeds.world.jobs:
-                if job.running:
-                    self.stop_job(job.id)
-            self.set_timer(0.5, lambda: self.exit(0))
-        elif answer == "leave":
-            self.exit(0)
+    def _answered(self, answer: str | None) -> None:
+        if answer:
+            self.background(self._leave(stop=answer == "stop"))
+
+    async def _leave(self, *, stop: bool = False) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_PATIENCE):
+                if stop:
+                    await self._stop_all()
+                await self.kept()
+        self.exit(0)
+
+    async def _stop_all(self) -> None:
+        engine = self.feeds.engine
+        assert engine is not None
+        for job in [j.id for j in self.feeds.world.jobs if j.running]:
+            with suppress(SbcError):
+                await in_thread(partial(engine.cancel, job))
 
     def on_unmount(self) -> None:
         """Stop following; nothing is waited for."""

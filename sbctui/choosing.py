@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from rich.color import ColorSystem
 from textual.filter import LineFilter, NoColor
@@ -16,6 +17,7 @@ from sbctui.widgets.looks import palette, textual_theme, wear
 from sbctui.widgets.plain import Plain
 
 if TYPE_CHECKING:
+    from sbctui.app import SbcApp
     from sbctui.widgets.looks import Palette
 
 _SYSTEMS = {
@@ -32,6 +34,10 @@ class Choosing(Offering):
     prefs: Prefs
     terminal: Terminal
     _cells: tuple[LineFilter, ...] = ()
+
+    def __init__(self, **more: Any) -> None:
+        super().__init__(**more)
+        self._writing = asyncio.Lock()
 
     def begin_with(self, prefs: Prefs, terminal: Terminal) -> None:
         """Take the first settings; no screen is there yet."""
@@ -53,12 +59,30 @@ class Choosing(Offering):
             screen.post_message(Restyled())
         self.background(self._keep(changes))
 
+    def do_settings(self) -> None:
+        """Show the settings."""
+        from sbctui.screens.settings import SettingsScreen
+
+        self.push_screen(SettingsScreen())
+
+    def do_copy(self) -> None:
+        """Copy what the cursor stands on, and show it."""
+        from sbctui.screens.copy import show_copy
+
+        show_copy(cast("SbcApp", self))
+
+    async def kept(self) -> None:
+        """Come back when all changes are written."""
+        async with self._writing:
+            pass
+
     async def _keep(self, changes: Mapping[str, object]) -> None:
         from sbctui.engine.errors import SbcError
         from sbctui.prefs import save
 
         try:
-            await in_thread(lambda: save(changes))
+            async with self._writing:
+                await in_thread(lambda: save(changes))
         except SbcError as error:
             self.notify(
                 f"{error}\nIt holds until you leave.",

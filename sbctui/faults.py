@@ -6,11 +6,11 @@ import time
 import traceback
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from textual.app import App
-from textual.notifications import SeverityLevel
 
-from sbctui.engine.model.text import clean
+from sbctui.engine.model.text import clean, legible
 from sbctui.widgets.sturdy import save_fault
 
 _SAME_WITHIN = 10.0
@@ -34,8 +34,8 @@ class _Fault:
 class Faults(App[int]):
     """``crashes`` are the files with tracebacks; ``trouble`` is the last thing complained of."""
 
-    def __init__(self, **more: object) -> None:
-        super().__init__(**more)  # type: ignore[arg-type]
+    def __init__(self, **more: Any) -> None:
+        super().__init__(**more)
         self.crashes: list[Path] = []
         self.trouble = ""
         self._faults: dict[str, _Fault] = {}
@@ -61,23 +61,15 @@ class Faults(App[int]):
             markup=False,
         )
 
-    def notify(
-        self,
-        message: str,
-        *,
-        title: str = "",
-        severity: SeverityLevel = "information",
-        timeout: float | None = None,
-        markup: bool = False,
-    ) -> None:
+    def notify(self, message: str, *, title: str = "", markup: bool = False, **more: Any) -> None:
         """Show a toast; the same words again take the place of the first, old ones give way."""
-        if severity != "information":
+        if more.get("severity", "information") != "information":
             self.trouble = f"{title}: {message}" if title else message
         shown = list(self._notifications)
-        same = [n for n in shown if n.message == message]
+        same = [n for n in shown if n.message == legible(message)]
         for old in same or shown[: max(0, len(shown) + 1 - _TOASTS)]:
             self._unnotify(old)
-        super().notify(message, title=title, severity=severity, timeout=timeout, markup=markup)
+        super().notify(message, title=title, markup=markup, **more)
 
     def _handle_exception(self, error: Exception) -> None:
         now = time.monotonic()

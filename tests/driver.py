@@ -20,6 +20,7 @@ from textual.pilot import Pilot
 from sbctui.app import SbcApp
 from sbctui.cli.inside import Inside
 from sbctui.prefs import Prefs
+from sbctui.terminal import Terminal
 
 PATIENCE = 20.0
 """Seconds an expectation may take on a busy machine."""
@@ -124,10 +125,11 @@ async def open_tui(
     *,
     ready: bool = True,
     prefs: Prefs | None = None,
+    terminal: Terminal | None = None,
     read_only: bool = False,
 ) -> AsyncIterator[Tui]:
     """Open the console on a site; fails when anything in it crashed meanwhile."""
-    app = SbcApp(site, prefs=prefs, read_only=read_only, verbs=Inside())
+    app = SbcApp(site, prefs=prefs, terminal=terminal, read_only=read_only, verbs=Inside())
     async with app.run_test(size=size, notifications=True) as pilot:
         tui = Tui(app, pilot)
         if ready:

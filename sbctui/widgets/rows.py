@@ -295,6 +295,6 @@ class Rows(Sturdy, ScrollView, can_focus=True):
         self._shown[index] = state
         line, sign, at, focused = state
         over = STYLES["cursor" if focused else "parked"] if at else None
-        margin = sign.ljust(self.margin_width)
+        margin = sign.ljust(self.margin_width)[: self.margin_width]
         gutter = Strip([Segment(margin, look("mark", over))])
         return Strip.join([gutter, strip(line, width - self.margin_width, over)])

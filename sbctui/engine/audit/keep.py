@@ -73,7 +73,7 @@ def plan_keep(site: Site, request: KeepFindings, found: Iterable[Finding]) -> Pl
         action = SetPins(add=(pin,), drop=() if units else _gone(site, by_id))
         title = f"keep: {one.title}"
         units.append(Unit(title=title, detail=f"until {until}", actions=(action,)))
-    return _plan(site, request, f"keep {counted(len(units))} until {until}: {note}", units)
+    return _plan(site, request, f"keep {counted(len(units))}: {note}", units)
 
 
 def plan_unkeep(site: Site, request: UnkeepFindings, found: Iterable[Finding]) -> Plan:

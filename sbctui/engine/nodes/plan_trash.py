@@ -135,9 +135,14 @@ def purge(site: Site, request: ask.PurgeTrash) -> Plan:
     count = len(entries)
     title = f"purge {count} {'entry' if count == 1 else 'entries'} of the trash for good"
     frees = sum(e.allocated for e in entries)
+    confirm = _shown(entries[0]) if count == 1 else "purge"
     return plan(
-        site, request, title, units, frees=frees, impact="purge", confirm="purge", hold=False
+        site, request, title, units, frees=frees, impact="purge", confirm=confirm, hold=False
     )
+
+
+def _shown(entry: Trashed) -> str:
+    return entry.config.hostname if entry.config else entry.name
 
 
 def _needed(site: Site, entry: Trashed, going: set[str]) -> str | None:
