@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_core import ErrorDetails
@@ -16,9 +16,7 @@ from sbctui.engine.errors import BadInput, from_os
 
 Theme = Literal["terminal", "dark", "light", "blue-orange", "mono"]
 Column = Literal["name", "root", "address", "state", "size", "seen", "group", "notes", "kind"]
-_COLUMNS: tuple[str, ...] = (
-    "name", "root", "address", "state", "size", "seen", "group", "notes", "kind",
-)  # fmt: skip
+COLUMNS: tuple[Column, ...] = get_args(Column)
 
 
 class Prefs(BaseModel):
@@ -41,7 +39,15 @@ class Prefs(BaseModel):
     mouse: Literal["auto", "on", "off"] = "auto"
     driver: Literal["cells", "stock"] = "cells"
     confirm: Literal["ladder", "always"] = "ladder"
-    columns: tuple[Column, ...] = ("name", "state", "size", "seen", "root", "address", "notes")
+    columns: Annotated[tuple[Column, ...], Field(min_length=1)] = (
+        "name",
+        "state",
+        "size",
+        "seen",
+        "root",
+        "address",
+        "notes",
+    )
     sort: str = "name"
     keys: Mapping[str, Mapping[str, str]] = Field(default_factory=dict)
 
@@ -55,8 +61,8 @@ class Prefs(BaseModel):
     @field_validator("sort")
     @classmethod
     def _known(cls, sort: str) -> str:
-        if sort.removeprefix("-") not in ("mac", *_COLUMNS):
-            raise ValueError(f"is none of mac, {', '.join(_COLUMNS)}, with or without - before it")
+        if sort.removeprefix("-") not in ("mac", *COLUMNS):
+            raise ValueError(f"is none of mac, {', '.join(COLUMNS)}, with or without - before it")
         return sort
 
     def changed(self, **changes: object) -> Prefs:
@@ -66,6 +72,14 @@ class Prefs(BaseModel):
 
 NAMES = tuple(name for name in Prefs.model_fields if name != "keys")
 """The keys of ``[console]``."""
+
+
+_SHOULD = {
+    "refresh": "should be a number of seconds from 0.5 to 60",
+    "columns": 'should be a list of one column or more, as ["name", "state"]',
+    "sort": 'should be text, as "name" or "-seen"',
+}
+"""Of the settings whose values can't be listed."""
 
 
 def load() -> Prefs:
@@ -103,14 +117,13 @@ def _sentence(file: Path, error: ErrorDetails) -> str:
     if error["type"] == "extra_forbidden":
         return f"{file}: [console] has no setting {key!r}; there are: {', '.join(NAMES)}"
     if error["type"] == "literal_error":
-        allowed = error["ctx"]["expected"].replace("'", "").replace(" or ", ", ")
-        why = f"is none of {allowed}"
-    else:
+        why = f"is none of {error['ctx']['expected'].replace(' or ', ', ')}".replace("'", "")
+    elif error["type"] == "value_error":
         why = error["msg"].removeprefix("Value error, ")
-        why = why.replace("Input should be", "should be")
-    value = error["input"] if key != "columns" or error["type"] == "literal_error" else ""
-    shown = f" {value!r}" if value != "" else ""
-    return f"{file}: {key}{shown} in [console] {why}; correct or remove that line"
+    else:
+        why = _SHOULD[key]
+    value = f" {error['input']!r}" if isinstance(error["input"], str | int | float) else ""
+    return f"{file}: {key}{value} in [console] {why}; correct or remove that line"
 
 
 def save(changes: Mapping[str, object]) -> Path:
