@@ -285,8 +285,16 @@ def edit(site: Site, name: str) -> FormSpec:
 
 
 def rename(site: Site, name: str) -> FormSpec:
-    """A leaf's alias."""
+    """A root's name, or a leaf's alias."""
     config = site.nodes[name].config
+    if config.kind == "root":
+        return FormSpec(
+            f"Rename {name}",
+            (Field("to", "New name", new_name(site, name), hint="a-z, 0-9 and -",
+                   stand_in="NAME"),),
+            ask.RenameRoot,
+            lambda values: {"name": name, "to": values["to"]},
+        )  # fmt: skip
     return FormSpec(
         f"Rename {config.hostname}",
         (alias_field(site, config.alias, but=name),),

@@ -93,7 +93,8 @@ def _lines(app: SbcApp) -> Iterator[Line]:
 
 
 def _filter() -> Iterator[Line]:
-    from sbctui.screens.filtering import HELP, STATES
+    from sbctui.screens.filtering import HELP
+    from sbctui.screens.home_lines import STATES
 
     yield (("The filter", "key"),)
     yield (("  words       ", "head"), (" all of them must be there; !word must not", ""))

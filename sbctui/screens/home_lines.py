@@ -166,9 +166,10 @@ def header(site: Site, path: str, at: str, width: int, frozen: str = "") -> tupl
     counts = f"  {_counts(site, short=width < 72)}"
     stand = f"  FROZEN since {frozen}, p goes on" if frozen else ""
     counts = "" if frozen else counts
-    room = width - len(" sbctui ") - 1 - len(counts) - len(stand) - len(right) - 3
+    title = " sbctui, looking only " if facts.read_only else " sbctui "
+    room = width - len(title) - 1 - len(counts) - len(stand) - len(right) - 3
     where = _crumbs([path, *trail(site, at)], max(4, room))
-    left = ((" sbctui ", "head"), (f" {where}", "key"), (counts, ""), (stand, "warn"))
+    left = ((title, "head"), (f" {where}", "key"), (counts, ""), (stand, "warn"))
     return left, ((right, ""), may)
 
 

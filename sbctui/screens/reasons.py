@@ -124,7 +124,7 @@ def _writable(site: Site, name: str) -> str | None:
 
 def _rename(site: Site, name: str) -> str | None:
     if site.nodes[name].is_root:
-        return f"{name} is a root; clone it to the new name and delete the old one"
+        return rules.can_rename(site, name)
     return _writable(site, name)
 
 

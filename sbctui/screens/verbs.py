@@ -111,6 +111,10 @@ def _reload(app: SbcApp, names: Names, asking: Names) -> None:
     app.background(again())
 
 
+def _settings(app: SbcApp, names: Names, asking: Names) -> None:
+    app.do_settings()
+
+
 def _quit(app: SbcApp, names: Names, asking: Names) -> None:
     app.background(app.action_quit())
 
@@ -132,6 +136,7 @@ VERBS: Mapping[str, Verb] = {
     "audit": _audit,
     "trash": _trash,
     "reload": _reload,
+    "settings": _settings,
     "quit": _quit,
 }
 """Everything in ``actions.ACTIONS`` but what home does by itself (filter and marks)."""

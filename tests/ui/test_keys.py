@@ -137,7 +137,7 @@ def with_keys(keys: Mapping[str, Mapping[str, str]]) -> Prefs:
 async def test_remapped_keys_act_and_are_shown_everywhere(small_site: Path) -> None:
     keys = {
         "home": {"audit": "O", "create": "C", "clone": "n", "undo": "off", "unfold": "right"},
-        "list": {"down": "J,ctrl+j"},
+        "list": {"down": "M,ctrl+j"},
         "any": {"palette": "^t", "command": "!"},
     }
     do(small_site, DeleteLeaves(root="debian12", macs=(specs(3)[2].mac,)))
@@ -150,8 +150,8 @@ async def test_remapped_keys_act_and_are_shown_everywhere(small_site: Path) -> N
         await tui.pilot.pause()
         assert tui.app.screen.focused.cursor == cursor
         assert len(tui.app.screen_stack) == 1
-        await tui.press("J")
-        await tui.until(lambda: tui.app.screen.focused.cursor != cursor, "J does not move")
+        await tui.press("M")
+        await tui.until(lambda: tui.app.screen.focused.cursor != cursor, "M does not move")
         await tui.press("exclamation_mark")
         await tui.until(lambda: isinstance(tui.app.screen, CommandLine), "no line")
         await tui.press("escape", "ctrl+t")
