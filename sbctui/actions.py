@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from textual.binding import Binding
+if TYPE_CHECKING:
+    from textual.binding import Binding
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +43,12 @@ SHOWN = {
     "asterisk": "*",
     "slash": "/",
     "colon": ":",
+    "comma": ",",
     "question_mark": "?",
     "escape": "esc",
     "space": "space",
+    "less_than_sign": "<",
+    "greater_than_sign": ">",
     "pagedown": "pgdn",
     "pageup": "pgup",
 }
@@ -83,7 +88,7 @@ HOME = _scope(
     Action("undo", "z", "Undo", "Bring back what the last delete took", changes=True),
     Action("audit", "o", "Audit", "Orphans and every other disagreement, each with its fix"),
     Action("trash", "t", "Trash", "What was deleted: restore it, or purge it for good"),
-    Action("filter", "slash", "Filter", "Show what matches: text, !not, st:up, root:NAME, group:"),
+    Action("filter", "slash", "Filter", "Show what matches: text, !not, st:, root:, group:, ip:"),
     Action("sort", "s", "Sort", "Sort the pane by its next column; S keeps order and columns"),
     Action("keep_view", "S", "Keep", "Keep this order for the next start"),
     Action("mark_all", "asterisk", "Mark all", "Mark all that the filter shows"),
@@ -104,7 +109,7 @@ HOME = _scope(
     Action("pane_jobs", "4", "Jobs", "Go to services and jobs", call="pane('jobs')"),
     Action("pane_log", "5", "Log", "Go to the log", call="pane('log')"),
     Action("pane_detail", "6", "Detail", "Go to the details", call="pane('detail')"),
-    Action("back", "escape", "Back", "Leave the filter, then the range, then the marks"),
+    Action("back", "escape", "Back", "Leave the range, then the filter, then the marks"),
 )  # fmt: skip
 
 LIST = _scope(
@@ -169,15 +174,26 @@ AUDIT = _scope(
            changes=True),
     Action("trash", "D", "Trash", "Move what the finding is about to the trash", changes=True),
     Action("report", "e", "Report", "Write all findings to a file"),
+    Action("sort", "S", "Sort", "Sort the findings of each group by name, by size, by age"),
     Action("filter", "slash", "Filter", "Show what matches"),
     Action("reload", "r", "Look again", "Look at everything again"),
     Action("leave", "escape,q,o", "Back", "Back to the tree"),
+)  # fmt: skip
+
+FINDING = _scope(
+    "finding",
+    Action("fix", "f", "Fix", "Show the plan that fixes it", changes=True),
+    Action("keep", "K", "Keep", "Keep it as it is, with a note and until a day: counted no more",
+           changes=True),
+    Action("trash", "D", "Trash", "Move what it is about to the trash", changes=True),
+    Action("leave", "escape,q", "Back", "Back to the findings"),
 )  # fmt: skip
 
 TRASH = _scope(
     "trash",
     Action("restore", "f", "Restore", "Bring the marked ones back, or this one", changes=True),
     Action("purge", "P", "Purge", "Delete the marked ones, or this one, for good", changes=True),
+    Action("undo", "z", "Undo", "Bring back what the last delete took", changes=True),
     Action("mark_all", "asterisk", "Mark all", "Mark all"),
     Action("unmark", "U", "Unmark", "Take all marks away"),
     Action("leave", "escape,q,t", "Back", "Back to the tree"),
@@ -188,8 +204,15 @@ JOB = _scope(
     Action("stop", "X", "Stop", "Stop it; what is done stays", changes=True),
     Action("resume", "E", "Resume", "Do what it left undone", changes=True),
     Action("find", "slash", "Find", "Go to the next line with a word in it"),
-    Action("errors", "n", "Next error", "Go to the next line that tells of an error"),
+    Action("errors", "n", "Next error", "Go to the next line found, or else to the next error"),
+    Action("close", "K", "Let be", "Leave undone what it left; it is counted no more",
+           changes=True),
     Action("leave", "escape,q", "Back", "Back; the job goes on"),
+)  # fmt: skip
+
+DETAIL = _scope(
+    "detail",
+    Action("leave", "escape,q", "Back", "Back to the tree"),
 )
 
 SETTINGS = _scope(
@@ -200,18 +223,41 @@ SETTINGS = _scope(
     Action("leave", "escape,q", "Back", "Back; what was changed is kept"),
 )
 
-ACTIONS: tuple[Action, ...] = (*HOME, *LIST, *ANY, *BULK, *AUDIT, *TRASH, *JOB, *SETTINGS)
+COLUMNS = _scope(
+    "columns",
+    Action("earlier", "K,less_than_sign", "Earlier", "Move the column to the left",
+           call="shift(-1)"),
+    Action("later", "J,greater_than_sign", "Later", "Move the column to the right",
+           call="shift(1)"),
+    Action("reset", "D", "Default", "Take the columns that are there without settings"),
+    Action("leave", "escape,q", "Back", "Back to the settings"),
+)  # fmt: skip
+
+ACTIONS: tuple[Action, ...] = (
+    *HOME, *LIST, *ANY, *BULK, *AUDIT, *FINDING, *TRASH, *JOB, *DETAIL, *SETTINGS, *COLUMNS,
+)  # fmt: skip
 """The table, in the order of help and footers."""
 
 BY_NAME: Mapping[str, Action] = {a.name: a for a in ACTIONS}
 """The table by ``SCOPE.ID``."""
 
-FOOTER = (
-    "any.help", "home.create", "home.clone", "home.bulk", "home.allocate", "home.delete",
-    "home.audit", "home.undo", "home.filter", "any.command", "home.quit", "home.deallocate",
-    "home.edit", "home.resize", "home.trash", "home.mark_all", "home.reload",
-)  # fmt: skip
-"""What the footer of home offers, the most wanted first; as many as fit."""
+_NODE = ("home.audit", "home.undo", "home.filter", "any.command", "home.trash", "home.quit")
+_ELSE = ("home.create", *_NODE)
+FOOTERS: Mapping[str, tuple[str, ...]] = {
+    "root": ("home.create", "home.clone", "home.bulk", "home.allocate", "home.deallocate",
+             "home.delete", *_NODE, "home.edit", "home.leaf", "home.resize"),
+    "leaf": ("home.edit", "home.rename", "home.delete", "any.copy", "home.bulk", *_NODE),
+    "orphan": ("home.attach", "home.delete", "home.edit", "any.copy", *_NODE),
+    "seen": ("home.bulk", "home.allocate", "any.copy", "list.mark", *_NODE),
+    "broken": ("home.audit", "list.open", *_NODE[1:]),
+    "group": ("list.open", "home.mark_all", *_NODE),
+    "running": ("list.open", "home.stop_job", *_ELSE),
+    "undone": ("list.open", "home.resume_job", *_ELSE),
+    "job": ("list.open", *_ELSE),
+    "log": ("list.open", "any.copy", "home.freeze", *_ELSE),
+    "": _ELSE,
+}  # fmt: skip
+"""What home's footer offers behind help, by what the cursor stands on, the most wanted first."""
 
 
 def of_scope(scope: str) -> tuple[Action, ...]:
@@ -221,6 +267,8 @@ def of_scope(scope: str) -> tuple[Action, ...]:
 
 def bindings(scope: str) -> list[Binding]:
     """Textual's bindings of a scope; their ids are the actions' names, so keys can be remapped."""
+    from textual.binding import Binding
+
     return [
         Binding(
             a.keys,

@@ -2,34 +2,40 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
-import time
 from collections.abc import Sequence
+from contextlib import suppress
+from functools import partial
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from textual import events
 from textual.binding import BindingType
 from textual.driver import Driver
-from textual.notifications import SeverityLevel
 
 from sbctui import actions, hangup
+from sbctui.choosing import Choosing
+from sbctui.commanding import Commanding
+from sbctui.engine.errors import SbcError
+from sbctui.faults import Faults
 from sbctui.feeds import Feeds
 from sbctui.messages import Changed, World, in_thread
-from sbctui.offering import Offering
-from sbctui.prefs import Prefs
+from sbctui.notices import Notices
+from sbctui.pasting import Pasting
+from sbctui.port import Verbs
+from sbctui.prefs import Prefs, load
 from sbctui.screens.home import HomeScreen
-from sbctui.widgets.sturdy import Sturdy, save_fault
-
-if TYPE_CHECKING:
-    from sbctui.screens.job_view import JobView
+from sbctui.terminal import Terminal, detect
+from sbctui.widgets.sturdy import Sturdy
 
 _TICK = 0.25
-_TOO_MANY = 20
+_PATIENCE = 2.0
+"""Seconds that leaving waits for jobs to be told and settings to be written."""
 
 
-class SbcApp(Sturdy, Offering):
+class SbcApp(Sturdy, Faults, Pasting, Notices, Commanding, Choosing):
     """One site on the screen. The engine is only ever called in threads."""
 
     CSS_PATH: ClassVar[list[str | PurePath]] = ["app.tcss", "screens/home.tcss"]
@@ -43,21 +49,23 @@ class SbcApp(Sturdy, Offering):
         driver_class: type[Driver] | None = None,
         *,
         prefs: Prefs | None = None,
+        terminal: Terminal | None = None,
         read_only: bool = False,
+        verbs: Verbs | None = None,
+        fault: str = "",
     ) -> None:
         super().__init__(ansi_color=True, driver_class=driver_class)
-        self.prefs = prefs or Prefs()
+        self.begin_with(prefs or Prefs(), terminal or Terminal())
         self.read_only = read_only
-        self.theme = "ansi-dark"
+        self.verbs = verbs
         self.HORIZONTAL_BREAKPOINTS = [(0, "-thin"), (60, "-w60"), (80, "-w80"), (130, "-w130")]
         heights = {0: "-flat", 16: "-h16", 18: "-h18", 21: "-h21", 24: "-h24", 36: "-h36"}
         self.VERTICAL_BREAKPOINTS = list(heights.items())
-        self.draft = ""
-        self.crashes: list[Path] = []
-        self._crashed_at = 0.0
+        self._fault = fault
         self.feeds = Feeds(
-            path, self._publish, self._job_ended, self.report_crash, read_only=read_only
-        )
+            path, self._publish, self.job_ended, self.report_crash,
+            read_only=read_only, refresh=self.prefs.refresh,
+        )  # fmt: skip
 
     def get_default_screen(self) -> HomeScreen:
         """Home is the first screen and stays below all others."""
@@ -65,7 +73,16 @@ class SbcApp(Sturdy, Offering):
 
     def on_mount(self) -> None:
         """Home is shown at once; the engine is loaded behind it."""
-        self.call_after_refresh(lambda: self.background(self._open()))
+        self.app_resume_signal.subscribe(self, lambda _: self.do_redraw())
+
+        def begin() -> None:
+            self.apply_keys()
+            if self._fault:
+                said = f"{self._fault}\nThe usual settings are in force."
+                self.notify(said, title="settings", severity="warning", timeout=20)
+            self.background(self._open())
+
+        self.call_after_refresh(begin)
 
     async def _open(self) -> None:
         from sbctui.engine.errors import NotASite, SbcError
@@ -73,7 +90,7 @@ class SbcApp(Sturdy, Offering):
         try:
             await self.feeds.open()
         except NotASite as error:
-            if not await in_thread(lambda: _blank(self.feeds.path)):
+            if self.read_only or not await in_thread(lambda: _blank(self.feeds.path)):
                 self.exit(1, message=str(error))
                 return
             from sbctui.screens.start import StartScreen
@@ -94,33 +111,11 @@ class SbcApp(Sturdy, Offering):
         for screen in self.screen_stack:
             screen.post_message(Changed(world))
 
-    def _job_ended(self, job: JobView) -> None:
-        from sbctui.screens.job import ending
-
-        if getattr(self.screen, "job", "") == job.id:
-            return  # it is on the screen already
-        text, severity = ending(job)
-        levels: dict[str, SeverityLevel] = {"information": "information", "error": "error"}
-        hint = "" if severity == "information" else "; enter on it in pane 4 shows all"
-        self.notify(text + hint, severity=levels[severity], markup=False)
-
     # ── what screens call ─────────────────────────────────────────────────────────────────
 
     def action_act(self, action: str) -> None:
         """Do an action of the scope ``any``."""
         getattr(self, f"do_{action}")()
-
-    def bulk(self, names: Sequence[str], text: str) -> None:
-        """Open bulk creation for the root of the first name, with ``text`` in it."""
-        from sbctui.screens.bulk import BulkScreen
-        from sbctui.screens.reasons import parent
-
-        site = self.feeds.world.site
-        if site is None or isinstance(self.screen, BulkScreen):
-            return
-        root = parent(site, names[0]) if names else ""
-        text = text or self.draft
-        self.push_screen(BulkScreen(site, root, text.replace("\r\n", "\n").replace("\r", "\n")))
 
     def show_row(self, key: str) -> None:
         """Show all about a row of home."""
@@ -137,33 +132,37 @@ class SbcApp(Sturdy, Offering):
     # ── leaving, repainting, failing ──────────────────────────────────────────────────────
 
     async def action_quit(self) -> None:
-        """Leave; asks when jobs run."""
+        """Leave; asks when jobs run, unless this console only looks."""
         from sbctui.screens.leaving import LeavingScreen
 
         running = [j for j in self.feeds.world.jobs if j.running]
-        if not running:
-            self.exit(0)
-            return
-        self.push_screen(LeavingScreen(running), self._leave)
+        if running and not self.read_only:
+            self.push_screen(LeavingScreen(running), self._answered)
+        else:
+            await self._leave()
 
-    def _leave(self, answer: str | None) -> None:
-        if answer == "stop":
-            for job in self.feeds.world.jobs:
-                if job.running:
-                    self.stop_job(job.id)
-            self.set_timer(0.5, lambda: self.exit(0))
-        elif answer == "leave":
-            self.exit(0)
+    def _answered(self, answer: str | None) -> None:
+        if answer:
+            self.background(self._leave(stop=answer == "stop"))
+
+    async def _leave(self, *, stop: bool = False) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_PATIENCE):
+                if stop:
+                    await self._stop_all()
+                await self.kept()
+        self.exit(0)
+
+    async def _stop_all(self) -> None:
+        engine = self.feeds.engine
+        assert engine is not None
+        for job in [j.id for j in self.feeds.world.jobs if j.running]:
+            with suppress(SbcError):
+                await in_thread(partial(engine.cancel, job))
 
     def on_unmount(self) -> None:
         """Stop following; nothing is waited for."""
         self.feeds.close()
-
-    def do_help(self) -> None:
-        """What can be done here."""
-        from sbctui.screens.help import show_help
-
-        show_help(self)
 
     def do_suspend(self) -> None:
         """Put the console in the background."""
@@ -183,30 +182,6 @@ class SbcApp(Sturdy, Offering):
         if forget is not None:
             forget()
 
-    def report_crash(self, error: Exception) -> None:
-        """Save the traceback and say where; the app goes on."""
-        path = save_fault(error)
-        self.crashes.append(path)
-        self.notify(
-            f"{type(error).__name__}: {error}\nsaved in {path}",
-            title="a fault in sbctui; it goes on",
-            severity="error",
-            timeout=20,
-            markup=False,
-        )
-
-    def _handle_exception(self, error: Exception) -> None:
-        now = time.monotonic()
-        if now - self._crashed_at > 10:
-            self._crashed_at, self._crash_count = now, 0
-        self._crash_count += 1
-        if not self._running or self._crash_count > _TOO_MANY:
-            super()._handle_exception(error)
-        else:
-            self.report_crash(error)
-
-    _crash_count = 0
-
 
 def _blank(path: Path) -> bool:
     """Whether a site may be made here: nothing there yet, or an empty folder."""
@@ -215,19 +190,33 @@ def _blank(path: Path) -> bool:
     )
 
 
-def _driver() -> type[Driver] | None:
-    """The driver that sends differences; the stock one with SBCTUI_DRIVER=stock."""
-    if os.environ.get("SBCTUI_DRIVER") == "stock":
+def _driver(prefs: Prefs) -> type[Driver] | None:
+    """The driver that sends differences, or the stock one: setting, or SBCTUI_DRIVER=stock."""
+    if os.environ.get("SBCTUI_DRIVER", prefs.driver) == "stock":
         return None
     from sbctui.widgets.diff_driver import DiffDriver
 
     return DiffDriver
 
 
-def run_app(site_path: Path) -> int:
+def run_app(site_path: Path, *, read_only: bool = False, verbs: Verbs | None = None) -> int:
     """Run the console on a site until it is left; the exit code."""
-    app = SbcApp(site_path, _driver())
+    prefs, fault = Prefs(), ""
+    try:
+        prefs = load()
+    except SbcError as error:
+        fault = str(error)
+    terminal = detect(os.environ)
+    app = SbcApp(
+        site_path,
+        _driver(prefs),
+        prefs=prefs,
+        terminal=terminal,
+        read_only=read_only,
+        fault=fault,
+        verbs=verbs,
+    )
     hangup.watch(sys.stdin.fileno())
-    over_ssh = "SSH_CONNECTION" in os.environ or "SSH_TTY" in os.environ
-    result = app.run(mouse=not over_ssh)
+    mouse = not terminal.remote if prefs.mouse == "auto" else prefs.mouse == "on"
+    result = app.run(mouse=mouse)
     return result if result is not None else app.return_code or 0

@@ -10,6 +10,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ from sbctui.messages import World, in_thread
 if TYPE_CHECKING:
     from sbctui.engine.engine import Engine, Job
     from sbctui.engine.model.site import Site
+    from sbctui.format import Line
     from sbctui.screens.job_view import JobView
 
 _LATE = 3.0
@@ -43,6 +45,7 @@ class Feeds:
     """The sources of one site. ``publish`` gets every new world, ``ended`` every ended job.
 
     ``crashed`` gets exceptions nobody expected. All three are called on the UI thread.
+    ``refresh`` are the seconds between two looks at the site; it may be changed at any time.
     """
 
     path: Path
@@ -50,11 +53,14 @@ class Feeds:
     ended: Callable[[JobView], None]
     crashed: Callable[[Exception], None]
     read_only: bool = False
+    refresh: float = 1.0
     world: World = field(init=False)
     engine: Engine | None = None
     _feeds: list[_Feed] = field(default_factory=list)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _views: dict[str, JobView] = field(default_factory=dict)
+    _over: dict[str, tuple[Job, JobView]] = field(default_factory=dict)
+    _undone: dict[str, tuple[int, bool]] = field(default_factory=dict)
     _followers: dict[str, threading.Thread] = field(default_factory=dict)
     _stop: threading.Event = field(default_factory=threading.Event)
     _audited: int = -1
@@ -76,7 +82,7 @@ class Feeds:
             _Feed("site", 1.0, engine.site),
             _Feed("jobs", 1.0, self._jobs),
             _Feed("services", 2.0, lambda: engine.control.status()),
-            _Feed("audit", _AUDIT_EVERY, lambda: engine.audit(self.world.site)),
+            _Feed("audit", _AUDIT_EVERY, engine.audit),
         ]
         self.tick()
 
@@ -100,12 +106,16 @@ class Feeds:
                 if now - feed.began >= _LATE:
                     late[feed.name] = int(now - feed.began)
             elif feed.due <= now and (feed.name != "audit" or self.world.site):
-                feed.began, feed.due = now, now + feed.every
+                feed.began, feed.due = now, now + feed.every * self._pace(feed.name)
                 task = asyncio.create_task(self._ask(feed))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
         jobs = tuple(self._views.get(j.id, j) for j in self.world.jobs)
         self._tell(late=late, jobs=jobs)
+
+    def _pace(self, name: str) -> float:
+        """An audit has its own time, and a job that is killed is to be seen at once."""
+        return {"audit": 1.0, "jobs": min(1.0, self.refresh)}.get(name, self.refresh)
 
     async def _ask(self, feed: _Feed) -> None:
         from sbctui.engine.errors import SbcError
@@ -129,7 +139,9 @@ class Feeds:
             return {"site": result}
         if name == "jobs":
             return {"jobs": result}
-        return {"services": result} if name == "services" else {"findings": result}
+        if name == "audit":
+            return {"findings": result, "audited": time.time()}
+        return {"services": result}
 
     def _look_again(self, site: Site) -> None:
         """A site that was changed wants a new audit, once nothing works on it any more."""
@@ -158,21 +170,50 @@ class Feeds:
 
     def _jobs(self) -> tuple[JobView, ...]:
         """In a thread: the newest jobs; every running one gets a follower."""
-        from sbctui.screens.job_view import view
-
         assert self.engine is not None
-        shown: list[JobView] = []
-        for job in self.engine.jobs()[:_JOBS_SHOWN]:
-            followed = self._views.get(job.id)
-            if job.state == "running" and followed is None:
-                self._follow(job)
-            over = job.state != "running" and not self._follows(job.id)
-            if followed is not None and (followed.running or followed.state != job.state) and over:
-                followed = self._views[job.id] = _ended(followed, job)
-            shown.append(followed or view(job))
-        return tuple(shown)
+        jobs = self.engine.jobs()[:_JOBS_SHOWN]
+        shown = tuple([self._shown(job) for job in jobs])
+        self._forget({job.id for job in jobs})
+        quiet = all(job.over for job in jobs)
+        return tuple([self._judged(view) if quiet else view for view in shown])
+
+    def _shown(self, job: Job) -> JobView:
+        if not job.over and job.id not in self._followers:
+            self._follow(job)
+        if not job.over or self._follows(job.id):
+            return self._views[job.id]
+        known = self._over.get(job.id)
+        if known is not None and known[0] == job:
+            return known[1]
+        before = self._views.get(job.id) or (known and known[1])
+        now = _ended(job, before.trouble if before else ())
+        self._over[job.id] = job, now
+        self._views.pop(job.id, None)
+        return now
+
+    def _follows(self, job: str) -> bool:
+        """Whether a job's journal is still being read."""
+        return job in self._followers and self._followers[job].is_alive()
+
+    def _judged(self, view: JobView) -> JobView:
+        """An interrupted job with its ``undone``, which is asked again when the site changes."""
+        assert self.engine is not None
+        if view.state != "interrupted" or view.closed or view.resumed_by:
+            return view
+        generation = self.world.site.generation if self.world.site else -1
+        known = self._undone.get(view.id)
+        if known is None or known[0] != generation:
+            known = self._undone[view.id] = generation, self.engine.undone(view.id)
+        return replace(view, undone=known[1])
+
+    def _forget(self, shown: set[str]) -> None:
+        """Jobs that have gone from the list need not be remembered."""
+        for memory in (self._views, self._over, self._undone, self._followers):
+            for job in [name for name in memory if name not in shown]:
+                del memory[job]
 
     def _follow(self, job: Job) -> None:
+        from sbctui.engine.errors import SbcError
         from sbctui.screens.job_view import fold, view
 
         engine = self.engine
@@ -181,22 +222,19 @@ class Feeds:
 
         def follow() -> None:
             now = view(job)
-            for event in engine.events(job.id, self._stop):
-                now = fold(now, event)
-                if now.running:  # how it ended is told by its report
-                    self._views[job.id] = now
+            with suppress(SbcError, OSError):  # what the journal does not tell its folder does
+                for event in engine.events(job.id, self._stop):
+                    now = fold(now, event)
+                    if now.running:  # how it ended is told by its report
+                        self._views[job.id] = now
 
         thread = threading.Thread(target=follow, daemon=True, name=f"follow-{job.id}")
         self._followers[job.id] = thread
         thread.start()
 
-    def _follows(self, job: str) -> bool:
-        """Whether a job's journal is still being read."""
-        return job in self._followers and self._followers[job].is_alive()
 
-
-def _ended(followed: JobView, job: Job) -> JobView:
-    """The job as its report tells it, with the log that was followed."""
+def _ended(job: Job, trouble: tuple[Line, ...]) -> JobView:
+    """The job as its report tells it, with the trouble that was seen while it ran."""
     from sbctui.screens.job_view import view
 
-    return replace(view(job), history=followed.history)
+    return replace(view(job), trouble=trouble)

@@ -37,6 +37,7 @@ class LogLine:
 class World:
     """Everything the screens show, at one moment; never edited.
 
+    ``audited`` is when ``findings`` were looked for last, in epoch seconds; 0 before that.
     ``log_first`` is the number of the log's first line, counted from the start. ``late`` maps
     a source (``site``, ``jobs``, ``services``, ``audit``) that does not answer to the seconds
     it has been silent; ``errors`` maps one that failed to its sentence.
@@ -47,6 +48,7 @@ class World:
     jobs: tuple[JobView, ...] = ()
     services: tuple[Status, ...] = ()
     findings: tuple[Finding, ...] | None = None
+    audited: float = 0.0
     log: tuple[LogLine, ...] = ()
     log_first: int = 0
     late: dict[str, int] = field(default_factory=dict)
@@ -63,6 +65,14 @@ class Changed(Message):
     def can_replace(self, message: Message) -> bool:
         """Only the newest world counts."""
         return isinstance(message, Changed)
+
+
+class Restyled(Message):
+    """A setting was changed: colours, columns, order; sent to every open screen."""
+
+    def can_replace(self, message: Message) -> bool:
+        """Showing it once is enough."""
+        return isinstance(message, Restyled)
 
 
 async def in_thread(call: Callable[[], T]) -> T:

@@ -3,31 +3,57 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
 
 from textual.app import App
+from textual.notifications import SeverityLevel
 
 from sbctui.messages import in_thread
+from sbctui.prefs import Prefs
 
 if TYPE_CHECKING:
+    from sbctui.app import SbcApp
     from sbctui.engine.engine import Engine
     from sbctui.engine.model.requests import Request
     from sbctui.engine.plan import Plan
     from sbctui.feeds import Feeds
+    from sbctui.screens.job_view import JobView
 
 Build = Callable[["Engine"], "Request"]
 """Makes a request, in a thread: it may look at files."""
+Done = Callable[[str | None], None]
+"""Gets the job's id, or None when the plan was left."""
+
+_LEVELS: dict[str, SeverityLevel] = {"information": "information", "error": "error"}
+_DELETES = ("root delete", "leaf delete")
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What was asked for; ``plan`` is the newest one made of it."""
+
+    build: Build
+    refused: Callable[[str], None]
+    done: Done
+    plan: Plan | None = None
 
 
 class Offering(App[int]):
     """What screens call to have something done."""
 
     feeds: Feeds
+    prefs: Prefs
+    read_only: bool
 
     def __init__(self, **more: Any) -> None:
         super().__init__(**more)
+        self.drafts: dict[str, dict[str, str]] = {}
+        self.draft = ""
+        self.unasked: list[str] = []
         self._tasks: set[asyncio.Task[None]] = set()
+        self._offers: dict[str, Offer] = {}
 
     def report_crash(self, error: Exception) -> None:
         """Save the traceback and say where; the app goes on."""
@@ -46,26 +72,26 @@ class Offering(App[int]):
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
+    def asks(self, plan: Plan) -> bool:
+        """Whether a plan is shown before it runs: all but what can be taken back at once."""
+        return plan.impact != "reversible" or self.prefs.confirm == "always"
+
     def offer(
         self,
         build: Build,
         *,
         refused: Callable[[str], None] | None = None,
-        done: Callable[[str | None], None] | None = None,
+        done: Done | None = None,
     ) -> None:
         """Plan a request, show the plan, start it on y.
 
-        ``refused`` gets the sentence when there is no plan (a toast when None); ``done`` gets
-        the job's id, or None when the plan was left.
+        ``refused`` gets the sentence when there is no plan (a toast when None). What ``asks``
+        does not want shown starts at once; its jobs are in ``unasked``.
         """
-        self.background(self._offer(build, refused or self.refuse, done))
+        offer = Offer(build, refused or self.refuse, done or (lambda job: None))
+        self.background(self._offer(offer))
 
-    async def _offer(
-        self,
-        build: Build,
-        refused: Callable[[str], None],
-        done: Callable[[str | None], None] | None,
-    ) -> None:
+    async def _offer(self, offer: Offer, why: str = "") -> None:
         from sbctui.engine.errors import SbcError
         from sbctui.screens.plan import PlanScreen
 
@@ -73,20 +99,25 @@ class Offering(App[int]):
         if engine is None:
             return
         try:
-            plan = await in_thread(lambda: engine.plan(build(engine)))
+            plan = await in_thread(lambda: engine.plan(offer.build(engine)))
         except (SbcError, OSError) as error:
-            refused(str(error))
+            offer.refused(str(error))
             return
         if not plan.units:
-            refused(f"{plan.title}: there is nothing to do")
+            offer.refused(f"{plan.title}: there is nothing to do")
             return
-        answer: asyncio.Future[bool | None] = asyncio.get_running_loop().create_future()
-        self.push_screen(PlanScreen(plan), answer.set_result)
-        job = await self._start(plan) if await answer else None
-        if done is not None:
-            done(job)
+        offer = Offer(offer.build, offer.refused, offer.done, plan)
+        asked = bool(why) or self.asks(plan)
+        if asked:
+            answer: asyncio.Future[bool | None] = asyncio.get_running_loop().create_future()
+            site = self.feeds.world.site
+            self.push_screen(PlanScreen(plan, site, why), answer.set_result)
+            if not await answer:
+                offer.done(None)
+                return
+        offer.done(await self._start(plan, offer, asked=asked))
 
-    async def _start(self, plan: Plan) -> str | None:
+    async def _start(self, plan: Plan, offer: Offer, *, asked: bool) -> str | None:
         from sbctui.engine.errors import SbcError
 
         engine = self.feeds.engine
@@ -96,8 +127,71 @@ class Offering(App[int]):
         except (SbcError, OSError) as error:
             self.refuse(str(error))
             return None
+        self._offers[job] = offer
+        if not asked:
+            self.unasked.append(job)
         self.feeds.hurry("jobs")
         return job
+
+    # ── after it ──────────────────────────────────────────────────────────────────────────
+
+    def job_ended(self, job: JobView) -> None:
+        """Say what became of a job; where the site had changed, show the new plan at once."""
+        offer = self._offers.pop(job.id, None)
+        if offer is not None and job.code and not job.done:
+            self.background(self._failed(job, offer))
+        else:
+            self._tell_end(job, offer)
+
+    async def _failed(self, job: JobView, offer: Offer) -> None:
+        from sbctui.screens.modal import Modal
+
+        engine = self.feeds.engine
+        report = await in_thread(lambda: engine.report(job.id)) if engine else None
+        if report is None or not report.changed or isinstance(self.screen, Modal):
+            self._tell_end(job, offer)
+            return
+        why = "the site changed since you agreed, so nothing was done; this is the plan now"
+        await self._offer(offer, why)
+
+    def _tell_end(self, job: JobView, offer: Offer | None) -> None:
+        from sbctui.screens.job import ending
+
+        if getattr(self.screen, "job", "") == job.id:
+            return  # it is on the screen already
+        text, severity = ending(job)
+        if severity != "information":
+            text += "; enter on it in pane 4 shows all"
+        elif offer is not None and offer.plan is not None:
+            text += self._afterwards(offer.plan)
+        self.notify(text, severity=_LEVELS[severity], markup=False)
+
+    def _afterwards(self, plan: Plan) -> str:
+        if plan.request.verb in _DELETES:
+            key = cast("SbcApp", self).keymap.shown("home.undo")
+            return f"; {key} brings it back"
+        if plan.impact == "reversible" and (detail := plan.units[0].detail):
+            return f" ({detail})"
+        return ""
+
+    # ── what else screens call ────────────────────────────────────────────────────────────
+
+    def bulk(self, names: Sequence[str], text: str) -> None:
+        """Open bulk creation for the root of the first name, with ``text`` in it."""
+        from sbctui.engine.rules import READ_ONLY
+        from sbctui.screens.bulk import BulkScreen
+        from sbctui.screens.reasons import parent
+
+        site = self.feeds.world.site
+        if site is None or isinstance(self.screen, BulkScreen):
+            return
+        if self.read_only:
+            self.refuse(READ_ONLY)
+            return
+        last = self.drafts.get("bulk", {})
+        root = (parent(site, names[0]) if names else "") or last.get("root", "")
+        text = (text or self.draft).replace("\r\n", "\n").replace("\r", "\n")
+        self.push_screen(BulkScreen(site, text, root, last.get("group", "")))
 
     def refuse(self, reason: str) -> None:
         """Say why something is not possible."""
@@ -119,3 +213,24 @@ class Offering(App[int]):
                 self.notify("stopping: what is done stays, the rest is dropped", markup=False)
 
         self.background(stop())
+
+    def resume_job(self, job: str) -> None:
+        """Show the plan for what an ended job left undone."""
+        self.offer(lambda engine: engine.rest(job))
+
+    def close_job(self, job: str) -> None:
+        """Leave an interrupted job at what it has done."""
+        engine = self.feeds.engine
+
+        async def close() -> None:
+            from sbctui.engine.errors import SbcError
+
+            assert engine is not None
+            try:
+                await in_thread(lambda: engine.close_job(job))
+            except (SbcError, OSError) as error:
+                self.refuse(str(error))
+            else:
+                self.feeds.hurry("jobs")
+
+        self.background(close())

@@ -18,6 +18,9 @@ from textual import events
 from textual.pilot import Pilot
 
 from sbctui.app import SbcApp
+from sbctui.cli.inside import Inside
+from sbctui.prefs import Prefs
+from sbctui.terminal import Terminal
 
 PATIENCE = 20.0
 """Seconds an expectation may take on a busy machine."""
@@ -117,10 +120,16 @@ class Tui:
 
 @asynccontextmanager
 async def open_tui(
-    site: Path, size: tuple[int, int] = (80, 24), *, ready: bool = True
+    site: Path,
+    size: tuple[int, int] = (80, 24),
+    *,
+    ready: bool = True,
+    prefs: Prefs | None = None,
+    terminal: Terminal | None = None,
+    read_only: bool = False,
 ) -> AsyncIterator[Tui]:
     """Open the console on a site; fails when anything in it crashed meanwhile."""
-    app = SbcApp(site)
+    app = SbcApp(site, prefs=prefs, terminal=terminal, read_only=read_only, verbs=Inside())
     async with app.run_test(size=size, notifications=True) as pilot:
         tui = Tui(app, pilot)
         if ready:

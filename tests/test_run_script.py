@@ -136,6 +136,11 @@ def test_children_of_the_program_find_it_wherever_they_start(ready: Path) -> Non
     assert child.stdout.startswith("ARGS ['job']")
 
 
+def test_a_tab_press_sets_nothing_up(run: Runner, checkout: Path) -> None:
+    assert run("sbctui", _SBCTUI_COMPLETE="bash").returncode != 0
+    assert not (checkout / ".venv").exists()
+
+
 def test_modules_in_the_users_folder_are_not_taken(
     run: Runner, ready: Path, tmp_path: Path
 ) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -24,15 +24,40 @@ _MOST = 40
 """Lines of units in a preview; the rest is counted."""
 
 
-def act(place: Place, make: Callable[[Engine], Request], how: How) -> int:
-    """Plan what ``make`` asks for and, if the admin agrees, run it; the exit code."""
-    engine = place.engine()
-    plan = engine.plan(make(engine))
+Make = Callable[["Engine"], "Request"]
+
+
+def act(place: Place, make: Make, how: How) -> int:
+    """Plan what ``make`` asks for and, if the admin agrees, have it done; the exit code."""
     if how.dry_run:
-        return preview(plan, how)
-    if agreed(plan, how):
-        return perform(engine, plan, how)
-    return 0
+        engine = place.engine()
+        return preview(engine.plan(make(engine)), how)
+    return place.doer.change(make, how)
+
+
+class AtTerminal:
+    """How a verb has things done from a command line: it asks there, and does them itself."""
+
+    hands_over = False
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+
+    def change(self, make: Make, how: How) -> int:
+        """Plan, ask, run, tell."""
+        self._place.refuse_if_read_only()
+        engine = self._place.engine()
+        plan = engine.plan(make(engine))
+        return perform(engine, plan, how) if agreed(plan, how) else 0
+
+    def confirm(self, title: str, lines: Sequence[str], word: str, how: How) -> None:
+        """Show the lines and ask, unless told not to. Raises Declined."""
+        if not how.yes:
+            output.error_lines([title, *lines])
+            confirm(title, word)
+
+    def announce(self, title: str) -> None:
+        """Nobody is asked before what is harmless."""
 
 
 def preview(plan: Plan, how: How, **more: Any) -> int:

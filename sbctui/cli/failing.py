@@ -47,7 +47,7 @@ def told(error: BaseException, *, json: bool, home: Path) -> int:
     """Say what went wrong and return the exit code for it."""
     if isinstance(error, click.exceptions.Exit):
         return error.exit_code
-    found = _ours(error, home)
+    found = ours(error, home)
     code = found.exit_code if isinstance(found, Failed) else found.code
     if json:
         extra = found.document if isinstance(found, Failed) else {}
@@ -64,7 +64,8 @@ def as_json(error: SbcError, code: int) -> dict[str, Any]:
     return {"code": code, "kind": name, "message": clean(str(error))}
 
 
-def _ours(error: BaseException, home: Path) -> SbcError:
+def ours(error: BaseException, home: Path) -> SbcError:
+    """The error as one of ours; what nobody expected is saved, and the sentence says where."""
     if isinstance(error, SbcError):
         return error
     if isinstance(error, click.ClickException):

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from sbctui.engine.model.requests import LeafSpec, Request
     from sbctui.engine.model.site import Node, Site
 
-_LARGEST = 16 * 1024**2
-"""Bytes of a list of MACs that are read."""
 _SHOWN = 10
 
 
@@ -32,16 +30,19 @@ def leaf() -> None:
 
 
 @leaf.command("list")
-@click.argument("root", required=False)
+@click.argument("root", required=False, type=options.ROOT)
+@click.option("--group", type=options.GROUP, help="Only those of this group.")
 @options.output_option
 @click.pass_obj
-def list_(place: Place, root: str | None, json: bool) -> int:
+def list_(place: Place, root: str | None, group: str | None, json: bool) -> int:
     """List the leaves of ROOT, or all of them, orphans too."""
     site = place.look(sessions=True)
     from sbctui import format as words
     from sbctui.cli import show
 
     nodes, broken = _listed(site, root)
+    if group is not None:
+        nodes, broken = [node for node in nodes if node.config.group == group], []
     if json:
         found = [show.node_json(site, node) for node in nodes]
         odd = [show.broken_json(site.broken[name]) for name in broken if name in site.broken]
@@ -76,18 +77,31 @@ def _listed(site: Site, name: str | None) -> tuple[list[Node], list[str]]:
 
 
 @leaf.command()
-@click.argument("root")
-@click.argument("macs", nargs=-1, metavar="[MAC[,ALIAS[,GROUP]]]...")
-@click.option("--macs", "file", metavar="FILE", help="Read them from a list or CSV, one board a "
-              "line (MAC, alias, group); - is stdin.")  # fmt: skip
+@click.argument("root", type=options.ROOT)
+@click.argument("macs", nargs=-1, type=options.BOARD, metavar="[MAC[,ALIAS[,GROUP]]]...")
+@click.option("--macs", "file", type=options.FILE, metavar="FILE",
+              help="Read them from a list or CSV, one board a line (MAC, alias, group); "
+              "- is stdin.")  # fmt: skip
+@click.option("--ip", type=options.IP, help="The address, of one leaf; else a rule chooses it.")
 @options.mutating
 @click.pass_obj
-def create(place: Place, root: str, macs: tuple[str, ...], file: str | None, how: How) -> int:
+def create(
+    place: Place,
+    root: str,
+    macs: tuple[str, ...],
+    file: str | None,
+    ip: IPv4Address | None,
+    how: How,
+) -> int:
     """Make one leaf of ROOT per MAC; those that are there already are left alone."""
     text = _gathered(macs, file)
     if text is None:
         raise click.UsageError("Give MACs, or --macs FILE", click.get_current_context())
     leaves = _parsed(text)
+    if ip is not None:
+        if len(leaves) > 1:
+            raise BadInput(f"--ip is for one leaf and {len(leaves)} are asked for; leave it out")
+        leaves = (leaves[0].model_copy(update={"ip": ip}),)
 
     def make(engine: Engine) -> Request:
         from sbctui.engine.model.requests import CreateLeaves
@@ -105,19 +119,21 @@ def _gathered(macs: tuple[str, ...], file: str | None) -> str | None:
 
 
 def _read(name: str) -> str:
+    from sbctui.engine.lists import LARGEST, decode_list
+
     try:
         if name == "-":
-            data = sys.stdin.buffer.read(_LARGEST + 1)
+            if output.is_captured():
+                raise BadInput("a console has no stdin; name a file, or paste the list on home")
+            data = sys.stdin.buffer.read(LARGEST + 1)
         else:
             with open(Path(name).expanduser(), "rb") as file:
-                data = file.read(_LARGEST + 1)
+                data = file.read(LARGEST + 1)
     except (FileNotFoundError, IsADirectoryError) as error:
         raise BadInput(f"{name} can't be read ({error.strerror}); give a list of MACs") from None
     except OSError as error:
         raise from_os(error, f"reading {name}") from error
-    if len(data) > _LARGEST:
-        raise BadInput(f"{name} is larger than {_LARGEST // 1024**2} MiB; it is no list of MACs")
-    return data.decode("utf-8", errors="replace")
+    return decode_list(data, name)
 
 
 def _parsed(text: str) -> tuple[LeafSpec, ...]:
@@ -148,7 +164,7 @@ def _parsed(text: str) -> tuple[LeafSpec, ...]:
 
 
 @leaf.command()
-@click.argument("name")
+@click.argument("name", type=options.LEAF)
 @click.option("--alias", type=options.ALIAS, help="Its shown name and host name; '' for none.")
 @click.option("--group", type=options.GROUP, help="Its group; '' for none.")
 @click.option("--notes", help="A note for people.")
@@ -181,8 +197,8 @@ def edit(
 
 
 @leaf.command()
-@click.argument("name")
-@click.argument("root")
+@click.argument("name", type=options.ORPHAN)
+@click.argument("root", type=options.ROOT)
 @options.mutating
 @click.pass_obj
 def attach(place: Place, name: str, root: str, how: How) -> int:
@@ -198,8 +214,8 @@ def attach(place: Place, name: str, root: str, how: How) -> int:
 
 
 @leaf.command()
-@click.argument("root")
-@click.argument("names", nargs=-1, metavar="[MAC|ALIAS]...")
+@click.argument("root", type=options.ROOT)
+@click.argument("names", nargs=-1, type=options.LEAF, metavar="[MAC|ALIAS]...")
 @click.option("--all", "all_", is_flag=True, help="All leaves of ROOT.")
 @click.option("--cut", is_flag=True, help="Pull the disk away from boards that are running.")
 @options.mutating

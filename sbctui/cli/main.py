@@ -7,22 +7,29 @@ needs them.
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from sbctui import __version__
 from sbctui.cli import output
 from sbctui.cli.failing import told, wants_json
+from sbctui.cli.options import FOLDER
 from sbctui.cli.place import Place
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 _VERBS = {
     "site": "make a site, or show what it is",
-    "root": "images: create, list, clone, allocate, resize, delete",
+    "root": "images: create, list, clone, allocate, resize, rename, delete",
     "leaf": "one board's own copy of a root: create, list, edit, attach, delete",
     "node": "everything about one node",
+    "board": "boards by MAC: which are up, and which ask and have no node",
     "trash": "what was deleted: list, restore, purge",
     "undo": "bring back what the last delete took",
     "audit": "what disagrees on this site, and mending it",
@@ -30,8 +37,11 @@ _VERBS = {
     "supervise": "keep the services running, in the foreground",
     "doctor": "what this machine lacks, and the command that mends it",
     "job": "running and past jobs: list, show, follow, cancel",
+    "keys": "what the keys of the terminal UI do, as they are set",
+    "completion": "verbs and names by the Tab key, in bash, zsh or fish",
 }
-_LONE = ("undo", "audit", "supervise", "doctor")
+COMPLETE = "_SBCTUI_COMPLETE"
+"""Set by the scripts of ``sbctui completion``: the shell's name; what is typed comes with it."""
 _HELP = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
@@ -50,6 +60,14 @@ class _Lazy(click.Group):
         command: click.Command = getattr(module, cmd_name)
         return command
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
+        """The nouns that begin as typed, without importing any; or the program's own options."""
+        from click.shell_completion import CompletionItem
+
+        if incomplete.startswith("-"):
+            return super().shell_complete(ctx, incomplete)
+        return [CompletionItem(n, help=h) for n, h in _VERBS.items() if n.startswith(incomplete)]
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The list of verbs, without importing any."""
         with formatter.section("Verbs"):
@@ -57,18 +75,20 @@ class _Lazy(click.Group):
 
 
 @click.group(cls=_Lazy, invoke_without_command=True, context_settings=_HELP)
-@click.option("--site", "given", metavar="DIR", help="The site's folder (else SBCTUI_SITE, else "
-              "'site' in ~/.config/sbctui/config.toml or /etc/sbctui/config.toml).")  # fmt: skip
+@click.option("--site", "given", type=FOLDER, metavar="DIR",
+              help="The site's folder (else SBCTUI_SITE, else 'site' in "
+              "~/.config/sbctui/config.toml or /etc/sbctui/config.toml).")  # fmt: skip
+@click.option("--read-only", is_flag=True, help="Only look: whatever changes something is refused.")
 @click.version_option(__version__, message="sbctui %(version)s")
 @click.pass_context
-def cli(ctx: click.Context, given: str | None) -> None:
+def cli(ctx: click.Context, given: str | None, read_only: bool) -> None:
     """Manage the network-booted boards of a lab. Without a verb: the terminal UI.
 
     Exit codes: 0 done, 1 failed or declined, 2 can't be parsed, 3 refused by a rule, 4 no such
     node, 5 permission, 6 an outside tool failed or is missing, 7 partly done, 8 findings, 9 no
     space, 75 locked by another run, 130 interrupted.
     """
-    ctx.obj = Place(given)
+    ctx.obj = ctx.obj or Place(given, read_only=read_only)
     if ctx.invoked_subcommand is None:
         _console(ctx)
 
@@ -78,16 +98,21 @@ def _console(ctx: click.Context) -> None:
         output.error_text(ctx.get_help())
         ctx.exit(2)
     place: Place = ctx.obj
-    if place.found() == "other":
+    if place.read_only or place.found() == "other":
         place.to_open()
     from sbctui.app import run_app
+    from sbctui.cli.inside import Inside
 
-    ctx.exit(run_app(place.path))
+    ctx.exit(run_app(place.path, read_only=place.read_only, verbs=Inside()))
 
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command line; its exit code. Prints what it has to say and never raises."""
     output.prepare()
+    if asked := os.environ.get(COMPLETE):
+        from sbctui.cli.completion import answer
+
+        return answer(asked)
     try:
         code = cli.main(list(arguments), prog_name="sbctui", standalone_mode=False)
         output.flush()

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sbctui.cli import output
-from sbctui.cli.act import agreed, perform, preview
+from sbctui.cli.act import act, agreed, perform, preview
 from sbctui.cli.options import How
 from sbctui.cli.place import Place
 from sbctui.engine.errors import BadInput
 
 if TYPE_CHECKING:
-    from sbctui.engine.model.requests import CreateRoot
+    from sbctui.engine.engine import Engine
+    from sbctui.engine.model.requests import CreateRoot, Source
     from sbctui.engine.plan import Plan
 
 
@@ -25,26 +26,30 @@ def create_root(
     from sbctui.engine.disks.create import inspect_source
     from sbctui.engine.model.requests import CreateRoot
 
-    new = place.found() in ("missing", "empty")
-    engine = None if new else place.engine()
-    looked = inspect_source(source.expanduser().absolute()) if source is not None else None
-    if size is None:
-        size = looked.bytes if looked is not None and looked.kind == "image" else _size_missing()
-    request = CreateRoot(name=name, size=size, source=looked, notes=notes)
-    plan = engine.plan(request) if engine is not None else _plan_without(place.path, request)
+    def make(engine: Engine | None = None) -> CreateRoot:
+        looked = inspect_source(source.expanduser().absolute()) if source is not None else None
+        return CreateRoot(name=name, size=size or _own_size(looked), source=looked, notes=notes)
+
+    if place.found() not in ("missing", "empty"):
+        return act(place, make, how)
+    place.refuse_if_read_only()
+    request = make()
+    plan = _plan_without(place.path, request)
     if how.dry_run:
         return preview(plan, how)
     if not agreed(plan, how):
         return 0
-    if engine is None:
-        make_default(place)
-        engine = place.engine()
-        plan = engine.plan(request)
-    return perform(engine, plan, how)
+    make_default(place)
+    engine = place.engine()
+    return perform(engine, engine.plan(request), how)
 
 
-def _size_missing() -> int:
-    raise BadInput("how large shall its disk be? give --size, as 2G; only an OS image has a size")
+def _own_size(source: Source | None) -> int:
+    if source is None or source.kind != "image":
+        raise BadInput(
+            "how large shall its disk be? give --size, as 2G; only an OS image has a size"
+        )
+    return source.bytes
 
 
 def make_default(place: Place) -> None:

@@ -11,8 +11,11 @@ from sbctui.cli.place import Place
 
 if TYPE_CHECKING:
     from sbctui.engine.disks.port import Usage
+    from sbctui.engine.engine import Job
     from sbctui.engine.model.site import Node, Site
 
+_LAST = 10
+"""Past jobs shown."""
 _RULES = {
     "explicit": "given by hand",
     "resolver": "the resolver's answer for its name",
@@ -27,11 +30,11 @@ def node() -> None:
 
 
 @node.command()
-@click.argument("name")
+@click.argument("name", type=options.NODE)
 @options.output_option
 @click.pass_obj
 def show(place: Place, name: str, json: bool) -> int:
-    """Show all about NAME (a name, alias, MAC or address); measures its disk."""
+    """Show all about NAME (a name, alias, MAC or address) and its last jobs; measures its disk."""
     engine = place.engine()
     site = engine.site()
     from sbctui.cli import show as shown
@@ -42,6 +45,7 @@ def show(place: Place, name: str, json: bool) -> int:
     found = site.nodes[folder]
     usage = engine.usage(folder) if found.disk is not None else None
     document = _document(site, found, usage)
+    document["history"] = [_past(job) for job in engine.history(folder, _LAST)]
     if json:
         output.document({"node": document})
     else:
@@ -94,6 +98,17 @@ def _document(site: Site, found: Node, usage: Usage | None) -> dict[str, Any]:
     }
 
 
+def _past(job: Job) -> dict[str, Any]:
+    return {
+        "job": job.id,
+        "title": job.title,
+        "state": job.state,
+        "started": output.when(job.started),
+        "finished": output.when(job.finished),
+        "user": job.user,
+    }
+
+
 def _session(session: Any) -> dict[str, Any]:
     return {
         "address": session.address,
@@ -117,6 +132,7 @@ def _blocked(site: Site, found: Node) -> dict[str, str | None]:
             "root allocate": rules.can_allocate,
             "root deallocate": rules.can_deallocate,
             "root resize": rules.can_resize,
+            "root rename": rules.can_rename,
             "root delete": rules.can_delete,
             "leaf create": rules.can_create_leaves,
         }
@@ -166,7 +182,7 @@ def _print(one: dict[str, Any]) -> None:
 
 
 def _now(one: dict[str, Any]) -> list[tuple[str, str]]:
-    """Who is connected, and what can't be done."""
+    """Who is connected, what can't be done, and what was, newest first."""
     from sbctui import format as words
 
     items = [
@@ -177,4 +193,5 @@ def _now(one: dict[str, Any]) -> list[tuple[str, str]]:
     if one["lease"]:
         items.append(("lease", f"{one['lease']['ip']} until {one['lease']['expires'] or 'ever'}"))
     items += [(f"no {verb}", reason) for verb, reason in one["blocked"].items() if reason]
+    items += [(j["started"], f"{j['title']}: {j['state']}") for j in one["history"]]
     return items

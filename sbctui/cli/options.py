@@ -6,9 +6,14 @@ import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import IPv4Address
-from typing import Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar
 
 import click
+
+from sbctui.cli import names
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -25,11 +30,44 @@ class How:
     json: bool = False
 
 
-class Parsed(click.ParamType[Any]):
+class Word(click.ParamType[Any]):
+    """A word that may name something; ``find`` gives what it could be while it is typed."""
+
+    def __init__(self, name: str, find: names.Find | None = None) -> None:
+        self.name = name
+        self._find = find
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem[str]]:
+        """What begins as typed and isn't named already. Raises what looking for it raises."""
+        from sbctui.cli.completing import offered
+
+        return offered(self._find, ctx, param, incomplete) if self._find else []
+
+
+class FilePath(click.ParamType[Any]):
+    """A path, which the shell completes itself: ``dir`` for folders only."""
+
+    name = "path"
+
+    def __init__(self, kind: Literal["file", "dir"] = "file") -> None:
+        self._kind = kind
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem[str]]:
+        """The word as it is, marked as a path."""
+        from click.shell_completion import CompletionItem
+
+        return [CompletionItem(incomplete, type=self._kind)]
+
+
+class Parsed(Word):
     """A value parsed by one of ``model.addresses``; its BadInput is the error."""
 
-    def __init__(self, name: str, function: str) -> None:
-        self.name = name
+    def __init__(self, name: str, function: str, find: names.Find | None = None) -> None:
+        super().__init__(name, find)
         self._function = function
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
@@ -41,10 +79,20 @@ class Parsed(click.ParamType[Any]):
         return getattr(addresses, self._function)(value)
 
 
-MAC = Parsed("mac", "parse_mac")
+FILE = FilePath()
+FOLDER = FilePath("dir")
+ROOT = Word("root", names.roots)
+LEAF = Word("leaf", names.leaves)
+ORPHAN = Word("leaf", names.orphans)
+NODE = Word("node", names.nodes)
+TRASHED = Word("trash", names.trash)
+JOB = Word("job", names.jobs)
+BOARD = Word("mac", names.boards)
+INTERFACE = Word("interface", names.interfaces)
+MAC = Parsed("mac", "parse_mac", names.boards)
 NAME = Parsed("name", "parse_name")
 ALIAS = Parsed("name", "parse_alias")
-GROUP = Parsed("group", "parse_group")
+GROUP = Parsed("group", "parse_group", names.groups)
 SIZE = Parsed("size", "parse_size")
 IP = Parsed("ip", "parse_ip")
 SUBNET = Parsed("cidr", "parse_network")

@@ -8,14 +8,45 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from io import StringIO
 from typing import Any, TextIO
 
 from sbctui.engine.model.text import clean
 
 _GAP = "  "
 _NARROWEST = 12
+
+
+@dataclass(frozen=True)
+class _Capture:
+    """What is printed goes to ``text``; tables are cut to ``columns``."""
+
+    text: StringIO
+    columns: int
+
+
+_CAPTURE: ContextVar[_Capture | None] = ContextVar("capture", default=None)
+
+
+@contextmanager
+def captured(columns: int) -> Iterator[StringIO]:
+    """All that this thread prints meanwhile, in the order it is printed."""
+    capture = _Capture(StringIO(), columns)
+    token = _CAPTURE.set(capture)
+    try:
+        yield capture.text
+    finally:
+        _CAPTURE.reset(token)
+
+
+def is_captured() -> bool:
+    """Whether this thread's verb runs inside a console: it has no terminal, and no stdin."""
+    return _CAPTURE.get() is not None
 
 
 def prepare() -> None:
@@ -63,12 +94,13 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[i
 
 
 def _first_width(widths: Sequence[int]) -> int:
-    if not sys.stdout.isatty():
+    capture = _CAPTURE.get()
+    if capture is None and not sys.stdout.isatty():
         return widths[0]
     import shutil
 
-    rest = sum(widths[1:]) + len(_GAP) * (len(widths) - 1)
-    room = shutil.get_terminal_size().columns - rest
+    columns = capture.columns if capture is not None else shutil.get_terminal_size().columns
+    room = columns - sum(widths[1:]) - len(_GAP) * (len(widths) - 1)
     return min(widths[0], max(_NARROWEST, room))
 
 
@@ -104,6 +136,9 @@ def flush() -> None:
 
 
 def _write(stream: TextIO, text: str) -> None:
+    if (capture := _CAPTURE.get()) is not None:
+        capture.text.write(text)
+        return
     try:
         stream.write(text)
         stream.flush()

@@ -3,20 +3,42 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
-from sbctui.engine.errors import BadInput, NoSuchNode, NotASite, from_os
+from sbctui import configfile
+from sbctui.engine.errors import BadInput, NoSuchNode, NotASite, Refused, from_os
 from sbctui.engine.model.text import clean
 from sbctui.engine.places import SYSTEM_SITE
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sbctui.cli.act import Make
+    from sbctui.cli.options import How
     from sbctui.engine.engine import Engine
     from sbctui.engine.model.site import Site
 
 _SETTINGS = "site.toml"
+
+
+class Doer(Protocol):
+    """What a verb asks before and instead of changing something itself."""
+
+    @property
+    def hands_over(self) -> bool:
+        """Whether what changes the site is done by somebody else, later."""
+
+    def change(self, make: Make, how: How) -> int:
+        """Have the request that ``make`` gives done, if the admin agrees; the exit code."""
+
+    def confirm(self, title: str, lines: Sequence[str], word: str, how: How) -> None:
+        """Ask before something that has no plan: y, or ``word`` typed out. Raises Declined."""
+
+    def announce(self, title: str) -> None:
+        """Come before something harmless that has no plan. Raises Refused or Declined."""
 
 
 class NoSite(NoSuchNode):
@@ -28,6 +50,8 @@ class Place:
     """The site's folder, as found by ``--site``, environment, configuration or default."""
 
     given: str | None = None
+    read_only: bool = field(default=False, kw_only=True)
+    """Whether verbs that change anything are refused."""
 
     @cached_property
     def path(self) -> Path:
@@ -35,7 +59,7 @@ class Place:
         for source in (self.given, os.environ.get("SBCTUI_SITE") or None):
             if source is not None:
                 return _absolute(source)
-        for file in (_config_home() / "sbctui" / "config.toml", Path("/etc/sbctui/config.toml")):
+        for file in (configfile.own(), configfile.SYSTEM):
             if (configured := _configured(file)) is not None:
                 return configured
         return SYSTEM_SITE if os.geteuid() == 0 else _data_home() / "sbctui"
@@ -72,7 +96,21 @@ class Place:
         path = self.to_open()
         from sbctui.engine.engine import Engine
 
-        return Engine(path)
+        return Engine(path, read_only=self.read_only)
+
+    def refuse_if_read_only(self) -> None:
+        """Come before every change that the engine does not make. Raises Refused."""
+        if self.read_only:
+            from sbctui.engine.rules import READ_ONLY
+
+            raise Refused(READ_ONLY)
+
+    @property
+    def doer(self) -> Doer:
+        """Who has things done that change the site."""
+        from sbctui.cli.act import AtTerminal
+
+        return AtTerminal(self)
 
     def look(self, *, sessions: bool) -> Site:
         """The site's nodes for a list, and open sessions if asked for: cheaper than the engine.
@@ -106,22 +144,7 @@ def _absolute(text: str) -> Path:
 
 def _configured(file: Path) -> Path | None:
     """The key ``site`` of a configuration file; None where there is no such file or key."""
-    if not file.exists():
-        return None
-    import tomllib
-
-    try:
-        raw = tomllib.loads(file.read_text("utf-8"))
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except (ValueError, IsADirectoryError) as error:
-        raise BadInput(f"{file} can't be read as TOML: {error}; mend or remove it") from None
-    except OSError as error:
-        raise from_os(error, f"reading {file}") from error
-    unknown = sorted(set(raw) - {"site"})
-    if unknown:
-        raise BadInput(f"{file} has an unknown key {unknown[0]!r}; the only one is: site")
-    site = raw.get("site")
+    site = configfile.read(file).get("site")
     if site is None:
         return None
     if not isinstance(site, str) or not site.startswith(("/", "~")):
@@ -129,14 +152,5 @@ def _configured(file: Path) -> Path | None:
     return _absolute(site)
 
 
-def _config_home() -> Path:
-    return _xdg("XDG_CONFIG_HOME", ".config")
-
-
 def _data_home() -> Path:
-    return _xdg("XDG_DATA_HOME", ".local/share")
-
-
-def _xdg(name: str, fallback: str) -> Path:
-    given = os.environ.get(name, "")
-    return Path(given) if given.startswith("/") else Path.home() / fallback
+    return configfile.xdg("XDG_DATA_HOME", ".local/share")

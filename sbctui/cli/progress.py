@@ -23,6 +23,7 @@ class Progress:
         self._quiet = quiet
         self._live = stream.isatty() and not quiet
         self._title = ""
+        self._waits = ""
         self._total = 0
         self._finished = 0
         self._bytes: tuple[int, int] = (0, 0)
@@ -46,8 +47,10 @@ class Progress:
             case events.Progress():
                 self._bytes = (event.done, event.total)
                 self._samples.append((now, event.done))
+            case events.Waiting():
+                self._waits = event.holder
             case events.UnitFinished():
-                self._finished += 1
+                self._finished = event.done + event.failed
                 self._units.append((now, self._finished))
             case events.Note():
                 self._note(event)
@@ -90,6 +93,8 @@ class Progress:
         self._drawn = True
 
     def _line(self) -> str:
+        if self._waits:
+            return f"waiting for {clean(self._waits)}"
         done, total = self._bytes
         parts = [
             words.bar(self._finished, self._total, _BAR),

@@ -55,8 +55,9 @@ def list_(place: Place, json: bool) -> int:
 @click.argument("name", type=options.NAME)
 @click.option("--size", type=options.SIZE, help="The disk's size, as 2G or 512M; without it, that "
               "of the image it is filled from.")  # fmt: skip
-@click.option("--from", "source", metavar="PATH", help="Fill it from an OS image or a rootfs tar "
-              "(plain, gz, xz or zst), or from a directory.")  # fmt: skip
+@click.option("--from", "source", type=options.FILE, metavar="PATH",
+              help="Fill it from an OS image or a rootfs tar (plain, gz, xz or zst), or from a "
+              "directory.")  # fmt: skip
 @click.option("--notes", default="", help="A note for people.")
 @options.mutating
 @click.pass_obj
@@ -70,7 +71,7 @@ def create(
 
 
 @root.command()
-@click.argument("source")
+@click.argument("source", type=options.ROOT)
 @click.argument("name", type=options.NAME)
 @options.mutating
 @click.pass_obj
@@ -82,7 +83,7 @@ def clone(place: Place, source: str, name: str, how: How) -> int:
 
 
 @root.command()
-@click.argument("name")
+@click.argument("name", type=options.ROOT)
 @click.option("--mac", required=True, type=options.MAC, help="The board's MAC.")
 @click.option("--ip", type=options.IP, help="Its address; else from the name, by the four rules.")
 @options.mutating
@@ -95,7 +96,7 @@ def allocate(place: Place, name: str, mac: str, ip: IPv4Address | None, how: How
 
 
 @root.command()
-@click.argument("name")
+@click.argument("name", type=options.ROOT)
 @click.option("--cut", is_flag=True, help="Pull the disk away if the board keeps it.")
 @click.option("--no-reboot", is_flag=True, help="Don't ask the board to reboot.")
 @options.mutating
@@ -112,7 +113,7 @@ def deallocate(place: Place, name: str, cut: bool, no_reboot: bool, how: How) ->
 
 
 @root.command()
-@click.argument("name")
+@click.argument("name", type=options.ROOT)
 @click.argument("size", type=options.SIZE)
 @options.mutating
 @click.pass_obj
@@ -124,7 +125,19 @@ def resize(place: Place, name: str, size: int, how: How) -> int:
 
 
 @root.command()
-@click.argument("name")
+@click.argument("name", metavar="OLD", type=options.ROOT)
+@click.argument("to", metavar="NEW", type=options.NAME)
+@options.mutating
+@click.pass_obj
+def rename(place: Place, name: str, to: str, how: How) -> int:
+    """Give the free root OLD the name NEW."""
+    from sbctui.engine.model.requests import RenameRoot
+
+    return act(place, lambda engine: RenameRoot(name=name, to=to), how)
+
+
+@root.command()
+@click.argument("name", type=options.ROOT)
 @options.mutating
 @click.pass_obj
 def delete(place: Place, name: str, how: How) -> int:

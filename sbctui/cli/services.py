@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sbctui.cli import options, output
-from sbctui.cli.act import act, confirm
+from sbctui.cli.act import act
 from sbctui.cli.options import How
 from sbctui.cli.place import Place
 from sbctui.engine.errors import Refused, ServiceFailed
@@ -60,12 +60,14 @@ def _json(one: Status) -> dict[str, Any]:
 @click.pass_obj
 def start(place: Place, how: How) -> int:
     """Start them in a session of their own; what runs already is left alone. Asks nothing."""
+    place.refuse_if_read_only()
     engine = place.engine()
     engine.site()  # a site.toml that can't be used is said here, not by the supervisor
     if how.dry_run:
         return _dry("start the services", engine.control.status(), how)
     from sbctui.engine.services.control import start_services
 
+    place.doer.announce("start the services")
     start_services(place.path)
     _show(engine.control.status(), how.json)
     return 0
@@ -77,6 +79,7 @@ def start(place: Place, how: How) -> int:
 @click.pass_obj
 def stop(place: Place, cut: bool, how: How) -> int:
     """Stop them all. Refused while boards have their disks open."""
+    place.refuse_if_read_only()
     engine = place.engine()
     boards = sorted({session.export for session in engine.control.sessions()})
     if boards and not cut:
@@ -89,10 +92,9 @@ def stop(place: Place, cut: bool, how: How) -> int:
     if how.dry_run:
         return _dry(title, engine.control.status(), how)
     idle = all(one.state in ("stopped", "off") for one in engine.control.status())
-    if not how.yes and not idle:
-        lines = [title, *(f"  {name} loses its disk" for name in boards)]
-        output.error_lines(lines)
-        confirm(title, str(len(boards)) if boards else "")
+    if not idle:
+        lines = [f"  {name} loses its disk" for name in boards]
+        place.doer.confirm(title, lines, str(len(boards)) if boards else "", how)
     from sbctui.engine.services.control import stop_services
 
     stop_services(place.path, cut)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sbctui.cli import options, output
-from sbctui.cli.act import confirm
 from sbctui.cli.options import How
 from sbctui.cli.place import Place
 from sbctui.engine.errors import BadInput, NotASite, Refused
@@ -24,8 +23,9 @@ def site() -> None:
 
 
 @site.command()
-@click.option("--interface", help="The interface the boards are on; without one DHCP and TFTP "
-              "never start.")  # fmt: skip
+@click.option("--interface", type=options.INTERFACE,
+              help="The interface the boards are on; without one DHCP and TFTP never "
+              "start.")  # fmt: skip
 @click.option("--subnet", type=options.SUBNET, help="The boards' subnet, as 10.77.0.0/24.")
 @click.option("--pool", type=options.POOL, help="The addresses to give, as "
               "10.77.0.50-10.77.0.250.")  # fmt: skip
@@ -44,6 +44,7 @@ def init(
     how: How,
 ) -> int:
     """Make a site in a new or empty folder; on a site that is there, change its network."""
+    place.refuse_if_read_only()
     found = place.found()
     if found == "other":
         raise NotASite(
@@ -96,9 +97,8 @@ def _make(
         else:
             output.lines([title, *_network(settings), "dry run: nothing was changed"])
         return 0
-    if not new and not how.yes:
-        output.error_lines([title, *_network(settings)])
-        confirm(title)
+    if not new:
+        place.doer.confirm(title, _network(settings), "", how)
     init_site(place.path, settings, owner=owner or (usual_owner(place.path) if new else ""))
     if how.json:
         output.document({"site": {"path": str(place.path), "new": new, "settings": document}})

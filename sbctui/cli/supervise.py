@@ -14,6 +14,7 @@ from sbctui.cli.place import Place
 @click.pass_obj
 def supervise(place: Place) -> int:
     """Keep the services running until told to stop; they stay up when it ends."""
+    place.refuse_if_read_only()
     path = place.to_open()
     from sbctui.engine.services.supervise import supervise as keep
 

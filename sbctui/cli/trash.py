@@ -62,7 +62,7 @@ def list_(place: Place, json: bool) -> int:
 
 
 @trash.command()
-@click.argument("names", nargs=-1, required=True, metavar="FOLDER|NAME...")
+@click.argument("names", nargs=-1, required=True, type=options.TRASHED, metavar="FOLDER|NAME...")
 @options.mutating
 @click.pass_obj
 def restore(place: Place, names: tuple[str, ...], how: How) -> int:
@@ -78,7 +78,7 @@ def restore(place: Place, names: tuple[str, ...], how: How) -> int:
 
 
 @trash.command()
-@click.argument("names", nargs=-1, metavar="[FOLDER|NAME]...")
+@click.argument("names", nargs=-1, type=options.TRASHED, metavar="[FOLDER|NAME]...")
 @click.option("--all", "all_", is_flag=True, help="Everything in the trash.")
 @options.mutating
 @click.pass_obj

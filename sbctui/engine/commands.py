@@ -59,19 +59,30 @@ PACKAGES: Mapping[str, str] = {
 _SBIN = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 _PIPE = 1024**2
 """Bytes of a pipe we read a stream from: the most an ordinary user may have."""
+_TOLD_LINES, _TOLD_CHARACTERS = 20, 4096
 Stop = threading.Event | None
-Log = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """A finished program: exit code, both outputs decoded, seconds it took."""
+    """A finished program: exit code, both outputs decoded, seconds it took.
+
+    The exit code is that of ``subprocess``: below 0 it was ended by a signal.
+    """
 
     command: str
     returncode: int
     stdout: str
     stderr: str
     seconds: float
+
+    def told(self) -> str:
+        """The last of what it said, at most 20 lines and 4 KB of each output; cleaned lines."""
+        return "\n".join((*_last(self.stdout), *_last(self.stderr)))
+
+
+Log = Callable[[str | Done], None]
+"""Gets each command in pasteable form when it starts, and how it ended."""
 
 
 def search_path() -> str:
@@ -120,8 +131,6 @@ def run(
     Raises ToolMissing; ToolFailed for an exit code not in ``ok`` or a timeout; Cancelled when
     ``stop`` is set, after the program and its children have been ended.
     """
-    tool, *rest = (os.fspath(a) for a in argv)
-    full = [tool if "/" in tool else str(find(tool)), *rest]
     shown = pasteable(argv)
     if log:
         log(shown)
@@ -129,7 +138,7 @@ def run(
     given = stdin if isinstance(stdin, bytes) else None
     feed = subprocess.DEVNULL if stdin is None else subprocess.PIPE
     with subprocess.Popen(
-        full,
+        _full(argv),
         stdin=feed if stdin is None or isinstance(stdin, bytes) else stdin,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -138,12 +147,42 @@ def run(
         start_new_session=True,
         pass_fds=pass_fds,
     ) as process:
-        out, err = _collect(process, given, shown, began, timeout, stop)
-    code = process.returncode
-    done = Done(shown, code, out, err, time.monotonic() - began)
-    if code not in ok:
-        raise ToolFailed(tool.rpartition("/")[2], code, _last_line(err) or _last_line(out))
+        try:
+            out, err = _collect(process, given, shown, began, timeout, stop)
+        except (Cancelled, ToolFailed):
+            if log:
+                log(_ended(process, shown, began))
+            raise
+    done = Done(shown, process.returncode, out, err, time.monotonic() - began)
+    if log:
+        log(done)
+    if done.returncode not in ok:
+        raise ToolFailed(_name(argv), done.returncode, _complaint(done))
     return done
+
+
+def _ended(process: subprocess.Popen[bytes], shown: str, began: float) -> Done:
+    """What a program had said when it was ended."""
+    try:
+        out, err = process.communicate(timeout=1.0)
+    except (subprocess.TimeoutExpired, ValueError):
+        out = err = b""  # a child of its own lives on and holds the pipe
+    return Done(
+        shown,
+        process.returncode if process.returncode is not None else -1,
+        out.decode(errors="replace"),
+        err.decode(errors="replace"),
+        time.monotonic() - began,
+    )
+
+
+def _full(argv: Sequence[str | os.PathLike[str]]) -> list[str]:
+    tool, *rest = (os.fspath(a) for a in argv)
+    return [tool if "/" in tool else str(find(tool)), *rest]
+
+
+def _name(argv: Sequence[str | os.PathLike[str]]) -> str:
+    return os.fspath(argv[0]).rpartition("/")[2]
 
 
 def _collect(
@@ -197,11 +236,9 @@ def start(
 
     ``user`` and ``group`` are numeric ids to run as. Raises ToolMissing.
     """
-    tool, *rest = (os.fspath(a) for a in argv)
-    full = [tool if "/" in tool else str(find(tool)), *rest]
     with open(log_file or os.devnull, "ab") as out:
         return subprocess.Popen(
-            full,
+            _full(argv),
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=out,
@@ -233,10 +270,15 @@ def pipe(
     cwd: Path | None = None,
 ) -> Done:
     """``first | second``: both must end with 0. Raises like ``run``."""
-    tool, *rest = (os.fspath(a) for a in first)
-    full = [tool if "/" in tool else str(find(tool)), *rest]
+    if log:
+        log(f"{pasteable(first)} | {pasteable(second)}")
+
+    def ended(said: str | Done) -> None:
+        if log and isinstance(said, Done):
+            log(said)
+
     with subprocess.Popen(
-        full,
+        _full(first),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -245,7 +287,7 @@ def pipe(
         start_new_session=True,
     ) as source:
         try:
-            done = run(second, stop=stop, log=log, cwd=cwd, stdin=source.stdout)
+            done = run(second, stop=stop, log=ended, cwd=cwd, stdin=source.stdout)
             if source.stdout:
                 source.stdout.close()
         except BaseException:
@@ -253,7 +295,8 @@ def pipe(
             raise
         complaint = source.stderr.read().decode(errors="replace") if source.stderr else ""
     if source.returncode:
-        raise ToolFailed(tool.rpartition("/")[2], source.returncode, _last_line(complaint))
+        ended(Done(pasteable(first), source.returncode, "", complaint, done.seconds))
+        raise ToolFailed(_name(first), source.returncode, _last_line(complaint))
     return done
 
 
@@ -322,6 +365,20 @@ def output(
                 end_session(process)
 
 
+def _complaint(done: Done) -> str:
+    return _last_line(done.stderr) or _last_line(done.stdout)
+
+
 def _last_line(text: str) -> str:
     lines = [line for line in text.splitlines() if line.strip()]
     return clean(lines[-1].strip()) if lines else ""
+
+
+def _last(text: str) -> list[str]:
+    """The last lines of an output, cleaned; the first says so when there was more."""
+    last = text[-_TOLD_CHARACTERS:]
+    lines = [clean(line.expandtabs().rstrip()) for line in last.replace("\b", "").splitlines()]
+    lines = [line for line in lines if line]
+    kept = lines[-_TOLD_LINES:]
+    more = len(last) < len(text) or len(kept) < len(lines)
+    return ["... more before this", *kept] if more else kept

@@ -9,12 +9,15 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sbctui.engine.events import Emit, Note, Progress
+from sbctui.engine.commands import Done
+from sbctui.engine.events import Emit, Note, Output, Progress
 from sbctui.engine.model.node import BootSpec, Promise
 from sbctui.engine.model.site import Site
 from sbctui.engine.services.port import Control
 
 Undo = Callable[[], None]
+_LONG = 1.0
+"""Seconds from which on a command that said nothing is told of when it ends."""
 
 
 def nothing() -> None:
@@ -62,9 +65,14 @@ class Context:
         """The staging folder of a node in the making."""
         return self.site.staging_path(name)
 
-    def log(self, text: str) -> None:
-        """A command run, in pasteable form (for ``commands.run(log=…)``)."""
-        self.emit(Note(level="command", text=text, at=time.time()))
+    def log(self, said: str | Done) -> None:
+        """A command run, in pasteable form, and how it ended (for ``commands.run(log=…)``)."""
+        if isinstance(said, str):
+            self.emit(Note(level="command", text=said, at=time.time()))
+        elif said.returncode or said.seconds >= _LONG or said.told():
+            self.emit(
+                Output(code=said.returncode, seconds=said.seconds, text=said.told(), at=time.time())
+            )
 
     def warn(self, text: str) -> None:
         """A sentence the admin should read."""
@@ -77,6 +85,6 @@ class Context:
             now = time.monotonic()
             if now - self._last >= 0.1 or done >= total:
                 self._last = now
-                self.emit(Progress(what=what, done=done, total=total))
+                self.emit(Progress(what=what, done=done, total=total, at=time.time()))
 
         return report

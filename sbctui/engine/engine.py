@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import threading
@@ -13,19 +14,24 @@ from pathlib import Path
 from sbctui.engine import facts, recovery
 from sbctui.engine.audit.finding import Finding
 from sbctui.engine.audit.observe import observe
-from sbctui.engine.audit.plan import findings, plan_again, plan_fix
+from sbctui.engine.audit.plan import findings
+from sbctui.engine.audit.remedy import Asked, Remedy, plan_again, plan_on
 from sbctui.engine.context import Context
 from sbctui.engine.disks.create import inspect_source
 from sbctui.engine.disks.port import Usage
 from sbctui.engine.disks.usage import usage
 from sbctui.engine.errors import PlanChanged, Refused, SbcError, from_os
-from sbctui.engine.events import Emit, Event, Finished, Note, silent
+from sbctui.engine.events import Emit, Event, Finished, Note, Waiting, silent
 from sbctui.engine.executor import execute
-from sbctui.engine.jobs import Job, Jobs
+from sbctui.engine.files import is_held
+from sbctui.engine.history import History
+from sbctui.engine.jobfolder import Job, report_of_unrun
+from sbctui.engine.jobs import Claim, Jobs
 from sbctui.engine.lockfile import SiteLock
-from sbctui.engine.model.requests import FixFindings, PurgeTrash, Request, RestoreTrash, Source
+from sbctui.engine.model.requests import CreateRoot, PurgeTrash, Request, RestoreTrash, Source
 from sbctui.engine.model.site import Facts, Site
 from sbctui.engine.nodes.plan import plan_for
+from sbctui.engine.nodes.rest import rest
 from sbctui.engine.plan import Plan, Report
 from sbctui.engine.rules import READ_ONLY
 from sbctui.engine.services.control import SiteControl
@@ -55,6 +61,7 @@ class Engine:
         self._facts = Facts()
         self._owner = facts.foreign_owner(self.path)
         self._jobs = Jobs(self.path, self._owner)
+        self._history = History(self._jobs.folder)
 
     def site(self, *, full: bool = False) -> Site:
         """The newest snapshot with facts; cheap when nothing changed; rereads only what did.
@@ -79,28 +86,36 @@ class Engine:
 
     def plan(self, request: Request) -> Plan:
         """Gather the request's facts and plan. Raises BadInput, Refused, NoSuchNode, NoSpace."""
-        site = self.site()
+        site = self._recovered(self.site())
         return self._plan(site, facts.gather(site, request))
 
+    def _recovered(self, site: Site) -> Site:
+        """The site without what the recovery that comes before every change will drop."""
+        made = [s for s in site.strays if s.kind == "staging"]
+        if not made or not (self._jobs.unrecorded() or self._lock.needs_recovery()):
+            return site
+        dead = {s.path for s in made if not is_held(self.path / s.path)}
+        return replace(site, strays=tuple(s for s in site.strays if s.path not in dead))
+
     def _plan(self, site: Site, request: Request) -> Plan:
-        if isinstance(request, FixFindings):
-            return plan_fix(site, request, self.audit(site))
+        if isinstance(request, Asked):
+            return plan_on(site, request, self.audit(site))
         return plan_for(request, site)
 
     def apply(self, plan: Plan, emit: Emit = silent, stop: threading.Event | None = None) -> Report:
         """Run a plan here and now, journaled. Raises Locked, PlanChanged, NotPermitted."""
-        return self.run(self._create(plan), plan, emit, stop or threading.Event())
+        return self._run(self._create(plan), plan, emit, stop or threading.Event())
 
     def start(self, plan: Plan) -> str:
         """Run a plan in a session of its own that survives this process; its job id."""
-        job = self._create(plan)
-        self._jobs.spawn(job)
-        return job
+        claim = self._create(plan)
+        self._jobs.spawn(claim)
+        return claim.job
 
-    def _create(self, plan: Plan) -> str:
+    def _create(self, plan: Plan) -> Claim:
         self._may_write()
         try:
-            return self._jobs.create(plan)
+            return self._jobs.create(plan, plan.request.rest_of)
         except OSError as error:
             raise from_os(error, plan.title) from error
 
@@ -108,22 +123,41 @@ class Engine:
         if self.read_only:
             raise Refused(READ_ONLY)
 
-    def run(self, job: str, plan: Plan, emit: Emit, stop: threading.Event) -> Report:
-        """Work on a job in this process. Raises like ``apply``; the job's result says it too."""
+    def work(self, job: str, fd: int, stop: threading.Event) -> Report:
+        """Work on a job that was started elsewhere; ``fd`` is the claim that came with it.
+
+        The site's lock is waited for as long as it takes. Raises like ``apply``.
+        """
         self._may_write()
-        with self._jobs.running(job) as journal:
+        self._lock.wait = math.inf
+        return self._run(self._jobs.claim(job, fd), self._jobs.plan(job), silent, stop)
+
+    def _run(self, claim: Claim, plan: Plan, emit: Emit, stop: threading.Event) -> Report:
+        job = claim.job
+        ending: list[Event] = []
+        with self._jobs.running(claim, stop) as journal:
 
             def tee(event: Event) -> None:
+                if isinstance(event, Finished):
+                    ending.append(event)  # told when the result is there
+                    return
                 journal(event)
                 emit(event)
 
+            def over(report: Report, event: Event) -> None:
+                self._jobs.finish(job, report)
+                journal(event)
+                emit(event)
+
+            self._lock.told = lambda holder: tee(Waiting(holder=holder, at=time.time()))
             try:
                 report = self._typed_run(job, plan, tee, stop)
             except SbcError as error:
-                self._jobs.finish(job, _not_run(job, plan, error))
-                tee(Finished(code=error.code, done=0, failed=0, skipped=0, at=time.time()))
+                now = time.time()
+                end = Finished(code=error.code, done=0, failed=0, skipped=0, at=now)
+                over(report_of_unrun(job, plan, error), end)
                 raise
-            self._jobs.finish(job, report)
+            over(report, *ending)
             return report
 
     def _typed_run(self, job: str, plan: Plan, emit: Emit, stop: threading.Event) -> Report:
@@ -152,7 +186,7 @@ class Engine:
 
     def _again(self, site: Site, plan: Plan) -> Plan:
         """A confirmed plan as it would be made now. Raises PlanChanged when it is another one."""
-        if isinstance(plan.request, FixFindings):
+        if isinstance(plan.request, Remedy):
             return plan_again(site, plan, self.audit(site))
         if plan.same_work(self._plan(site, plan.request)):
             return plan
@@ -188,7 +222,7 @@ class Engine:
         def say(text: str) -> None:
             emit(Note(level="info", text=text, at=time.time()))
 
-        left = self._jobs.interrupted()
+        left = self._jobs.unrecorded()
         if left or self._lock.after_crash:
             reserved = self._jobs.reserved(but=job)
             recovery.recover(
@@ -204,7 +238,7 @@ class Engine:
                 say(f"what the daemons read could not be derived again: {error}")
             self._lock.unmended = False
             for name in left:
-                self._jobs.finish(name, _interrupted(name, self._jobs.plan(name)))
+                self._jobs.bury(name)
         self._jobs.prune()
         for folder in recovery.expired(self._reload()):
             plan = plan_for(PurgeTrash(folders=(folder,)), self._reload())
@@ -222,6 +256,13 @@ class Engine:
         """All jobs, newest first."""
         return self._jobs.list()
 
+    def history(self, name: str, limit: int = 20) -> tuple[Job, ...]:
+        """The last jobs about a node (its folder's name), newest first, also under older names.
+
+        For a root those that made or deleted its leaves, and clones of it, are among them.
+        """
+        return self._history.of(name, self._jobs.list(), limit)
+
     def job_plan(self, job: str) -> Plan:
         """What a job was to do. Raises NoSuchNode."""
         return self._jobs.plan(job)
@@ -229,6 +270,10 @@ class Engine:
     def events(self, job: str, stop: threading.Event) -> Iterator[Event]:
         """A job's events from its beginning, then as they come, until Finished or ``stop``."""
         return self._jobs.events(job, stop)
+
+    def job_output(self, job: str) -> tuple[str, ...]:
+        """What the process of a job printed, cleaned: why it ended without a report."""
+        return self._jobs.output(job)
 
     def report(self, job: str) -> Report | None:
         """What became of a job; None while it runs."""
@@ -238,6 +283,44 @@ class Engine:
         """Ask a running job to stop; what is done stays."""
         self._may_write()
         self._jobs.cancel(job)
+
+    def rest(self, job: str) -> Request:
+        """What a job left undone, judged against the site as it is. Raises Refused, NoSuchNode."""
+        found = self._jobs.read(job)
+        if found.state == "done":
+            raise Refused(f"nothing is left to do of the job {job}: it did all it was to do")
+        if not found.over:
+            raise Refused(f"the job {job} is {found.state}; stop it first, or wait for its end")
+        if found.resumed_by and not self._jobs.read(found.resumed_by).over:
+            raise Refused(f"the job {job} is being resumed already, by {found.resumed_by}")
+        request = self._rest(self._jobs.plan(job))
+        if request is None:
+            raise Refused(f"nothing is left to do of the job {job}: {found.title}")
+        return request.model_copy(update={"rest_of": job})
+
+    def _rest(self, plan: Plan) -> Request | None:
+        request = rest(plan, self.site())
+        if isinstance(request, Remedy):
+            there = {one.id for one in self.audit()}
+            findings = tuple(name for name in request.findings if name in there)
+            return request.model_copy(update={"findings": findings}) if findings else None
+        if isinstance(request, CreateRoot) and request.source is not None:
+            return request.model_copy(update={"source": self.source(Path(request.source.path))})
+        return request
+
+    def undone(self, job: str) -> bool:
+        """Whether a job left something undone that could be done now."""
+        try:
+            return bool(self._plan(self._recovered(self.site()), self.rest(job)).units)
+        except SbcError:
+            return False
+
+    def close_job(self, job: str) -> None:
+        """Leave it at what an interrupted job has done: it is not counted any more."""
+        self._may_write()
+        if not self._jobs.read(job).over:
+            raise Refused(f"the job {job} has not ended yet")
+        self._jobs.settle(job)
 
     def undo(self) -> RestoreTrash:
         """The request that brings back what the last delete took. Raises Refused."""
@@ -257,29 +340,7 @@ class Engine:
         return usage(self.site().disk_path(name), threading.Event())
 
 
-def _not_run(job: str, plan: Plan, error: SbcError) -> Report:
-    return Report(
-        title=plan.title,
-        verb=plan.request.verb,
-        results=(),
-        code=error.code,
-        job=job,
-        error=str(error),
-    )
-
-
-def _interrupted(job: str, plan: Plan) -> Report:
-    return Report(
-        title=plan.title,
-        verb=plan.request.verb,
-        results=(),
-        code=130,
-        job=job,
-        error="interrupted; what it had finished stands, the rest was dropped: run it again",
-    )
-
-
-def run_job(path: Path, job: str) -> Report:
+def run_job(path: Path, job: str, fd: int) -> Report:
     """The body of a job's own process: SIGINT and SIGTERM stop it, SIGHUP does not."""
     engine = Engine(path)
     stop = threading.Event()
@@ -287,4 +348,4 @@ def run_job(path: Path, job: str) -> Report:
         signal.signal(number, lambda *_: stop.set())
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     os.chdir("/")
-    return engine.run(job, engine.job_plan(job), silent, stop)
+    return engine.work(job, fd, stop)

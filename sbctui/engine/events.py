@@ -16,7 +16,7 @@ class _Event(BaseModel):
 
 
 class Started(_Event):
-    """A plan begins; ``total`` units are ahead."""
+    """A plan begins; ``total`` units that count are ahead."""
 
     kind: Literal["started"] = "started"
     title: str
@@ -40,6 +40,28 @@ class Progress(_Event):
     what: str
     done: int
     total: int
+    at: float = 0.0
+
+
+class Waiting(_Event):
+    """The site's lock is another's: ``holder`` in words; empty when the job goes on."""
+
+    kind: Literal["waiting"] = "waiting"
+    holder: str
+    at: float
+
+
+class Output(_Event):
+    """How the last command ended: exit code (-1: it was ended), seconds, what it said at last.
+
+    ``text`` is cleaned, one line of the command's a line.
+    """
+
+    kind: Literal["output"] = "output"
+    code: int
+    seconds: float
+    text: str = ""
+    at: float
 
 
 class Note(_Event):
@@ -52,18 +74,26 @@ class Note(_Event):
 
 
 class UnitFinished(_Event):
-    """Unit ``index`` stands (``error`` empty), was skipped, or failed and was undone."""
+    """Unit ``index`` stands (``error`` empty), was skipped, or failed and was undone.
+
+    ``done`` and ``failed`` count the units up to now, as ``Finished`` does.
+    """
 
     kind: Literal["unit-finished"] = "unit-finished"
     index: int
     title: str
     outcome: Literal["done", "failed", "skipped"]
     error: str = ""
+    done: int = 0
+    failed: int = 0
     at: float
 
 
 class Finished(_Event):
-    """The plan is over; ``code`` is the exit code the command line would return."""
+    """The plan is over; ``code`` is the exit code the command line would return.
+
+    Units that only prepare or tidy up are counted when they failed.
+    """
 
     kind: Literal["finished"] = "finished"
     code: int
@@ -74,7 +104,7 @@ class Finished(_Event):
 
 
 Event = Annotated[
-    Started | UnitStarted | Progress | Note | UnitFinished | Finished,
+    Started | UnitStarted | Progress | Waiting | Note | Output | UnitFinished | Finished,
     Field(discriminator="kind"),
 ]
 Emit = Callable[[Event], None]

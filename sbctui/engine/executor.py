@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack, nullcontext, suppress
 from typing import Any
 
 from sbctui.engine import reconcile
+from sbctui.engine.audit import perform as pins
 from sbctui.engine.context import Context, Undo
 from sbctui.engine.disks import perform as disks
 from sbctui.engine.errors import Cancelled, PartlyDone, SbcError, from_os
 from sbctui.engine.events import Emit, Finished, Started, UnitFinished, UnitStarted
 from sbctui.engine.lockfile import SiteLock
 from sbctui.engine.nodes import perform as nodes
+from sbctui.engine.nodes import perform_rename as naming
 from sbctui.engine.nodes import perform_trash as waste
 from sbctui.engine.plan import Action, Plan, Report, Unit, UnitResult
 
@@ -29,14 +32,17 @@ PERFORM: dict[str, Callable[[Any, Context], Undo]] = {
     "set-children": nodes.set_children,
     "drop-missing-children": nodes.drop_missing_children,
     "resize-disk": disks.resize_disk,
+    "rename": naming.rename,
     "withdraw-export": nodes.withdraw,
     "drain-export": nodes.drain,
     "reboot": nodes.reboot,
     "trash": waste.trash,
     "restore": waste.restore,
+    "restore-stray": waste.restore_stray,
     "purge": waste.purge,
     "trash-stray": waste.trash_stray,
     "drop-staging": waste.drop_staging,
+    "set-pins": pins.set_pins,
     "refresh": reconcile.refresh,
 }
 LOCKED = frozenset(
@@ -46,11 +52,14 @@ LOCKED = frozenset(
         "update-config",
         "set-children",
         "drop-missing-children",
+        "rename",
         "trash",
         "restore",
+        "restore-stray",
         "purge",
         "trash-stray",
         "drop-staging",
+        "set-pins",
         "refresh",
     }
 )
@@ -67,8 +76,10 @@ def execute(
     stop: threading.Event,
 ) -> Report:
     """Run every unit; ``context`` gives each a fresh one. Never raises for a unit's failure."""
-    emit(Started(title=plan.title, total=len(plan.units), at=time.time()))
+    counted = plan.counted
+    emit(Started(title=plan.title, total=sum(counted), at=time.time()))
     results: list[UnitResult] = []
+    tally: Counter[str] = Counter()
     abandoned = False
     for index, unit in enumerate(plan.units):
         if (abandoned or stop.is_set()) and not unit.always:
@@ -78,9 +89,10 @@ def execute(
             result = _run_unit(unit, context(), lock, threading.Event() if unit.always else stop)
         if unit.always and result.outcome == "failed":
             _leave(lock)
-        results.append(result)
+        results.append(result.model_copy(update={"counts": counted[index]}))
+        tally[result.outcome] += counted[index] or result.outcome == "failed"
         abandoned = abandoned or (unit.required and result.outcome == "failed")
-        emit(_finished_unit(index, result))
+        emit(_finished_unit(index, result, tally))
     report = Report(
         title=plan.title,
         verb=plan.request.verb,
@@ -155,20 +167,20 @@ def _code(plan: Plan, results: list[UnitResult], *, stopped: bool) -> int:
         return Cancelled.code
     if not failed:
         return 0
-    done = [
-        r
-        for r, unit in zip(results, plan.units, strict=True)
-        if r.outcome == "done" and unit.counts and not unit.always
-    ]
+    done = any(
+        r.outcome == "done" and unit.work for r, unit in zip(results, plan.units, strict=True)
+    )
     return 7 if done else failed[0].code
 
 
-def _finished_unit(index: int, result: UnitResult) -> UnitFinished:
+def _finished_unit(index: int, result: UnitResult, tally: Counter[str]) -> UnitFinished:
     return UnitFinished(
         index=index,
         title=result.title,
         outcome=result.outcome,
         error=result.error,
+        done=tally["done"],
+        failed=tally["failed"],
         at=time.time(),
     )
 
@@ -176,8 +188,8 @@ def _finished_unit(index: int, result: UnitResult) -> UnitFinished:
 def _finished(report: Report) -> Finished:
     return Finished(
         code=report.code,
-        done=len(report.of("done")),
+        done=report.counted("done"),
         failed=len(report.of("failed")),
-        skipped=len(report.of("skipped")),
+        skipped=report.counted("skipped"),
         at=time.time(),
     )

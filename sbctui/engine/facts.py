@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import time
 from concurrent.futures import ThreadPoolExecutor
 from ipaddress import IPv4Address
@@ -14,7 +15,13 @@ from sbctui.engine.disks.probe import choose
 from sbctui.engine.errors import BadInput, ToolFailed, ToolMissing
 from sbctui.engine.files import Owner
 from sbctui.engine.model.addresses import parse_ip
-from sbctui.engine.model.requests import AllocateRoot, CreateLeaves, LeafSpec, Request
+from sbctui.engine.model.requests import (
+    AllocateRoot,
+    CreateLeaves,
+    KeepFindings,
+    LeafSpec,
+    Request,
+)
 from sbctui.engine.model.settings import Settings
 from sbctui.engine.model.site import Facts, Site
 from sbctui.engine.services.port import Control
@@ -61,7 +68,9 @@ class Probe:
 
 
 def gather(site: Site, request: Request) -> Request:
-    """The request with what only the resolver knows filled in, within a second."""
+    """The request with what only the resolver or the system knows filled in, within a second."""
+    if isinstance(request, KeepFindings) and not request.by:
+        return request.model_copy(update={"by": _user()})
     if site.settings.network.subnet is None:
         return request
     if isinstance(request, AllocateRoot) and request.ip is None:
@@ -71,6 +80,14 @@ def gather(site: Site, request: Request) -> Request:
         if names:
             return request.model_copy(update={"leaves": _resolved(request.leaves, names)})
     return request
+
+
+def _user() -> str:
+    """Who asks: the user behind sudo, else the one this program runs as."""
+    try:
+        return os.environ.get("SUDO_USER") or pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return str(os.getuid())
 
 
 def _resolved(leaves: tuple[LeafSpec, ...], names: list[str]) -> tuple[LeafSpec, ...]:

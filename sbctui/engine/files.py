@@ -131,6 +131,19 @@ def swap_in(path: Path, data: bytes, *, mode: int = 0o640, owner: Owner = None) 
     return kept
 
 
+def swap(one: Path, other: Path) -> None:
+    """Let two files of one folder change names, flushed. When it raises they have not."""
+    hit("file.rename")
+    _exchange(one, other)
+    try:
+        hit("file.fsync-folder")
+        fsync_dir(other.parent)
+    except BaseException:
+        with suppress(OSError):
+            _exchange(one, other)
+        raise
+
+
 def swap_back(path: Path, old: Path | None) -> None:
     """Undo a ``swap_in``."""
     hit("file.back")
@@ -184,6 +197,13 @@ def rename_noreplace(source: Path, target: Path) -> None:
         with suppress(OSError):
             _move(target, source)
         raise
+
+
+def move_back(source: Path, target: Path) -> None:
+    """Undo a ``rename_noreplace`` of ``target`` to ``source``."""
+    _move(source, target)
+    for folder in dict.fromkeys((target.parent, source.parent)):
+        fsync_dir(folder)
 
 
 def _move(source: Path, target: Path) -> None:
@@ -240,11 +260,18 @@ def flocked(path: Path, *, blocking: bool = True) -> Iterator[int]:
 
 
 def is_held(path: Path) -> bool:
-    """Whether somebody holds the flock of ``path``; False when it is not there."""
+    """Whether somebody holds the flock of ``path``; False when it is not there.
+
+    It asks for a shared one, so two that look at the same moment don't see each other.
+    """
     try:
-        with flocked(path, blocking=False):
-            return False
-    except BlockingIOError:
-        return True
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
         return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(fd)
+    return False

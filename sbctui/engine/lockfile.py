@@ -14,7 +14,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
@@ -22,12 +22,14 @@ from pathlib import Path
 from typing import Any
 
 from sbctui.engine.errors import Cancelled, Locked, NotPermitted
-from sbctui.engine.files import hit
+from sbctui.engine.files import hit, is_held
 from sbctui.engine.model.text import clean
 
 _KEPT = 32
 _NAMES = 100
 _FILE = "lock"
+_POLL, _MOMENT, _LOOK_AGAIN = 0.02, 0.3, 1.0
+"""Seconds between tries, before waiting is told of, and between looks at who holds it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +90,22 @@ def _parse(data: bytes) -> LockState:
         return LockState()
 
 
+def _nobody(holder: str) -> None:
+    """Nobody wants to know of waiting."""
+
+
 @dataclass
 class SiteLock:
-    """One engine's hold on its site's lock; re-entrant within a thread, shared by none."""
+    """One engine's hold on its site's lock; re-entrant within a thread, shared by none.
+
+    ``wait`` are the seconds it waits for another's; ``told`` gets the holder in words when that
+    takes a moment, and an empty string when it goes on.
+    """
 
     site: Path
     what: str = ""
     wait: float = 10.0
+    told: Callable[[str], None] = _nobody
     _mutex: threading.RLock = field(default_factory=threading.RLock)
     _fd: int = -1
     _depth: int = 0
@@ -119,6 +130,11 @@ class SiteLock:
                 self._depth -= 1
                 if self._depth == 0:
                     self._drop()
+
+    def needs_recovery(self) -> bool:
+        """Whether the next holder recovers first; not known while somebody holds it."""
+        state = read_lock(self.site)
+        return not state.trusted and not is_held(self.site / _FILE)
 
     def touch(self, name: str) -> None:
         """Record that a node changed (``*`` = anything may have), for readers elsewhere."""
@@ -149,20 +165,28 @@ class SiteLock:
         self.unmended = self.after_crash
 
     def _wait(self, fd: int, stop: threading.Event | None) -> None:
-        deadline = time.monotonic() + self.wait
+        began = time.monotonic()
+        look, waited_for = began + _MOMENT, ""
         while True:
             try:
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return
+                break
             except BlockingIOError:
                 if stop is not None and stop.is_set():
                     raise Cancelled("stopped while waiting for the site's lock") from None
-                if time.monotonic() >= deadline:
-                    holder = read_lock(self.site).holder or "another run"
+                now = time.monotonic()
+                if now - began >= self.wait:
                     raise Locked(
-                        f"the site is locked by {holder}; try again when it ends"
+                        f"the site is locked by {_holder(self.site)}; try again when it ends"
                     ) from None
-                time.sleep(0.02)
+                if now >= look:
+                    look, holder = now + _LOOK_AGAIN, _holder(self.site)
+                    if _who(holder) != _who(waited_for):
+                        waited_for = holder
+                        self.told(holder)
+                time.sleep(_POLL)
+        if waited_for:
+            self.told("")
 
     def _drop(self) -> None:
         """Never raises: what was done stands, and without this note the next holder recovers."""
@@ -175,6 +199,15 @@ class SiteLock:
         finally:
             os.close(self._fd)
             self._fd = -1
+
+
+def _holder(site: Path) -> str:
+    return read_lock(site).holder or "another run"
+
+
+def _who(holder: str) -> str:
+    """The holder without the time: one that takes the lock again and again is the same."""
+    return holder.partition(", since ")[0]
 
 
 def _clock() -> str:

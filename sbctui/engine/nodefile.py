@@ -16,6 +16,13 @@ MAX_CONFIG = 4 * 1024 * 1024
 """Largest config.json read, in bytes: a root with 50,000 children stays under it."""
 
 
+RENAMED = ".config.json.renamed"
+"""A root's config under its other name, beside the one in force while it is being renamed.
+
+The folder's name decides between the two, so that renaming the folder changes both at once.
+"""
+
+
 def read_node(path: str | Path, known: Node | None = None, *, named: str = "") -> Node | Broken:
     """One node's folder; ``known`` is kept when its config file is still the same one."""
     folder = os.fspath(path)
@@ -24,14 +31,31 @@ def read_node(path: str | Path, known: Node | None = None, *, named: str = "") -
         found = _read_config(folder, known)
     except (OSError, ValueError) as error:
         return _broken(folder, name, _reason(error))
-    config, stamp = found
+    config, stamp = found if found[0].name == name else _renamed(folder, name) or found
     if config.name != name:
         return _broken(folder, name, f"config.json names it {clean(config.name)!r}")
     return Node(config, _disk(f"{folder}/{DISK_FILES[config.disk.format]}"), stamp)
 
 
-def _read_config(folder: str, known: Node | None) -> tuple[NodeConfig, Stamp]:
-    path = f"{folder}/{CONFIG}"
+def has_other_name(folder: Path) -> bool:
+    """Whether a rename got as far as the folder, and its config.json has the other name still."""
+    try:
+        config, _ = _read_config(os.fspath(folder), None)
+    except (OSError, ValueError):
+        return False
+    return config.name != folder.name and _renamed(os.fspath(folder), folder.name) is not None
+
+
+def _renamed(folder: str, name: str) -> tuple[NodeConfig, Stamp] | None:
+    try:
+        found = _read_config(folder, None, RENAMED)
+    except (OSError, ValueError):
+        return None
+    return found if found[0].name == name else None
+
+
+def _read_config(folder: str, known: Node | None, file: str = CONFIG) -> tuple[NodeConfig, Stamp]:
+    path = f"{folder}/{file}"
     if known is not None:
         facts = os.stat(path, follow_symlinks=False)
         stamp = Stamp(facts.st_ino, facts.st_mtime_ns, facts.st_size)

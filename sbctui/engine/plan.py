@@ -13,7 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from sbctui.engine.model.addresses import Ip, Mac
 from sbctui.engine.model.node import NodeConfig, StoreKind
+from sbctui.engine.model.pins import Pin
 from sbctui.engine.model.requests import Request, Source
+from sbctui.engine.model.trashname import Place
 
 
 class _Action(BaseModel):
@@ -118,6 +120,17 @@ class ResizeDisk(_Action):
     size: int
 
 
+class RenameRoot(_Action):
+    """Rename a root's folder, while nobody has its disk open, to ``to``: the commit.
+
+    Its config goes with it under both names, so that it is whole before and after.
+    """
+
+    kind: Literal["rename"] = "rename"
+    name: str
+    to: str
+
+
 class WithdrawExport(_Action):
     """Close the gate for an export and take it from the storage daemon; undo puts it back.
 
@@ -163,6 +176,14 @@ class RestoreNode(_Action):
     name: str
 
 
+class RestoreStray(_Action):
+    """Rename ``trash/<folder>`` back to ``path`` (relative to the site), never over another."""
+
+    kind: Literal["restore-stray"] = "restore-stray"
+    folder: str
+    path: Place
+
+
 class PurgeFolder(_Action):
     """Delete a trash folder for good. There is no undo."""
 
@@ -174,7 +195,7 @@ class TrashStray(_Action):
     """Move something that is no node (path relative to the site) into ``trash/<folder>``."""
 
     kind: Literal["trash-stray"] = "trash-stray"
-    path: str
+    path: Place
     folder: str
 
 
@@ -182,7 +203,15 @@ class DropStaging(_Action):
     """Delete a half-made node that no running job holds."""
 
     kind: Literal["drop-staging"] = "drop-staging"
-    path: str
+    path: Place
+
+
+class SetPins(_Action):
+    """Keep findings of the audit and let others go, in one write; undo reverses it."""
+
+    kind: Literal["set-pins"] = "set-pins"
+    add: tuple[Pin, ...] = ()
+    drop: tuple[str, ...] = ()
 
 
 class RefreshServices(_Action):
@@ -203,14 +232,17 @@ Action = Annotated[
     | SetChildren
     | DropMissingChildren
     | ResizeDisk
+    | RenameRoot
     | WithdrawExport
     | DrainExport
     | RebootBoard
     | TrashNode
     | RestoreNode
+    | RestoreStray
     | PurgeFolder
     | TrashStray
     | DropStaging
+    | SetPins
     | RefreshServices,
     Field(discriminator="kind"),
 ]
@@ -231,6 +263,11 @@ class Unit(_Action):
     always: bool = False
     required: bool = False
     counts: bool = True
+
+    @property
+    def work(self) -> bool:
+        """Whether it is what the plan is about, and not only goes before or after it."""
+        return self.counts and not self.always
 
 
 class Plan(_Action):
@@ -256,26 +293,38 @@ class Plan(_Action):
     hold: bool = True
     command: str = ""
 
+    @property
+    def counted(self) -> tuple[bool, ...]:
+        """For each unit whether it counts as work; where none is work all do."""
+        work = tuple(unit.work for unit in self.units)
+        return work if any(work) else tuple(True for _ in work)
+
     def same_work(self, other: Plan) -> bool:
         """Whether both plans do the same, whatever generation they were made at."""
         return self.units == other.units
 
 
 class UnitResult(_Action):
-    """What became of one unit; ``data`` holds outcomes such as {"reboot": "unreachable"}."""
+    """What became of one unit; ``data`` holds outcomes such as {"reboot": "unreachable"}.
+
+    ``counts`` is False for one that only prepared or tidied up.
+    """
 
     title: str
     node: str = ""
     outcome: Literal["done", "failed", "skipped"]
     error: str = ""
     code: int = 0
+    counts: bool = True
     data: dict[str, str] = Field(default_factory=dict)
 
 
 class Report(_Action):
     """What became of a plan; ``code`` is the command line's exit code.
 
-    ``error`` says why nothing was run at all.
+    ``error`` says why nothing was run at all, or with ``interrupted`` that its process was
+    killed: then the results are those of its journal. ``changed``: nothing was run since the
+    site was no longer the one the plan was made on; the same request gives another plan.
     """
 
     title: str
@@ -284,6 +333,17 @@ class Report(_Action):
     code: int
     job: str = ""
     error: str = ""
+    interrupted: bool = False
+    changed: bool = False
+
+    def essential(self) -> Report:
+        """Without the units that only prepare or tidy up, unless one of them failed."""
+        kept = tuple(r for r in self.results if r.counts or r.outcome == "failed")
+        return self.model_copy(update={"results": kept})
+
+    def counted(self, outcome: str) -> int:
+        """How many units that count had this outcome."""
+        return sum(r.counts for r in self.of(outcome))
 
     def of(self, outcome: str) -> tuple[UnitResult, ...]:
         """The results with one outcome."""

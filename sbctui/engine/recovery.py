@@ -17,7 +17,9 @@ from sbctui.engine.errors import SbcError
 from sbctui.engine.files import Owner, flocked, hit, remove_tree
 from sbctui.engine.model.node import NodeConfig
 from sbctui.engine.model.site import BOOT, Site
-from sbctui.engine.nodefile import write_config
+from sbctui.engine.nodefile import RENAMED, write_config
+from sbctui.engine.nodes.perform_rename import settle
+from sbctui.engine.pinfile import in_work
 from sbctui.engine.services.port import Control
 from sbctui.engine.store import GONE
 
@@ -34,11 +36,12 @@ def recover(
     changed: Callable[[str], None],
     say: Say,
 ) -> None:
-    """Drop dead staging folders, finish purges and resizes, unlist children without a folder.
+    """Drop dead staging folders, finish renames, purges, resizes; unlist children without a folder.
 
     ``reserved`` are the MACs that jobs running elsewhere have listed and not yet made.
     """
     _drop_staging(site, changed, say)
+    _settle_names(site, changed, say)
     _finish_purges(site)
     _drop_temps(site)
     for root in site.roots:
@@ -64,6 +67,16 @@ def _drop_staging(site: Site, changed: Callable[[str], None], say: Say) -> None:
             say(f"dropped the half-made {path.name}, which no job holds")
 
 
+def _settle_names(site: Site, changed: Callable[[str], None], say: Say) -> None:
+    for name in (*(root.name for root in site.roots), *site.broken):
+        folder = site.node_path(name)
+        if os.path.lexists(folder / RENAMED):
+            hit("recovery.rename")
+            if settle(folder):
+                say(f"finished giving a root the name {name}")
+            changed(name)
+
+
 def _finish_purges(site: Site) -> None:
     trash = site.path / "trash"
     for name in os.listdir(trash):
@@ -79,6 +92,9 @@ def _drop_temps(site: Site) -> None:
     for name in site.nodes:
         node = site.node_path(name)
         folders += [node, node / BOOT, node / BOOT / "pxelinux.cfg"]
+    for name in filter(in_work, os.listdir(site.path)):
+        hit("recovery.drop-temp")
+        (site.path / name).unlink(missing_ok=True)
     for folder in folders:
         with suppress(FileNotFoundError, NotADirectoryError):
             for entry in os.listdir(folder):

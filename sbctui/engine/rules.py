@@ -172,6 +172,11 @@ def can_resize(site: Site, name: str) -> str | None:
     return _first(site, name, _settled, _is_root, _allocated, _children, _stood_on)
 
 
+def can_rename(site: Site, name: str) -> str | None:
+    """Whether a root can have another name: deallocated, without leaves, nothing stands on it."""
+    return _first(site, name, _settled, _is_root, _allocated, _children, _stood_on)
+
+
 def can_delete(site: Site, name: str) -> str | None:
     """Whether a root can go to the trash: not allocated, without children (S0.15)."""
     if name in site.broken:
@@ -208,6 +213,20 @@ def can_attach(site: Site, name: str) -> str | None:
         return reason
     listed = site.listed_by.get(name, ())
     return f"{name} is already listed by {listed[0]}" if listed else None
+
+
+def can_adopt(site: Site, name: str, root: str) -> str | None:
+    """Whether an orphan can be listed by this root."""
+    orphan, adopter = site.nodes[name].config, site.nodes[root].config
+    if adopter.kind != "root":
+        return f"{root} is a leaf, not a root"
+    if orphan.mac in adopter.children:
+        return f"{root} lists {orphan.mac} already as {adopter.children[orphan.mac]}"
+    if adopter.mac is not None:
+        return f"{root} is allocated, so it can't have leaves; deallocate it first"
+    if orphan.disk.base not in (None, root):
+        return f"the disk of {name} stands on {orphan.disk.base}; attach it to that root"
+    return None
 
 
 def free_name(site: Site, name: str) -> str | None:

@@ -18,6 +18,7 @@ from sbctui.engine.errors import NoSuchNode, NotASite, NotPermitted, from_os
 from sbctui.engine.files import is_held
 from sbctui.engine.lockfile import read_lock
 from sbctui.engine.model.node import NodeConfig
+from sbctui.engine.model.pins import PINS, Pins
 from sbctui.engine.model.settings import Settings
 from sbctui.engine.model.site import (
     STAGING,
@@ -29,7 +30,9 @@ from sbctui.engine.model.site import (
     Trashed,
 )
 from sbctui.engine.model.text import clean
+from sbctui.engine.model.trashname import origin
 from sbctui.engine.nodefile import read_node, stamp, tree_bytes
+from sbctui.engine.pinfile import in_work, read_pins
 
 SETTINGS = "site.toml"
 TEMPLATE = "templates/boot.cmd"
@@ -39,7 +42,8 @@ GONE = ".gone-"
 Kind = Literal["file", "folder", "staging", "other"]
 
 TRASHED = re.compile(r"([0-9]{8}T[0-9]{9}Z)-(.+)")
-_KNOWN = {SETTINGS, "lock", "nodes", "trash", "jobs", "derived", "state", "repo", "templates"}
+_KNOWN = {SETTINGS, PINS, "lock", "nodes", "trash", "jobs", "derived", "state", "repo", "templates",
+          "lost+found"}  # fmt: skip
 
 
 class Store:
@@ -51,6 +55,7 @@ class Store:
         self._site: Site | None = None
         self._dirty: frozenset[str] = frozenset()
         self._settings: tuple[Stamp | None, Settings] | None = None
+        self._pins: tuple[Stamp | None, tuple[Pins, str]] = (None, (Pins(), ""))
         self._trash_stamp: Stamp | None = None
         check_site(path)
 
@@ -72,11 +77,14 @@ class Store:
             site = self._all(old)
         if "*" in self._dirty:
             site = self._all(old)
+        pins, fault = self._read_pins()
         self._site = site.with_rest(
             settings=self._read_settings(),
             generation=generation,
             trash=self._trash(old),
             boot_template=_template(self.path),
+            pins=pins,
+            pins_fault=fault,
         )
         self._dirty = frozenset()
         return self._site
@@ -90,6 +98,12 @@ class Store:
         if self._settings is None or self._settings[0] != now:
             self._settings = (now, read_settings(self.path))
         return self._settings[1]
+
+    def _read_pins(self) -> tuple[Pins, str]:
+        now = stamp(self.path / PINS)
+        if self._pins[0] != now or now is None:
+            self._pins = (now, read_pins(self.path))
+        return self._pins[1]
 
     def config(self, name: str) -> NodeConfig:
         """One published node's config as it stands on disk now. Raises NoSuchNode."""
@@ -147,9 +161,7 @@ class Store:
 
     def _top_level(self) -> list[Stray]:
         with os.scandir(self.path) as entries:
-            return [
-                _stray(e, "") for e in entries if e.name not in _KNOWN and e.name != "lost+found"
-            ]
+            return [_stray(e, "") for e in entries if e.name not in _KNOWN and not in_work(e.name)]
 
     def _trash(self, old: Site | None) -> tuple[Trashed, ...]:
         now = stamp(self.path / "trash")
@@ -170,9 +182,13 @@ def _trashed(entry: os.DirEntry[str], when: str, name: str) -> Trashed:
     deleted = datetime.strptime(when[:-4], "%Y%m%dT%H%M%S").replace(
         microsecond=int(when[-4:-1]) * 1000, tzinfo=UTC
     )
-    node = read_node(entry.path, named=name) if entry.is_dir(follow_symlinks=False) else None
+    folder = entry.is_dir(follow_symlinks=False)
+    size = tree_bytes(entry.path) if folder else entry.stat(follow_symlinks=False).st_blocks * 512
+    if place := origin(name):
+        return Trashed(entry.name, place, deleted, None, size, place)
+    node = read_node(entry.path, named=name) if folder else None
     config = node.config if isinstance(node, Node) else None
-    return Trashed(entry.name, name, deleted, config, tree_bytes(entry.path))
+    return Trashed(entry.name, name, deleted, config, size)
 
 
 def _stray(entry: os.DirEntry[str], parent: str) -> Stray:

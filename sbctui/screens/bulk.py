@@ -14,22 +14,22 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal
 from textual.screen import Screen
-from textual.suggester import SuggestFromList
 from textual.timer import Timer
 from textual.widgets import Input
 
-from sbctui import format as fmt
 from sbctui.actions import bindings
 from sbctui.engine import rules
 from sbctui.engine.model.requests import CreateLeaves, LeafSpec
 from sbctui.engine.model.text import clean
-from sbctui.engine.nodes.bulk import LineVerdict, parse_bulk
 from sbctui.format import Line
 from sbctui.messages import Changed, in_thread
 from sbctui.screens.acting import Acting
-from sbctui.screens.bulk_text import Editor, as_line, bytes_needed, failures, refusal
-from sbctui.screens.job_view import JobView, line, outcome
-from sbctui.screens.modal import Reason, keys_line
+from sbctui.screens.bulk_run import Run
+from sbctui.screens.bulk_text import Editor, Judged, as_line, judge, verdict_line
+from sbctui.screens.fields import Entry, Field
+from sbctui.screens.forms import groups
+from sbctui.screens.help import keys_for
+from sbctui.screens.modal import Reason
 from sbctui.widgets.bars import Bar
 from sbctui.widgets.rows import Rows
 from sbctui.widgets.sturdy import Sturdy
@@ -39,65 +39,63 @@ if TYPE_CHECKING:
     from sbctui.engine.model.site import Site
 
 _PAUSE = 0.15
+_HOW = " MAC[,alias[,group]] or dc:a6:32:00:00:[01-28]; Enter twice: plan "
 
 
 class BulkScreen(Sturdy, Acting, Screen[None]):
-    """Paste, range or boards that ask → verdicts → plan → progress → retry."""
+    """Paste, range, file or boards that ask → verdicts → plan → progress → retry."""
 
     CSS_PATH = "bulk.tcss"
     SCOPE = "bulk"
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("bulk")]
 
-    def __init__(self, site: Site, root: str, text: str) -> None:
+    def __init__(self, site: Site, text: str, root: str, group: str) -> None:
         super().__init__()
-        self._site = site
-        self._verdicts: tuple[LineVerdict, ...] = ()
+        self._site, self._judged = site, Judged()
         self._failed: dict[str, str] = {}
-        self.job = ""
-        self._specs: dict[str, LeafSpec] = {}
         self._pause: Timer | None = None
-        names = [r.name for r in site.roots if rules.can_create_leaves(site, r.name) is None]
-        self.root = Input(
-            root or (names[0] if names else ""),
-            id="root",
-            select_on_focus=False,
-            suggester=SuggestFromList(names),
-        )
+        able = [r.name for r in site.roots if rules.can_create_leaves(site, r.name) is None]
+        self.root = Entry(Field("root", "", value=root or (able[0] if able else ""), names=able))
+        self.group = Entry(Field("group", "", value=group, names=groups(site)))
         self.editor = Editor(
             text, id="editor", soft_wrap=False, show_line_numbers=True, compact=True
         )
         self.verdicts = Rows(id="verdicts", cursor=False)
-        self.progress = Rows(id="progress")
+        self.run = Run(id="progress")
+        self.why = Reason("root")
 
     def compose(self) -> ComposeResult:
-        """Title and root, text and verdicts, sums, progress, keys."""
+        """Title, root and group, text and verdicts, sums, progress, keys."""
         yield Bar(id="title", fill="─")
         with Horizontal(id="rootline"):
-            label = Bar(id="label")
-            label.show(((" Leaves of root:", "key"),))
-            yield label
+            yield Bar(id="label")
             yield self.root
-        self.why = Reason("root")
+            yield Bar(id="grouplabel")
+            yield self.group
         yield self.why
         with Horizontal(id="both"):
             yield self.editor
             yield self.verdicts
         yield Bar(id="line")
         yield Bar(id="sums")
-        yield self.progress
+        yield Bar(id="ends")
+        yield self.run
         yield Bar(id="keys")
 
     def on_mount(self) -> None:
         """Begin in the text, behind what was pasted."""
-        how = " MAC[,alias[,group]] a line, or dc:a6:32:00:00:[01-28] "
-        self.query_one("#title", Bar).show(((" Bulk leaves ", "head"), (how, "dim")))
+        self._say("title", (" Bulk leaves ", "head"), (_HOW, "dim"))
+        self._say("label", (" Leaves of root:", "key"))
+        self._say("grouplabel", (" Group for all:", "key"))
         self.verdicts.can_focus = False
-        self.progress.display = False
         self.editor.move_cursor(self.editor.document.end)
         self.editor.focus()
         self.watch(self.editor, "scroll_y", self._follow, init=False)
         self._keys()
         self._judge_soon(0.0)
+
+    def _say(self, bar: str, *spans: tuple[str, str]) -> None:
+        self.query_one(f"#{bar}", Bar).show(spans)
 
     # ── judging ───────────────────────────────────────────────────────────────────────────
 
@@ -109,92 +107,100 @@ class BulkScreen(Sturdy, Acting, Screen[None]):
         """Tell the whole verdict of the line one stands on."""
         self._tell_line()
 
+    def on_input_changed(self) -> None:
+        """Another root or group: the same lines may mean something else."""
+        self._judge_soon(_PAUSE)
+
+    def on_entry_listed(self, event: Entry.Listed) -> None:
+        """Lines pasted into a field belong into the list."""
+        if not self.editor.read_only:
+            self.editor.add(event.text)
+            self.editor.focus()
+
     def _tell_line(self) -> None:
         row = self.editor.cursor_location[0]
-        verdict = self._verdicts[row] if row < len(self._verdicts) else None
+        verdicts = self._judged.verdicts
         told: Line = ()
-        if verdict is not None and verdict.kind != "blank":
+        if row < len(verdicts) and verdicts[row].kind != "blank":
             told = ((f" line {row + 1}: ", "dim"), *self._verdict_line(str(row + 1), 0))
-        self.query_one("#line", Bar).show(told)
+        self._say("line", *told)
 
-    def on_input_changed(self) -> None:
-        """Another root: the same lines may mean something else."""
-        self._judge_soon(_PAUSE)
+    def _verdict_line(self, key: str, width: int) -> Line:
+        return verdict_line(self._judged.verdicts[int(key) - 1], self._failed)
 
     def _judge_soon(self, pause: float) -> None:
         if self._pause is not None:
             self._pause.stop()
-        self._pause = self.set_timer(pause or 0.001, self._start_judging)
-
-    def _start_judging(self) -> None:
-        self.sbc.background(self._judge())
+        self._pause = self.set_timer(pause or 0.001, lambda: self.sbc.background(self._judge()))
 
     async def _judge(self) -> None:
-        text, root, site = self.editor.text, self.root.value.strip(), self._site
-        verdicts = await in_thread(lambda: parse_bulk(text, site, root))
-        if text == self.editor.text and self.is_attached:
-            self._verdicts = verdicts
-            self.verdicts.show([str(v.line) for v in verdicts], self._verdict_line)
+        asked = self._asked()
+        judged = await in_thread(lambda: judge(*asked))
+        if asked == self._asked() and self.is_attached:
+            self._judged = judged
+            self.verdicts.show([str(v.line) for v in judged.verdicts], self._verdict_line)
             self.call_after_refresh(self._follow)
             self._tell_line()
             self._sums()
 
-    def _verdict_line(self, key: str, width: int) -> Line:
-        verdict = self._verdicts[int(key) - 1]
-        failures = (self._failed.get(leaf.mac) for leaf in verdict.leaves)
-        failure = next((f for f in failures if f), "")
-        if failure:
-            return (("retry ", "warn"), (clean(failure), ""))
-        tone = {"ok": "good", "bad": "bad"}.get(verdict.kind, "dim")
-        sign = {"ok": "ok    ", "bad": "! bad ", "there": "there "}.get(verdict.kind, "")
-        return ((sign, tone), (clean(verdict.message), "" if verdict.kind == "ok" else tone))
+    def _asked(self) -> tuple[str, Site, str, str]:
+        return self.editor.text, self._site, self.root.value.strip(), self.group.value.strip()
 
     def _follow(self) -> None:
         self.verdicts.scroll_to(y=self.editor.scroll_offset.y, animate=False, force=True)
 
-    def _wanted(self) -> tuple[LeafSpec, ...]:
-        return tuple(leaf for v in self._verdicts if v.kind == "ok" for leaf in v.leaves)
-
-    def _refusal(self) -> str:
-        return refusal(self._site, self.root.value.strip())
-
     def _sums(self) -> None:
-        refused, wanted = self._refusal(), self._wanted()
-        self.why.say(refused, "bad")
-        bad = sum(1 for v in self._verdicts if v.kind == "bad")
-        there = sum(1 for v in self._verdicts if v.kind == "there")
-        spans = [(f" {len(wanted)} ok", "good" if wanted else "dim")]
+        judged = self._judged
+        wanted, bad, there = len(judged.wanted), judged.count("bad"), judged.count("there")
+        self.why.say(judged.refused, "bad")
+        self.why.display = bool(judged.refused)
+        spans = [(f" {wanted} ok", "good" if wanted else "dim")]
         spans += [(f"  {bad} bad", "bad")] if bad else []
         spans += [(f"  {there} there", "dim")] if there else []
-        if not refused:
-            spans.append((bytes_needed(self._site, self.root.value.strip(), len(wanted)), ""))
-        self.query_one("#sums", Bar).show(tuple(spans))
+        self._say("sums", *spans, (judged.sums, ""))
+        self._say("ends", (f" {judged.ends}", "bad" if judged.ends.startswith("!") else ""))
+        self._keys()
 
     # ── acting ────────────────────────────────────────────────────────────────────────────
 
+    def reason(self, action: str) -> str | None:
+        """Why not now, or None."""
+        runs = self.editor.read_only
+        if action == "stop":
+            return None if runs else "no job of this screen runs; ctrl+g shows the plan for one"
+        if action == "leave":
+            return None
+        if runs:
+            return "its job runs still; X stops it, esc leaves it running"
+        if action == "start":
+            none = "no line is right yet; ctrl+n goes to the next that is wrong"
+            return self._judged.refused or (None if self._judged.wanted else none)
+        if action == "next_fault" and not self._judged.count("bad"):
+            return "no line is wrong"
+        if action == "asking" and not self._asking():
+            return "no unknown board asks that is not in the list; switch one on"
+        return None
+
     def on_editor_ready(self) -> None:
         """Show the plan."""
-        self._offer()
+        self.action_act("start")
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Enter in the root's field shows the plan too, when there is a list."""
+        """Enter in a field shows the plan too, when there is a list."""
         event.stop()
-        if self._wanted():
-            self._offer()
+        if self._judged.wanted:
+            self.action_act("start")
         else:
             self.editor.focus()
 
     def on_rows_opened(self, event: Rows.Opened) -> None:
         """Enter on the finished job: what failed is in the editor, so show its plan."""
-        if not self.editor.read_only and self._wanted():
-            self._offer()
+        if self.why_not("start") is None:
+            self.do_start()
 
-    def _offer(self) -> None:
-        wanted, refused = self._wanted(), self._refusal()
-        if refused or not wanted:
-            reason = refused or "no line is ok yet; ctrl+n goes to the next fault"
-            self.notify(reason, title="not possible", severity="warning", markup=False)
-            return
+    def do_start(self) -> None:
+        """Show the plan for the lines that are right."""
+        wanted = self._judged.wanted
         request = CreateLeaves(root=self.root.value.strip(), leaves=wanted)
 
         def build(engine: Engine) -> CreateLeaves:
@@ -203,15 +209,15 @@ class BulkScreen(Sturdy, Acting, Screen[None]):
         self.sbc.offer(build, done=partial(self._started, wanted))
 
     def _started(self, wanted: Sequence[LeafSpec], job: str | None) -> None:
-        if job is None:
+        if job is None or not self.is_attached:
             return
-        self.job, self._specs = job, {leaf.mac: leaf for leaf in wanted}
         self._failed = {}
-        rest = [v.text for v in self._verdicts if v.kind == "bad"]
+        rest = [v.text for v in self._judged.verdicts if v.kind == "bad"]
         self.editor.load_text("".join(f"{row}\n" for row in rest))
         self.editor.read_only = True
-        self.progress.display = True
-        self.progress.focus()
+        self.run.begin(job, wanted)
+        self.run.focus()
+        self._remember()
         self._keys()
 
     def on_changed(self, event: Changed) -> None:
@@ -220,75 +226,74 @@ class BulkScreen(Sturdy, Acting, Screen[None]):
         if site is not None and site.nodes is not self._site.nodes:
             self._judge_soon(_PAUSE)
         self._site = site or self._site
-        job = next((j for j in event.world.jobs if j.id == self.job), None)
-        if job is None:
-            return
-        self._show_job(job)
-        if not job.running and self.editor.read_only:
-            self.editor.read_only = False
-            self._keys()
-            self.sbc.background(self._result(job))
+        self.run.follow(event.world)
 
-    def _show_job(self, job: JobView) -> None:
-        now = f"  {job.unit}" if job.unit else f"  {fmt.plural(job.failed, 'line')} to retry above"
-        shown: dict[str, Line] = {"job": ((" ", ""),)}
-        if job.running or job.failed:
-            shown["unit"] = ((now, "dim"),)
-
-        def draw(key: str, width: int) -> Line:
-            return line(job, width) if key == "job" else shown[key]
-
-        self.progress.show(list(shown), draw)
-
-    async def _result(self, job: JobView) -> None:
+    async def on_run_ended(self, event: Run.Ended) -> None:
+        """What failed comes back, above what was wrong before."""
+        self.editor.read_only = False
         engine = self.sbc.feeds.engine
-        report = await in_thread(lambda: engine.report(job.id)) if engine else None
+        report = await in_thread(lambda: engine.report(event.job.id)) if engine else None
         if report is None or not self.is_attached:
             return
-        self._failed = dict(failures(report, self._specs))
-        again = [as_line(self._specs[mac]) for mac in self._failed]
-        lines = [*again, *self.editor.text.splitlines()]
-        self.editor.load_text("".join(f"{row}\n" for row in lines))
+        self._failed, leaves = self.run.again(report)
+        again = [as_line(leaf) for leaf in leaves]
+        self.editor.load_text("".join(f"{r}\n" for r in (*again, *self.editor.text.splitlines())))
         self._judge_soon(0.0)
-        if report.error:
+        if report.error and not report.changed:
             self.notify(clean(report.error), severity="error", timeout=20, markup=False)
-        if outcome(job) != "ok" and again:
+        if again:
             self.editor.focus()
             self.editor.move_cursor(self.editor.document.end)
 
     def _keys(self) -> None:
-        if self.editor.read_only:
-            keys = [("X", "stop the job"), ("esc", "leave it running")]
-        else:
-            keys = [("enter", "(empty line) plan"), ("^n", "next fault"),
-                    ("^o", "boards asking"), ("tab", "root"), ("esc", "back")]  # fmt: skip
-        self.query_one("#keys", Bar).show(keys_line(*keys))
+        runs = self.editor.read_only
+        ids = ("stop", "leave") if runs else ("start", "next_fault", "asking", "file", "leave")
+        self._say("keys", *keys_for(self, ids))
 
     def do_next_fault(self) -> None:
         """Put the cursor on the next bad line."""
         row = self.editor.cursor_location[0]
-        bad = [v.line - 1 for v in self._verdicts if v.kind == "bad"]
-        if bad:
-            self.editor.focus()
-            self.editor.move_cursor((next((b for b in bad if b > row), bad[0]), 0))
+        bad = [v.line - 1 for v in self._judged.verdicts if v.kind == "bad"]
+        self.editor.focus()
+        self.editor.move_cursor((next((b for b in bad if b > row), bad[0]), 0))
+
+    def _asking(self) -> list[str]:
+        return [s.mac for s in self._site.facts.seen if s.mac not in self.editor.text]
 
     def do_asking(self) -> None:
         """Add the boards that ask for an address and have no node."""
-        macs = [s.mac for s in self._site.facts.seen if s.mac not in self.editor.text]
-        if not macs:
-            self.notify("no unknown board is asking", markup=False)
-        elif not self.editor.read_only:
-            end = self.editor.document.end
-            lead = "\n" if self.editor.document.get_line(end[0]).strip() else ""
-            self.editor.insert(lead + "\n".join(macs) + "\n", end)
-            self.editor.move_cursor(self.editor.document.end)
+        self.editor.add("\n".join(self._asking()))
+
+    def do_file(self) -> None:
+        """Add the lines of a file."""
+        from sbctui.screens.bulk_file import FileScreen
+
+        self.sbc.push_screen(FileScreen(), self._add)
+
+    def _add(self, text: str | None) -> None:
+        if text:
+            self.editor.add(text.replace("\r\n", "\n").replace("\r", "\n"))
+            self.editor.focus()
+
+    @property
+    def job(self) -> str:
+        """The job that is on this screen already; its end needs no other word."""
+        return self.run.job
 
     def do_stop(self) -> None:
         """Ask the job to stop; what is done stays."""
-        if self.editor.read_only and self.job:
-            self.sbc.stop_job(self.job)
+        self.sbc.stop_job(self.run.job)
+
+    def copyable(self) -> tuple[str, str]:
+        """The list."""
+        return self.editor.text, "the list"
+
+    def _remember(self) -> None:
+        chosen = {"root": self.root.value.strip(), "group": self.group.value.strip()}
+        self.sbc.drafts["bulk"] = chosen
 
     def do_leave(self) -> None:
-        """Back to where one came from; a running job goes on."""
-        self.sbc.draft = "" if self.job else self.editor.text
+        """Back to where one came from; a running job goes on, and the text is kept."""
+        self._remember()
+        self.sbc.draft = self.editor.text
         self.dismiss(None)

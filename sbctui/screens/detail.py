@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sbctui import format as fmt
 from sbctui.engine.model.text import clean
 from sbctui.format import Line
-from sbctui.screens.home_lines import board, calm_age, name_of, seen
-from sbctui.screens.totals import kept
+from sbctui.screens.home_lines import asking, board, calm_age, name_of, seen
+from sbctui.screens.looking import File, Look
+from sbctui.screens.totals import kept, totals
 
 if TYPE_CHECKING:
     from sbctui.engine.model.site import Node, Site
@@ -32,16 +34,27 @@ STATE_WORDS = {
     "half-made": "half-made",
 }
 """The derived states in words."""
+_BOARDS = {"dhcp": "has an address, but not its disk", "down": "not connected"}
 
 
-def detail(site: Site, key: str) -> list[Line]:
+@dataclass(frozen=True)
+class About:
+    """A node, the site it stands in, and what was looked up for it."""
+
+    site: Site
+    node: Node
+    look: Look
+
+
+def detail(site: Site, key: str, look: Look) -> list[Line]:
     """The lines for a key of ``home_lines``; one line when it is gone."""
     kind, name = key.partition(":")[0], name_of(key)
     if name in site.broken and kind != "group":
         broken = site.broken[name]
         return [_head(name), _row("state", STATE_WORDS["broken"]), _row("why", broken.reason)]
     if name in site.nodes:
-        return list(_node(site, site.nodes[name]))
+        about = About(site, site.nodes[name], look)
+        return [line for part in PARTS for line in part(about)]
     if kind == "seen":
         return list(_seen(site, name))
     if kind == "stray":
@@ -49,6 +62,15 @@ def detail(site: Site, key: str) -> list[Line]:
     if kind == "group":
         return [_head(name), _row("what", "enter opens; o shows each with its fix")]
     return [_head(name or "nothing"), _row("state", "gone")] if name else []
+
+
+def address(site: Site, key: str) -> str:
+    """The name, MAC and address of a row, to be pasted elsewhere."""
+    node = site.nodes.get(name_of(key))
+    if node is None:
+        return "" if key.startswith("group:") else clean(name_of(key))
+    parts = (node.config.hostname, node.config.mac or "", str(node.config.ip or ""))
+    return " ".join(filter(None, map(clean, parts)))
 
 
 def _head(text: str) -> Line:
@@ -59,8 +81,13 @@ def _row(label: str, text: str, tone: str = "") -> Line:
     return ((f"{label:<8} ", "dim"), (clean(text), tone))
 
 
-def _node(site: Site, node: Node) -> Iterator[Line]:
-    c = node.config
+def _rows(label: str, *texts: str, tone: str = "") -> Iterator[Line]:
+    for place, text in enumerate(texts):
+        yield _row(label if not place else "", text, tone)
+
+
+def _identity(about: About) -> Iterator[Line]:
+    site, c = about.site, about.node.config
     state = site.state(c.name)
     yield _head(c.hostname if c.hostname == c.name else f"{c.hostname}  ({c.name})")
     bad = "bad" if state in ("orphan", "mis-parented") else ""
@@ -70,27 +97,101 @@ def _node(site: Site, node: Node) -> Iterator[Line]:
         yield _row("root", ", ".join(listed) or f"none (was {c.parent})")
     elif c.children:
         up = sum(1 for folder in c.children.values() if site.sessions_of.get(folder))
-        yield _row("leaves", f"{len(c.children)}, {up} up")
+        held = fmt.size(totals(site).held[c.name])
+        yield _row("leaves", f"{len(c.children)}, {up} up, {held} on disk")
     if c.mac:
         yield _row("MAC", c.mac)
         rule = f", {RULES[c.ip_rule]}" if c.ip_rule else ""
         yield _row("address", f"{c.ip}{rule}" if c.ip else "none: the site has no subnet")
-        yield from _board(site, node)
-    yield from _disk(site, node)
+
+
+def _board(about: About) -> Iterator[Line]:
+    site, node = about.site, about.node
+    for session in site.sessions_of.get(node.config.export, ()):
+        since = calm_age(site.facts.now - session.since)
+        moved = f"{fmt.size(session.bytes_read)} read, {fmt.size(session.bytes_written)} written"
+        yield from _rows("board", f"up {since} from {session.address}", moved, tone="good")
+        return
+    state = board(site, node)
+    if state:
+        heard = seen(site, node)
+        ago = "" if heard == "-" else f", seen {heard} ago"
+        yield _row("board", _BOARDS[state] + ago, "warn" if state == "dhcp" else "")
+
+
+def _words(about: About) -> Iterator[Line]:
+    c = about.node.config
     for label, value in (("group", c.group), ("notes", c.notes)):
         if value:
             yield _row(label, value)
-    made = f"{c.created:%Y-%m-%d %H:%M} UTC" + (f" from {c.cloned_from}" if c.cloned_from else "")
-    yield _row("made", made)
+
+
+def _disk(about: About) -> Iterator[Line]:
+    node = about.node
+    spec = node.config.disk
+    if node.disk is None:
+        yield _row("disk", f"MISSING: {spec.file}", "bad")
+        return
+    base = f" on {spec.base}" if spec.base else ""
+    how = f", {node.config.store}" if node.config.store else ""
+    own = about.look.exclusive
+    alone = f", {fmt.size(own)} of it alone" if own is not None and own != kept(node) else ""
+    yield from _rows(
+        "disk",
+        f"{spec.file}{base}{how}, {spec.filesystem or 'no file system'}",
+        f"{fmt.size(spec.size)}, of which it holds {fmt.size(kept(node))}{alone}",
+    )
+    if node.config.promise == "crash-consistent":
+        yield _row("", "copied while in use: as after a power cut, repaired and checked", "warn")
+
+
+def _made(about: About) -> Iterator[Line]:
+    c = about.node.config
+    origin = f" from {c.cloned_from}" if c.cloned_from else ""
+    yield _row("made", f"{c.created:%Y-%m-%d %H:%M} UTC{origin}")
     if c.personalised:
         yield _row("own", ", ".join(c.personalised))
     if c.boot.kernel:
         yield _row("boots", " ".join(filter(None, (c.boot.kernel, c.boot.initramfs, c.boot.arch))))
-    yield _row("files", str(site.node_path(c.name)))
+
+
+def _files(about: About) -> Iterator[Line]:
+    look = about.look
+    yield _row("files", str(about.site.node_path(about.node.name)))
+    if look.late:
+        yield _row("", f"no answer for {look.late} s", "bad")
+    if look.trouble:
+        yield _row("", look.trouble, "bad")
+    wide = max((len(clean(f.name)) for f in look.files), default=0)
+    for file in look.files:
+        yield _row("", f"{clean(file.name):<{min(24, wide)}}  {_size(file)}")
+
+
+def _size(file: File) -> str:
+    if file.name.endswith("/"):
+        return f"{fmt.plural(file.inside, 'file')}, {fmt.size(file.apparent)}"
+    holes = file.allocated < file.apparent - 4096
+    return fmt.size(file.apparent) + (f", {fmt.size(file.allocated)} on disk" if holes else "")
+
+
+def _history(about: About) -> Iterator[Line]:
+    from sbctui.screens.job_view import outcome, view
+
+    now = about.site.facts.now
+    for place, job in enumerate(about.look.history):
+        ended = "running" if not job.finished else outcome(view(job))
+        when = calm_age(now - job.started)
+        yield _row("jobs" if not place else "", f"{when:>3} ago  {ended}  {job.title}")
+
+
+PARTS: tuple[Callable[[About], Iterator[Line]], ...] = (
+    _identity, _board, _words, _disk, _made, _files, _history,
+)  # fmt: skip
+"""What is told of a node, in order; a part without anything to say gives no line."""
 
 
 def _seen(site: Site, mac: str) -> Iterator[Line]:
-    seen = next((s for s in site.facts.seen if s.mac == mac), None)
+    seen = asking(site).get(mac)
     yield _head(mac)
     yield _row("state", "an unknown board: it asks for an address and has no node", "warn")
     if seen is not None:
@@ -99,30 +200,3 @@ def _seen(site: Site, mac: str) -> Iterator[Line]:
         if seen.vendor_class:
             yield _row("says", seen.vendor_class)
     yield _row("then", "b makes it a leaf, a on a root gives it that root")
-
-
-def _board(site: Site, node: Node) -> Iterator[Line]:
-    for session in site.sessions_of.get(node.config.export, ()):
-        moved = f"{fmt.size(session.bytes_read)} read, {fmt.size(session.bytes_written)} written"
-        since = calm_age(site.facts.now - session.since)
-        yield _row("board", f"up {since} from {session.address}, {moved}", "good")
-        return
-    state = board(site, node)
-    words = {"dhcp": "has an address, but not its disk", "off": "not connected"}
-    heard = seen(site, node)
-    ago = "" if heard == "-" else f", seen {heard} ago"
-    yield _row("board", words.get(state, state) + ago, "warn" if state == "dhcp" else "")
-
-
-def _disk(site: Site, node: Node) -> Iterator[Line]:
-    spec = node.config.disk
-    if node.disk is None:
-        yield _row("disk", f"MISSING: {spec.file}", "bad")
-        return
-    base = f" on {spec.base}" if spec.base else ""
-    how = f", {node.config.store}" if node.config.store else ""
-    yield _row("disk", f"{spec.file}{base}{how}, {spec.filesystem or 'no file system'}")
-    figures = f"{fmt.size(spec.size)}, of which it holds {fmt.size(kept(node))}"
-    yield _row("", figures)
-    if node.config.promise == "crash-consistent":
-        yield _row("", "copied while in use: as after a power cut, repaired and checked", "warn")

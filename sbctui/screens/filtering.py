@@ -1,81 +1,154 @@
-"""The filter's language: words that must occur, ``!word`` that must not, ``st:`` and ``root:``."""
+"""The filter's language: words that must occur, ``!word`` that must not, and ``field:value``."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from sbctui.screens.home_lines import board, word
+from sbctui.screens.home_lines import STATES, alive, asking
+from sbctui.screens.totals import once_per, states
 
 if TYPE_CHECKING:
     from sbctui.engine.model.site import Node, Site
 
+HELP = "text  !not  st:up  root:NAME  group:NAME  mac:  ip:"
+"""The language in one line."""
 
-def passing(site: Site, query: str) -> frozenset[str] | None:
+KNOWN = (
+    "up", "dhcp", "down", "ask", "orphan", "broken", "mis-parented", "stray", "free",
+    "unallocated", "allocated", "parent", "leaf",
+)  # fmt: skip
+"""What ``st:`` knows; the beginning of a word is enough."""
+
+_HEX = re.compile(r"[0-9a-f]{1,2}")
+_NOT_HEX = re.compile(r"[^0-9a-f]")
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One word of a filter; ``field`` is empty for plain text. ``sense`` False stands for ``!``."""
+
+    field: str
+    value: str
+    sense: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A filter that was read. ``problem`` says what is not understood, empty when all is."""
+
+    terms: tuple[Term, ...]
+    problem: str = ""
+
+
+@lru_cache(16)
+def parse(text: str) -> Query:
+    """Read a filter."""
+    terms = tuple(_term(word) for word in text.lower().split() if word != "!")
+    return Query(terms, next(filter(None, map(_problem, terms)), ""))
+
+
+def _term(word: str) -> Term:
+    sense = not word.startswith("!")
+    word = word.removeprefix("!")
+    field, colon, value = word.partition(":")
+    return Term(field, value, sense) if colon and field in FIELDS else Term("", word, sense)
+
+
+def _problem(term: Term) -> str:
+    if term.field == "st" and not any(s.startswith(term.value) for s in KNOWN):
+        return f"no state {term.value}; there are {' '.join(KNOWN[:6])} ..."
+    field, colon, _ = term.value.partition(":")
+    if not term.field and colon and field.isalnum() and not _HEX.fullmatch(field):
+        return f"no field {field}; there are {' '.join(filter(None, FIELDS))}"
+    return ""
+
+
+def passing(site: Site, text: str) -> frozenset[str] | None:
     """Names of nodes, paths and MACs that a filter lets through; None when it is empty."""
-    terms = query.lower().split()
+    terms = parse(text).terms
     if not terms:
         return None
-    plain = [t for t in terms if ":" not in t.strip("!") or not _field(t)]
-    names = [n for n, text in _texts(site) if _all_in(plain, text)]
-    fields = [t for t in terms if t not in plain]
-    return frozenset(n for n in names if all(_has(site, n, t) for t in fields))
+    left: Iterable[str] = [*texts(site), *asking(site)]
+    for term in sorted(terms, key=lambda t: t.field != ""):
+        found = FIELDS[term.field](site, left, term.value)
+        left = found if term.sense else set(left) - found
+    return frozenset(left)
 
 
-def _field(term: str) -> bool:
-    return term.lstrip("!").partition(":")[0] in ("st", "root", "group")
+def _text(site: Site, names: Iterable[str], value: str) -> set[str]:
+    known = texts(site)
+    others = {mac: f"{mac} {s.vendor_class}".lower() for mac, s in asking(site).items()}
+    return {n for n in names if value in (known[n] if n in known else others[n])}
 
 
-def _all_in(terms: list[str], text: str) -> bool:
-    return all((t[1:] not in text) if t.startswith("!") and t[1:] else t in text for t in terms)
+def _state(site: Site, names: Iterable[str], value: str) -> set[str]:
+    known, heard, nodes = states(site), alive(site), site.nodes
+    begins = f" {value}"
+
+    def said(name: str) -> str:
+        if name not in known:
+            return f" {_other(site, name)}"
+        now = heard.get(name) or ("down" if nodes[name].config.mac else "")
+        return f" {known[name]} {STATES[known[name]]} {now}"
+
+    return {name for name in names if begins in said(name)}
 
 
-def _has(site: Site, name: str, term: str) -> bool:
-    kind, _, value = term.lstrip("!").partition(":")
-    return (value in _value(site, name, kind)) != term.startswith("!")
+def _other(site: Site, name: str) -> str:
+    if name in site.broken:
+        return "broken"
+    return "ask" if name in asking(site) else "stray"
 
 
-def _value(site: Site, name: str, kind: str) -> str:
-    node = site.nodes.get(name)
-    if kind == "root":
-        return " ".join(site.listed_by.get(name, ())) or name
-    if node is None:
-        return {"st": "broken" if name in site.broken else "ask"}.get(kind, "")
-    if kind == "group":
-        return node.config.group
-    return f"{word(site, name)} {board(site, node)} {site.state(name).value}"
+def _root(site: Site, names: Iterable[str], value: str) -> set[str]:
+    listed = site.listed_by
+    return {n for n in names if any(value in root for root in listed.get(n, (n,)))}
 
 
-def _texts(site: Site) -> tuple[tuple[str, str], ...]:
-    strays = tuple(s.path for s in site.strays)
-    return _haystack(_Held(site.nodes), tuple(site.broken), strays) + tuple(
-        (s.mac, f"{s.mac} {s.vendor_class}".lower()) for s in site.facts.seen
-    )
+def _group(site: Site, names: Iterable[str], value: str) -> set[str]:
+    nodes = site.nodes
+    return {n for n in names if n in nodes and value in nodes[n].config.group.lower()}
 
 
-class _Held:
-    """A mapping that can be a cache's key, by identity: snapshots share it while it holds."""
-
-    def __init__(self, nodes: object) -> None:
-        self.nodes = nodes
-
-    def __hash__(self) -> int:
-        return id(self.nodes)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Held) and other.nodes is self.nodes
+def _ip(site: Site, names: Iterable[str], value: str) -> set[str]:
+    nodes = site.nodes
+    return {n for n in names if n in nodes and str(nodes[n].config.ip or "").startswith(value)}
 
 
-@lru_cache(2)
-def _haystack(
-    held: _Held, broken: tuple[str, ...], strays: tuple[str, ...]
-) -> tuple[tuple[str, str], ...]:
-    nodes: dict[str, Node] = held.nodes  # type: ignore[assignment]
-    rows = [(name, _text(node)) for name, node in nodes.items()]
-    return (*rows, *((n, n.lower()) for n in (*broken, *strays)))
+def _mac(site: Site, names: Iterable[str], value: str) -> set[str]:
+    digits, nodes = _NOT_HEX.sub("", value), site.nodes
+    macs = ((n, nodes[n].config.mac or "" if n in nodes else n) for n in names)
+    return {n for n, mac in macs if digits in _NOT_HEX.sub("", mac)}
 
 
-def _text(node: Node) -> str:
+FIELDS: Mapping[str, Callable[[Site, Iterable[str], str], set[str]]] = {
+    "": _text,
+    "st": _state,
+    "root": _root,
+    "group": _group,
+    "mac": _mac,
+    "ip": _ip,
+}
+"""Field → those of some rows that have a value in it; the empty field is plain text."""
+
+
+def _all_there(site: Site) -> tuple[object, ...]:
+    return site.nodes, site.broken, site.strays
+
+
+@once_per(_all_there)
+def texts(site: Site) -> Mapping[str, str]:
+    """Everything that plain text is looked for in, of every row but the boards that ask."""
+    rows = {name: _words_of(node) for name, node in site.nodes.items()}
+    others = (*site.broken, *(s.path for s in site.strays))
+    return rows | {name: name.lower() for name in others}
+
+
+def _words_of(node: Node) -> str:
     c = node.config
     parts = (c.name, c.hostname, c.mac or "", str(c.ip or ""), c.group, c.notes)
     return " ".join(parts).lower()

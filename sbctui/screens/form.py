@@ -1,169 +1,317 @@
 """One dialog for every verb: fields that say what is wrong as they are typed.
 
-Enter shows the plan; the form stays below it until the plan is started.
+Enter shows the plan; the form stays below it until the plan is started. What was typed into a
+form that is left is there again when the same form opens.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from textual.binding import Binding, BindingType
-from textual.suggester import Suggester, SuggestFromList
+from textual.containers import Horizontal
+from textual.timer import Timer
 from textual.widget import Widget
-from textual.widgets import Input
 
 from sbctui.engine.errors import SbcError
 from sbctui.engine.model.text import clean
+from sbctui.engine.nodes.words import command_line
+from sbctui.format import Line, wrapped
 from sbctui.messages import in_thread
-from sbctui.screens.modal import Modal, Reason, keys_line
+from sbctui.screens.fields import Entry, Field, Values, judged, widget
+from sbctui.screens.modal import Lines, Modal, Reason, inner_width, keys_line
 from sbctui.widgets.bars import Bar
+from sbctui.widgets.choice import Choice
 
 if TYPE_CHECKING:
     from sbctui.engine.engine import Engine
     from sbctui.engine.model.requests import Request
+    from sbctui.engine.plan import Plan
 
-Values = Mapping[str, str]
-Check = Callable[[str], object]
-"""Raises what is wrong with a field's text, or answers with the sentence."""
-
-
-@dataclass(frozen=True)
-class Field:
-    """One field. ``hint`` stands under it while it is right; ``names`` complete it."""
-
-    id: str
-    label: str
-    check: Check
-    value: str = ""
-    hint: str = ""
-    names: Sequence[str] = ()
-    path: bool = False
+T = TypeVar("T")
+_PAUSE = 0.2
+"""Seconds after the last key before anything is looked at in a thread."""
 
 
-@dataclass(frozen=True)
-class FormSpec:
-    """A form: ``build`` makes the request, in a thread, from what was typed."""
+class Form(Modal[T]):
+    """Fields, each with its verdict under it, a command line that says the same, the keys."""
 
-    title: str
-    fields: tuple[Field, ...]
-    build: Callable[[Engine, Values], Request]
-
-
-class PathSuggester(Suggester):
-    """Completes a file's path, looking in a thread."""
-
-    async def get_suggestion(self, value: str) -> str | None:
-        """The first entry that begins like this."""
-        return await in_thread(lambda: _complete(value))
-
-
-def _complete(value: str) -> str | None:
-    folder, name = os.path.split(os.path.expanduser(value))
-    if not value or not name:
-        return None
-    try:
-        found = sorted(n for n in os.listdir(folder or ".") if n.startswith(name))
-    except OSError:
-        return None
-    if not found:
-        return None
-    whole = os.path.join(folder, found[0])
-    return value + whole[len(os.path.expanduser(value)) :] + ("/" * Path(whole).is_dir())
-
-
-class FormScreen(Modal[str]):
-    """Fills in a ``FormSpec``; its result is the id of the job that was started."""
-
+    CSS_PATH = "form.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("down", "app.focus_next", show=False),
         Binding("up", "app.focus_previous", show=False),
     ]
+    ENTER = "show the plan"
+    LEAVE = "back"
 
-    def __init__(self, spec: FormSpec) -> None:
-        super().__init__(spec.title)
-        self.spec = spec
-        self._reasons = {f.id: Reason(f.id) for f in spec.fields}
-        self._busy = False
+    def __init__(self, title: str, fields: Sequence[Field], about: Sequence[Line] = ()) -> None:
+        super().__init__(title)
+        self.fields = {f.id: f for f in fields}
+        self._about = about
+        self._reasons = {f.id: Reason(f.id) for f in fields}
+        self._looked: dict[str, tuple[str, str]] = {}
+        self._told: Mapping[str, str] = {}
+        self._pause: Timer | None = None
+        self.said = Reason("all")
+        self.command = Lines(id="command")
+        self.keys = Bar(id="keys")
 
     def body(self) -> Iterable[Widget]:
-        """Label, field and reason for each; then the keys."""
-        for field in self.spec.fields:
+        """Label and field in one row, the verdict under it; then command line and keys."""
+        if self._about:
+            about = Lines(id="about")
+            about.can_focus = False
+            about.styles.height = len(wrapped(self._about, inner_width(self.app.size.width)))
+            yield about
+            about.call_after_refresh(about.put, self._about)
+        for field in self.fields.values():
             label = Bar(classes="label")
             label.show(((field.label, "key"),))
-            yield label
-            suggester = SuggestFromList(field.names) if field.names else None
-            yield Input(
-                field.value,
-                id=field.id,
-                select_on_focus=False,
-                suggester=PathSuggester(use_cache=False) if field.path else suggester,
-            )
+            yield Horizontal(label, widget(field), classes="field")
             yield self._reasons[field.id]
-        self.keys = Bar(id="keys")
+        yield self.said
+        self.command.can_focus = False
+        yield self.command
         yield self.keys
 
     def on_mount(self) -> None:
         """Begin in the first field."""
-        self._say_keys()
-        for field in self.spec.fields:
+        for field in self.fields.values():
             self._judge(field, quiet=True)
-        self.query(Input).first().focus()
+        self._entry(next(iter(self.fields))).focus()
+        self._changed()
 
-    def on_input_changed(self, event: Input.Changed) -> None:
+    def _entry(self, id: str) -> Entry | Choice:
+        found = self.query_one(f"#{id}")
+        assert isinstance(found, Entry | Choice)
+        return found
+
+    @property
+    def values(self) -> dict[str, str]:
+        """What stands in the fields now."""
+        return {id: self._entry(id).value.strip() for id in self.fields}
+
+    # ── judging ───────────────────────────────────────────────────────────────────────────
+
+    def on_input_changed(self, event: Entry.Changed) -> None:
         """Judge the field at once."""
-        field = next(f for f in self.spec.fields if f.id == event.input.id)
-        self._judge(field, quiet=False)
+        self._judge(self.fields[event.input.id or ""], quiet=False)
+        self._changed()
+
+    def on_choice_changed(self) -> None:
+        """Another word may make another plan."""
+        self._changed()
+
+    def _reason(self, field: Field) -> str:
+        text = self._entry(field.id).value.strip()
+        looked, found = self._looked.get(field.id, ("", ""))
+        return judged(field.check, text) or (found if looked == text else "")
+
+    def _judge(self, field: Field, *, quiet: bool) -> bool:
+        reason = self._reason(field)
+        if reason and not (quiet and not self._entry(field.id).value):
+            self._reasons[field.id].say(reason, "bad")
+        else:
+            self._reasons[field.id].say(self._told.get(field.id) or field.hint, "dim")
+        return not reason
+
+    def _changed(self) -> None:
+        self._say_keys()
+        text = clean(self.equal(self.values))
+        lines: list[Line] = [((f"$ {text}", "dim"),)] if text else []
+        width = inner_width(self.app.size.width) - 1
+        self.command.styles.height = max(1, len(wrapped(lines, width)))
+        self.command.put(lines)
+        if self._pause is not None:
+            self._pause.stop()
+        self._pause = self.set_timer(_PAUSE, lambda: self.sbc.background(self._look()))
+
+    async def _look(self) -> None:
+        """Ask in a thread what only the file system knows, then whatever else ``consider`` does."""
+        values = self.values
+        for field in self.fields.values():
+            look, text = field.look, values[field.id]
+            if look is not None and text and self._looked.get(field.id, ("", ""))[0] != text:
+                found = await in_thread(partial(judged, look, text))
+                self._looked[field.id] = (text, found)
+                if self.is_attached:
+                    self._judge(field, quiet=True)
+        if self.is_attached and values == self.values:
+            await self.consider(values, right=not any(map(self._reason, self.fields.values())))
+
+    def tell(self, told: Mapping[str, str], said: str = "") -> None:
+        """Put sentences under right fields, and one, that is against all, under them."""
+        self._told = told
+        for field in self.fields.values():
+            self._judge(field, quiet=True)
+        self.said.say(said, "bad")
+        self.said.display = bool(said)
+
+    # ── what a form does ──────────────────────────────────────────────────────────────────
+
+    def equal(self, values: Values) -> str:
+        """The command line that does the same."""
+        return ""
+
+    async def consider(self, values: Values, *, right: bool) -> None:
+        """Look ahead, a moment after the last key."""
+
+    def submit(self, values: Values) -> None:
+        """Every field is right and Enter was pressed."""
+
+    def on_input_submitted(self, event: Entry.Submitted) -> None:
+        """Go on, or to the first field that is wrong."""
+        event.stop()
+        self._submit()
+
+    def on_choice_submitted(self) -> None:
+        """Go on, or to the first field that is wrong."""
+        self._submit()
+
+    def _submit(self) -> None:
+        wrong = [f for f in self.fields.values() if not self._judge(f, quiet=False)]
+        if wrong:
+            self._entry(wrong[0].id).focus()
+        else:
+            self.submit(self.values)
+
+    def on_entry_listed(self, event: Entry.Listed) -> None:
+        """Many lines are boards: offered as leaves, with this form below."""
+        self.sbc.bulk((), event.text)
+
+    def on_descendant_focus(self) -> None:
+        """The keys depend on the field."""
         self._say_keys()
 
     def _say_keys(self) -> None:
-        keys = [("enter", "show the plan"), ("tab", "next field"), ("esc", "back")]
-        self.keys.show(keys_line(*keys))
+        focused = self.focused
+        field = self.fields.get(focused.id or "") if focused else None
+        keys = [("enter", self.ENTER)]
+        if len(self.fields) > 1:
+            keys.append(("tab", "next field"))
+        if field is not None and field.choices:
+            keys.append(("space", "the other"))
+        elif field is not None and field.completes:
+            keys.append(("right", "completes"))
+        self.keys.show(keys_line(*keys, ("esc", self.LEAVE)))
 
-    def _judge(self, field: Field, *, quiet: bool) -> bool:
-        text = self.query_one(f"#{field.id}", Input).value
-        reason = _reason(field, text)
-        if reason and not (quiet and not text):
-            self._reasons[field.id].say(reason, "bad")
-        else:
-            self._reasons[field.id].say(field.hint, "dim")
-        return not reason
 
-    def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Show the plan, or go to the first field that is wrong."""
-        event.stop()
-        wrong = [f for f in self.spec.fields if not self._judge(f, quiet=False)]
-        if wrong:
-            self.query_one(f"#{wrong[0].id}", Input).focus()
+def _as_it_is(engine: Engine, request: Request) -> Request:
+    return request
+
+
+def _nothing(plan: Plan) -> Mapping[str, str]:
+    return {}
+
+
+@dataclass(frozen=True)
+class FormSpec:
+    """A verb's form. ``arguments`` makes a request of ``kind`` from what was typed.
+
+    It may be handed texts that are not right yet, for the command line; the request is checked
+    when it is made. ``finish`` adds, in a thread, what takes time to look at: ``heavy`` says when
+    it does, and then nothing is planned ahead. ``tells`` says what a plan means for the fields.
+    ``about`` stands above them.
+    """
+
+    title: str
+    fields: tuple[Field, ...]
+    kind: Any
+    arguments: Callable[[Values], Mapping[str, object]]
+    finish: Callable[[Engine, Request], Request] = _as_it_is
+    heavy: Callable[[Values], bool] = lambda values: False
+    tells: Callable[[Plan], Mapping[str, str]] = _nothing
+    about: tuple[Line, ...] = ()
+
+    def draft(self, values: Values) -> Request:
+        """The request as far as it goes; not checked."""
+        drafted: Request = self.kind.model_construct(**self.arguments(values))
+        return drafted
+
+    def request(self, values: Values) -> Request:
+        """The request. Raises BadInput when the fields let something wrong through."""
+        from pydantic import ValidationError
+
+        from sbctui.engine.errors import BadInput
+
+        try:
+            made: Request = self.kind.model_validate(self.draft(values).model_dump(warnings=False))
+        except ValidationError as error:
+            raise BadInput(error.errors()[0]["msg"].removeprefix("Value error, ")) from None
+        return made
+
+
+class FormScreen(Form[str]):
+    """Fills in a ``FormSpec``; its result is the id of the job that was started."""
+
+    def __init__(self, spec: FormSpec) -> None:
+        super().__init__(spec.title, spec.fields, spec.about)
+        self.spec = spec
+        self._busy = False
+        self._against: tuple[Values, str] = ({}, "")
+
+    def on_mount(self) -> None:
+        """What was typed before comes back, where nothing else stands ready."""
+        draft = self.sbc.drafts.get(self.spec.title, {})
+        for id, text in draft.items():
+            entry = self._entry(id)
+            if isinstance(entry, Choice):
+                entry.set(text)
+            elif not entry.value:
+                entry.value = text
+
+    def equal(self, values: Values) -> str:
+        """The request as a command line, with words in capitals for what is missing."""
+        filled = {id: text or self.fields[id].stand_in for id, text in values.items()}
+        return command_line(self.spec.draft(filled))
+
+    async def consider(self, values: Values, *, right: bool) -> None:
+        """Plan ahead: what the plan says of the fields, or what is against it."""
+        engine = self.sbc.feeds.engine
+        if engine is None or not right or self.spec.heavy(values) or values == self._against[0]:
+            self.tell({}, self._against[1] if values == self._against[0] else "")
             return
+        said, told = "", dict[str, str]()
+        try:
+            plan = await in_thread(lambda: engine.plan(self.spec.request(values)))
+            told = dict(self.spec.tells(plan))
+            self.ENTER = "show the plan" if self.sbc.asks(plan) else "do it"
+        except (SbcError, OSError) as error:
+            said = clean(str(error))
+        if self.is_attached and values == self.values and not self._busy:
+            self.tell(told, said)
+            self._say_keys()
+
+    def submit(self, values: Values) -> None:
+        """Show the plan."""
         if self._busy:
             return
         self._busy = True
-        values = {i.id or "": i.value.strip() for i in self.query(Input)}
         self.keys.show(((" looking ...", "dim"),))
-        self.sbc.offer(
-            lambda engine: self.spec.build(engine, values), refused=self._refused, done=self._done
-        )
+
+        def build(engine: Engine) -> Request:
+            return self.spec.finish(engine, self.spec.request(values))
+
+        self.sbc.offer(build, refused=self._refused, done=self._done)
 
     def _refused(self, reason: str) -> None:
         self._busy = False
-        self.keys.show(((f" {reason}", "bad"),))
-        self.notify(reason, title="not possible", severity="warning", markup=False)
+        self._against = (self.values, reason)
+        self.tell(self._told, clean(reason))
+        self._say_keys()
 
     def _done(self, job: str | None) -> None:
         self._busy = False
         self._say_keys()
-        if job is not None:
+        if job is not None and self.is_attached:
+            self.sbc.drafts.pop(self.spec.title, None)
             self.dismiss(job)
 
-
-def _reason(field: Field, text: str) -> str:
-    """What is wrong with a field's text; empty when it is right."""
-    try:
-        answer = field.check(text.strip())
-    except SbcError as error:
-        return str(error)
-    return clean(answer) if isinstance(answer, str) else ""
+    def action_leave(self) -> None:
+        """Back; what was typed is kept for the next time."""
+        typed = {id: text for id, text in self.values.items() if text != self.fields[id].value}
+        self.sbc.drafts[self.spec.title] = typed
+        super().action_leave()

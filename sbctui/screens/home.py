@@ -1,8 +1,8 @@
-"""Home: tree, allocations, disk, services and jobs, log, all live."""
+"""Home: tree, allocations, disk, services and jobs, log, details, all live."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
@@ -10,50 +10,52 @@ from textual import events
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
-from textual.screen import Screen
 
-from sbctui import format as fmt
 from sbctui.actions import bindings
 from sbctui.engine.model.text import clean
 from sbctui.format import Line, wrapped
-from sbctui.messages import Changed, World
+from sbctui.messages import Restyled, World, in_thread
 from sbctui.screens import home_lines as lines
-from sbctui.screens.acting import Acting
-from sbctui.screens.home_show import show_jobs, show_lines, show_log, stands
-from sbctui.screens.tree_lines import tree, tree_line
+from sbctui.screens.home_live import LivePanes
+from sbctui.screens.home_show import (
+    log_entry,
+    overdue,
+    show_disk,
+    show_jobs,
+    show_lines,
+    show_log,
+)
 from sbctui.widgets.bars import Bar
 from sbctui.widgets.pane import Pane
 from sbctui.widgets.rows import Rows
 from sbctui.widgets.sturdy import Sturdy
 
 if TYPE_CHECKING:
-    from sbctui.engine.model.site import Site
+    from sbctui.screens.looking import Looker
 
-_FEW = 24
-"""With so few leaves all roots begin open."""
+_MANY = 500
+"""What can be done with so many marked nodes is asked only when they change, and in a thread."""
 
 
-class HomeScreen(Sturdy, Acting, Screen[None]):
+class HomeScreen(Sturdy, LivePanes):
     """The first screen, and the one below all others."""
 
     SCOPE = "home"
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("home")]
 
     def __init__(self, world: World) -> None:
-        super().__init__()
-        self.world = world
-        self.opened: set[str] = set()
-        self._fresh = True
-        self._narrow: dict[str, frozenset[str] | None] = {}
-        mark = self._can_be_marked
-        self.tree_pane = Pane(1, "Tree", id="tree", markable=mark)
-        self.allocations = Pane(
-            2, "Allocations", id="allocations", markable=mark, head=lines.allocation_head
-        )
+        super().__init__(world)
+        widths, heights = (60, 80, 100, 120, 150), (16, 18, 21, 24, 30, 36)
+        self.HORIZONTAL_BREAKPOINTS = [(0, "-thin"), *((w, f"-w{w}") for w in widths)]
+        self.VERTICAL_BREAKPOINTS = [(0, "-flat"), *((h, f"-h{h}") for h in heights)]
+        self._looker: Looker | None = None
+        self._told_of = ""
+        self._keys: Line = ()
+        self._asked_keys: tuple[tuple[str, ...], tuple[str, int], object] = ((), ("", 0), None)
         self.disk = Pane(3, "Disk", id="disk", cursor=False)
         self.jobs = Pane(4, "Services and jobs", id="jobs")
         self.log_pane = Pane(5, "Log", id="log")
-        self.detail = Pane(0, "Detail", id="detail", cursor=False)
+        self.detail = Pane(6, "Detail", id="detail", cursor=False)
 
     def compose(self) -> ComposeResult:
         """Header, panes, status line, keys."""
@@ -74,24 +76,16 @@ class HomeScreen(Sturdy, Acting, Screen[None]):
 
     def on_mount(self) -> None:
         """Begin in the tree."""
-        self.detail.rows.can_focus = False
+        self.sort_as_set()
         self.tree_pane.rows.focus()
         self.refresh_all()
 
-    def on_changed(self, event: Changed) -> None:
-        """Another world: repaint what differs."""
-        before, self.world = self.world, event.world
-        if self._fresh and self.world.site is not None:
-            self._fresh = False
-            self._open_few(self.world.site)
-            self.tree_pane.rows.cursor = next((f"root:{r.name}" for r in self.world.site.roots), "")
-        if before.site is not self.world.site:
-            self._narrow.clear()
-        self.refresh_all()
+    # ── showing ───────────────────────────────────────────────────────────────────────────
 
-    def _open_few(self, site: Site) -> None:
-        if len(site.leaves) <= _FEW:
-            self.opened |= {f"root:{r.name}" for r in site.roots}
+    def on_restyled(self, event: Restyled) -> None:
+        """Other settings: columns and order may be others."""
+        self.sort_as_set()
+        self.refresh_all()
 
     def on_resize(self, event: events.Resize) -> None:
         """Say what is needed when the terminal is too small."""
@@ -100,92 +94,95 @@ class HomeScreen(Sturdy, Acting, Screen[None]):
         self.query_one("#small", Bar).show(((small, "warn"),))
         self.call_after_refresh(self.refresh_all)
 
-    # ── showing ───────────────────────────────────────────────────────────────────────────
-
     def refresh_all(self) -> None:
         """Show the world in every pane."""
-        site = self.world.site
-        if site is not None:
-            self._show_nodes(site)
-            disk = lines.disk_lines(site, max(20, self.disk.size.width))
-            show_lines(self.disk, disk, self._late("site"))
-        show_jobs(self.jobs, self.world, self._late("services") or self._late("jobs"))
-        show_log(self.log_pane, self.world)
+        world = self.world
+        self._show_nodes()
+        show_disk(self.disk, world, self.samples)
+        show_jobs(self.jobs, world)
+        show_log(self.log_pane, world)
         self.refresh_bars()
 
-    def _show_nodes(self, site: Site) -> None:
-        note = self._late("site")
-        exists = partial(stands, site)
-        keys = tree(site, self.opened, self._passing(self.tree_pane))
-        draw = partial(tree_line, site, self.opened)
-        gone = self.tree_pane.show(keys, draw, stands=exists, note=note)
-        rows = lines.allocations(site, self._passing(self.allocations))
-        line = partial(lines.allocation_line, site)
-        self.allocations.show(rows, line, stands=exists, note=note)
-        if gone:
-            self.notify(f"{fmt.plural(gone, 'mark')} dropped: no longer there", markup=False)
-        self._show_detail()
+    def _show_nodes(self) -> None:
+        site = self.world.site
+        if site is not None:
+            self.show_nodes(site, overdue(self.world, "site"))
+            self._show_detail()
+            return
+        trouble = self.world.errors.get("site", "")
+        said = wrapped([((clean(trouble), "bad"),)], max(20, self.allocations.size.width - 2))
+        reading: Line = ((" reading ...", "dim"),)
+        self.tree_pane.show((), lambda key, _: (), empty=() if trouble else (reading,))
+        self.allocations.show((), lambda key, _: (), empty=said if trouble else ())
 
     def _show_detail(self) -> None:
-        if self.detail.display and self.world.site is not None:
-            from sbctui.screens.detail import detail
+        site, key = self.world.site, self.acting.rows.cursor
+        if not self.detail.display or site is None:
+            return
+        from sbctui.screens.detail import detail
+        from sbctui.screens.looking import Looker
 
-            width = max(20, self.detail.size.width - 1)
-            show_lines(self.detail, wrapped(detail(self.world.site, self._focused().cursor), width))
+        if self._looker is None:
+            self._looker = Looker(self.sbc, self._show_detail)
+        told = detail(site, key, self._looker.at(self.live, lines.name_of(key)))
+        width = max(20, self.detail.size.width - 1)
+        show_lines(self.detail, wrapped(told, width), overdue(self.world, "site"))
+        if key != self._told_of:
+            self._told_of = key
+            self.detail.rows.to_top()
 
     def refresh_bars(self) -> None:
         """Header, status line and footer."""
-        world, width = self.world, max(20, self.size.width)
-        if world.site is None:
-            trouble = world.errors.get("site", "")
-            if trouble:
-                lines_of = wrapped([((clean(trouble), "bad"),)], self.allocations.size.width - 2)
-                show_lines(self.allocations, lines_of)
-            first = " can't be read" if trouble else f" reading {clean(str(world.path))} ..."
-            self.query_one("#header", Bar).show(((" sbctui ", "head"), (first, "")))
-        else:
-            self.query_one("#header", Bar).show(*lines.header(world.site, world.path.name, width))
-        from sbctui.screens.status import footer, status
+        from sbctui.screens.status import status
 
-        self.query_one("#status", Bar).show(*status(world))
-        self.query_one("#footer", Bar).show(footer(world.site, self.targets(), width))
+        self.query_one("#header", Bar).show(*self._header())
+        told = status(self.live, max(20, self.size.width), self.sbc.keymap.first["home.audit"])
+        self.query_one("#status", Bar).show(*told)
+        self.query_one("#footer", Bar).show(self._footer())
 
-    def _late(self, source: str) -> Line:
-        seconds = self.world.late.get(source)
-        return ((f" no answer for {seconds} s ", "bad"),) if seconds else ()
+    def _header(self) -> tuple[Line, Line]:
+        site, width = self.live.site, max(20, self.size.width)
+        if site is None:
+            failed = "site" in self.live.errors
+            first = " can't be read" if failed else f" reading {clean(str(self.live.path))} ..."
+            return ((" sbctui ", "head"), (first, "")), ()
+        at = self.acting.rows.cursor
+        return lines.header(site, self.live.path.name, at, width, self.frozen)
 
-    def _passing(self, pane: Pane) -> Collection[str] | None:
-        if not pane.filter or self.world.site is None:
-            return None
-        if pane.filter not in self._narrow:
-            from sbctui.screens.filtering import passing
+    def _footer(self) -> Line:
+        """The keys that apply now; while a filter is typed, its language."""
+        if self.pane().typing:
+            from sbctui.screens.filtering import HELP
 
-            self._narrow[pane.filter] = passing(self.world.site, pane.filter)
-        return self._narrow[pane.filter]
+            if problem := self.pane().problem:
+                return ((f" ? {problem}", "bad"),)
+            return ((f" {HELP}", "key"), ("  enter keeps, esc clears it", "dim"))
+        from sbctui.screens.status import footer, kind
 
-    # ── cursor, marks, what is acted on ───────────────────────────────────────────────────
+        site, names, width = self.live.site, self.targets(), max(20, self.size.width)
+        at, first = kind(self.live, self.pane().rows.cursor), self.sbc.keymap.first
+        ask = partial(footer, site, names, at, first, width, self.sbc.read_only)
+        if site is None or len(names) < _MANY:
+            self._keys = ask()
+        elif (names, (at, width)) != self._asked_keys[:2] or site.nodes is not self._asked_keys[2]:
+            self._asked_keys = (names, (at, width), site.nodes)
+            self.sbc.background(self._many_keys(ask, names))
+        return self._keys
 
-    def _can_be_marked(self, key: str) -> bool:
-        return key.partition(":")[0] in ("root", "leaf", "seen")
+    async def _many_keys(self, ask: Callable[[], Line], names: tuple[str, ...]) -> None:
+        """What can be done with thousands of nodes is asked in a thread."""
+        found = await in_thread(ask)
+        if names is self._asked_keys[0]:
+            self._keys = found
+            self.refresh_bars()
 
-    def _focused(self) -> Rows:
-        """The node pane that acts: the allocations while focused, else the tree."""
-        rows = self.allocations.rows
-        return rows if rows.has_focus else self.tree_pane.rows
+    # ── what happens in the panes ─────────────────────────────────────────────────────────
 
-    def targets(self) -> tuple[str, ...]:
-        """Names of the nodes acted on: the marked ones, else the one under the cursor."""
-        rows = self._focused()
-        site = self.world.site
-        keys: Sequence[str] = sorted(rows.marks) or [rows.cursor]
-        known = (lines.name_of(k) for k in keys if k.partition(":")[0] in ("root", "leaf"))
-        return tuple(n for n in known if site is not None and n in site.nodes)
-
-    def asking(self) -> tuple[str, ...]:
-        """MACs of unknown boards that are marked or under the cursor."""
-        rows = self._focused()
-        keys = rows.marks or {rows.cursor}
-        return tuple(sorted(lines.name_of(k) for k in keys if k.startswith("seen:")))
+    def pane(self) -> Pane:
+        """The focused pane; the one of nodes that acts when none is."""
+        focused = self.focused
+        parent = focused.parent if focused else None
+        return parent if isinstance(parent, Pane) else self.acting
 
     def on_rows_moved(self, event: Rows.Moved) -> None:
         """Footer and detail follow the cursor."""
@@ -193,31 +190,26 @@ class HomeScreen(Sturdy, Acting, Screen[None]):
         self._show_detail()
 
     def on_rows_marked(self, event: Rows.Marked) -> None:
-        """Both node panes show the same marks."""
-        for pane in (self.tree_pane, self.allocations):
-            if pane.rows is not event.rows and event.rows in (
-                self.tree_pane.rows,
-                self.allocations.rows,
-            ):
-                pane.rows.marks = set(event.rows.marks)
-                pane.rows.refresh()
-                pane.title()
+        """The keys depend on the marks."""
         self.refresh_bars()
 
     def on_descendant_focus(self) -> None:
-        """The footer depends on the pane."""
+        """The keys and the detail depend on the pane."""
+        if self.pane() in self.orders:
+            self.acting = self.pane()
         self.refresh_bars()
         self._show_detail()
 
     def on_pane_filtered(self, event: Pane.Filtered) -> None:
         """Show what the filter lets through, as it is typed."""
-        self.refresh_all()
+        self._show_nodes()
+        self.refresh_bars()
 
     def on_rows_opened(self, event: Rows.Opened) -> None:
         """Enter: a group unfolds, anything else shows all about it."""
         if event.key.startswith("group:"):
             self.action_fold(event.key not in self.opened)
-        else:
+        elif event.rows is not self.disk.rows:
             self.sbc.show_row(event.key)
 
     def on_paste(self, event: events.Paste) -> None:
@@ -229,16 +221,16 @@ class HomeScreen(Sturdy, Acting, Screen[None]):
 
     def action_pane(self, name: str) -> None:
         """Focus a pane, if it is shown at this size."""
-        pane = self.query_one(f"#{name}", Pane)
-        if pane.rows.focusable and pane.region:
-            pane.rows.focus()
+        reason = self.reason(f"pane_{name}")
+        if reason:
+            self.notify(reason, markup=False)
         else:
-            self.notify(f"{pane.id} is not shown at this size", markup=False)
+            self.query_one(f"#{name}", Pane).rows.focus()
 
     def action_fold(self, unfold: bool) -> None:
         """Open or close the root or group under the tree's cursor, or the leaf's root."""
-        rows, site = self.tree_pane.rows, self.world.site
-        if site is None or not rows.has_focus:
+        rows = self.tree_pane.rows
+        if not rows.has_focus:
             return
         key = rows.cursor
         if not unfold and key.startswith(("leaf:", "broken:", "stray:")):
@@ -247,34 +239,23 @@ class HomeScreen(Sturdy, Acting, Screen[None]):
             key = next(above, key)
             rows.move_to(key)
         (self.opened.add if unfold else self.opened.discard)(key)
-        self._show_nodes(site)
-
-    def do_back(self) -> None:
-        """Leave the filter, then the marks."""
-        pane = self._pane()
-        if pane.filter:
-            pane.set_filter("")
-        elif self._focused().marks:
-            self._focused().mark(self._focused().marks, on=False)
-
-    def _pane(self) -> Pane:
-        focused = self.focused
-        parent = focused.parent if focused else None
-        return parent if isinstance(parent, Pane) else self.tree_pane
-
-    def do_stop_job(self) -> None:
-        """Stop the job under the cursor of pane 4."""
-        key = self.jobs.rows.cursor
-        if self.jobs.rows.has_focus and key.startswith("job:"):
-            self.sbc.stop_job(lines.name_of(key))
+        self._show_nodes()
 
     def reason(self, action: str) -> str | None:
         """Why an action is not possible on what is marked or under the cursor, or None."""
         from sbctui.screens.reasons import why_not
 
-        if action == "bulk" and self.asking() and self.world.site and self.world.site.roots:
+        if action.startswith("pane_"):
+            pane = self.query_one(f"#{action[5:]}", Pane)
+            return None if pane.region else f"{pane.id} is not shown at this size"
+        if action in ("stop_job", "resume_job"):
+            at_job = self.jobs.rows.has_focus and self.jobs.rows.cursor.startswith("job:")
+            return None if at_job else "put the cursor of pane 4 on a job first"
+        if action in ("sort", "keep_view") and self.pane() not in self.orders:
+            return "only the panes 1 and 2 can be sorted"
+        if action == "bulk" and self.asking() and self.live.site and self.live.site.roots:
             return None
-        return why_not(action, self.world.site, self.targets())
+        return why_not(action, self.live.site, self.targets())
 
     def action_act(self, action: str) -> None:
         """An action of the table, or the sentence that says why not."""
@@ -286,23 +267,36 @@ class HomeScreen(Sturdy, Acting, Screen[None]):
         else:
             self.sbc.do(action, self.targets(), self.asking())
 
+    def copyable(self) -> tuple[str, str]:
+        """What the cursor of the focused pane stands on."""
+        pane = self.pane()
+        key = pane.rows.cursor
+        if pane is self.log_pane and key:
+            return log_entry(self.world, key).text, "the line"
+        if pane in self.orders:
+            return self.copied(self.world.site) if self.world.site else ("", "")
+        return pane.rows.text(), "the pane" if pane is not self.jobs else "the line"
+
+    def do_back(self) -> None:
+        """Leave the range, then the filter, then the marks."""
+        pane = self.pane()
+        if pane.rows.begun:
+            pane.rows.end_range(mark=False)
+        elif pane.filter:
+            pane.set_filter("")
+        elif self.marks:
+            self.do_unmark()
+
     def do_filter(self) -> None:
         """Type a filter for the pane."""
-        pane = self._pane()
-        able = pane in (self.tree_pane, self.allocations)
-        (pane if able else self.tree_pane).start_filter()
+        self.acting.start_filter()
+        self.refresh_bars()
 
-    def do_mark_all(self) -> None:
-        """Mark all that the filter shows."""
-        rows = self._focused()
-        rows.mark(rows.keys, on=True)
+    def do_sort(self) -> None:
+        """Sort the pane by its next column."""
+        super().do_sort()
+        self._show_nodes()
 
-    def do_unmark(self) -> None:
-        """Take all marks away."""
-        rows = self._focused()
-        rows.mark(rows.marks, on=False)
-
-    def do_invert(self) -> None:
-        """Turn all marks over."""
-        rows = self._focused()
-        rows.mark(rows.keys)
+    def do_stop_job(self) -> None:
+        """Stop the job under the cursor of pane 4."""
+        self.sbc.stop_job(lines.name_of(self.jobs.rows.cursor))

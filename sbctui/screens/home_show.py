@@ -1,4 +1,4 @@
-"""How the home screen's panes show a world."""
+"""How the home screen's other panes show a world."""
 
 from __future__ import annotations
 
@@ -6,20 +6,13 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from sbctui.engine.model.text import clean
 from sbctui.format import Line
 from sbctui.messages import LogLine, World
 from sbctui.widgets.pane import Pane
 
 if TYPE_CHECKING:
-    from sbctui.engine.model.site import Site
-
-
-def stands(site: Site, key: str) -> bool:
-    """Whether what a key names still exists, shown or not."""
-    kind, _, name = key.partition(":")
-    if kind == "seen":
-        return any(s.mac == name for s in site.facts.seen)
-    return name in site.nodes
+    from sbctui.screens.disk_lines import Sample
 
 
 def show_lines(pane: Pane, shown: Sequence[Line], note: Line = ()) -> None:
@@ -27,8 +20,28 @@ def show_lines(pane: Pane, shown: Sequence[Line], note: Line = ()) -> None:
     pane.show([str(i) for i in range(len(shown))], lambda key, _: shown[int(key)], note=note)
 
 
-def show_jobs(pane: Pane, world: World, note: Line) -> None:
-    """Running jobs first, then the services, then the jobs that are over."""
+def overdue(world: World, *sources: str) -> Line:
+    """What a pane's title says of sources that don't answer or fail; nothing when all is well."""
+    late = [(world.late[s], s) for s in sources if s in world.late]
+    if late:
+        seconds, source = max(late)
+        which = f"{source}: " if len(sources) > 1 else ""
+        return ((f" {which}no answer for {seconds} s ", "bad"),)
+    failed = [world.errors[s] for s in sources if s in world.errors]
+    return ((f" {clean(failed[0])} ", "bad"),) if failed else ()
+
+
+def show_disk(pane: Pane, world: World, samples: Sequence[Sample]) -> None:
+    """The file system, its trend, and who holds what."""
+    if world.site is not None:
+        from sbctui.screens.disk_lines import disk_lines
+
+        lines = disk_lines(world.site, samples, max(20, pane.size.width - 1))
+        show_lines(pane, lines, overdue(world, "site"))
+
+
+def show_jobs(pane: Pane, world: World) -> None:
+    """Jobs that run or were interrupted first, then the services, then those that are over."""
     from sbctui.screens.job_view import line
     from sbctui.screens.status import service_line, service_rows
 
@@ -41,8 +54,11 @@ def show_jobs(pane: Pane, world: World, note: Line) -> None:
             return line(jobs[key], width)
         return service_line(world.services, services[key], now)
 
-    running = [k for k, j in jobs.items() if j.running]
+    running = [k for k, j in jobs.items() if j.running or j.undone]
     rest = [k for k in jobs if k not in running]
+    note = overdue(world, "services", "jobs")
+    if not note and world.services and not jobs:
+        note = ((" no jobs yet ", "dim"),)
     pane.show([*running, *services, *rest], draw, note=note)
 
 
@@ -51,9 +67,16 @@ def show_log(pane: Pane, world: World) -> None:
     log, first, rows = world.log, world.log_first, pane.rows
     follow = not rows.cursor or rows.cursor == (rows.keys[-1] if rows.keys else "")
     keys = [f"log:{first + i}" for i in range(len(log))]
-    pane.show(keys, lambda key, width: _log_line(log[int(key[4:]) - first]))
+    note: Line = () if follow else ((" not following, G does ", "dim"),)
+    empty = [((" nothing has happened since the console began", "dim"),)]
+    pane.show(keys, lambda key, width: _log_line(log[int(key[4:]) - first]), note=note, empty=empty)
     if follow and keys:
         rows.move_to(keys[-1])
+
+
+def log_entry(world: World, key: str) -> LogLine:
+    """The line of the log that a key names."""
+    return world.log[max(0, int(key[4:]) - world.log_first)]
 
 
 def _log_line(entry: LogLine) -> Line:

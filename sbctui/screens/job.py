@@ -3,31 +3,37 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import replace
-from functools import reduce
+import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.screen import Screen
 
-from sbctui import format as fmt
 from sbctui.actions import bindings
-from sbctui.engine.model.text import clean
 from sbctui.format import Line
+from sbctui.joblog import Entry, around, entry, errors, rows
 from sbctui.messages import Changed, World, in_thread
 from sbctui.screens.acting import Acting
-from sbctui.screens.job_view import JobView, fold, line, outcome
-from sbctui.screens.modal import Lines, keys_line
+from sbctui.screens.help import keys_for
+from sbctui.screens.job_head import head, how_it_ended
+from sbctui.screens.job_view import JobView, outcome
 from sbctui.widgets.bars import Bar
+from sbctui.widgets.pane import Pane
 from sbctui.widgets.sturdy import Sturdy
 
 if TYPE_CHECKING:
     from sbctui.engine.engine import Engine
 
+_TAKE = 0.25
+_KEYS = ("stop", "resume", "errors", "find", "any.copy", "close", "leave", "any.help")
+
 
 class JobScreen(Sturdy, Acting, Screen[None]):
-    """The log of a job, live while it runs."""
+    """The log of a job, live while it runs; it stays at its end unless one goes up."""
 
     CSS_PATH = "job.tcss"
     SCOPE = "job"
@@ -36,73 +42,197 @@ class JobScreen(Sturdy, Acting, Screen[None]):
     def __init__(self, world: World, job: str) -> None:
         super().__init__()
         self.job = job
+        self._world = world
         self._view = next(j for j in world.jobs if j.id == job)
-        self._ending: list[Line] = []
-        self.text = Lines(id="text")
+        self._came: deque[Entry] = deque()
+        self._entries: list[Entry] = []
+        self._lines: dict[str, Line] = {}
+        self._wide = 0
+        self._bad = False
+        self._stop = threading.Event()
+        self._reading = True
+        self._ended = False
+        self.pane = Pane(0, "Log", id="log")
 
     def compose(self) -> ComposeResult:
-        """Title, progress, log, keys."""
+        """Title, what it is and how far, log, keys."""
         title = Bar(id="title", fill="─")
         title.show(((f" Job {self.job} ", "head"),))
         yield title
-        yield Bar(id="progress")
-        yield self.text
+        for row in ("what", "state", "progress", "command"):
+            yield Bar(id=row)
+        yield self.pane
         yield Bar(id="keys")
 
     def on_mount(self) -> None:
-        """A job that is over is read from its journal."""
-        self.text.focus()
-        self._show()
-        if not self._view.running:
-            self.sbc.background(self._read())
+        """Its journal is read in a thread, from the beginning."""
+        self.pane.rows.focus()
+        self._head()
+        engine = self.sbc.feeds.engine
+        if engine is not None:
+            reader = threading.Thread(target=self._read, args=(engine,), daemon=True)
+            reader.start()
+        self._timer = self.set_interval(_TAKE, self._take)
 
-    async def _read(self) -> None:
+    def on_unmount(self) -> None:
+        """Stop following."""
+        self._stop.set()
+
+    def _read(self, engine: Engine) -> None:
+        from sbctui.engine.errors import SbcError
+
+        with suppress(SbcError, OSError):
+            for event in engine.events(self.job, self._stop):
+                if (made := entry(event)) is not None:
+                    self._came.append(made)
+        self._reading = False
+
+    def _take(self) -> None:
+        """What the thread has read since; when that was all, how the job ended."""
+        over = not self._reading
+        self._add([self._came.popleft() for _ in range(len(self._came))])
+        self._head()
+        if over and not self._ended and not self._view.running:
+            self._ended = True
+            self._timer.stop()
+            self.sbc.background(self._end())
+
+    async def _end(self) -> None:
         engine = self.sbc.feeds.engine
         if engine is None:
             return
-        self._view = await in_thread(lambda: _whole(engine, self._view))
-        report = await in_thread(lambda: engine.report(self.job))
-        if report is not None:
-            told = fmt.report_lines(report)
-            self._ending = [((clean(t), "bad" if report.code else "good"),) for t in told]
+        made = await in_thread(lambda: how_it_ended(engine, self.job))
         if self.is_attached:
-            self._show()
+            self._add(made)
+            self._head()
+
+    def _add(self, entries: list[Entry]) -> None:
+        """More of the log; who stands at its end stays there."""
+        log = self.pane.rows
+        width = log.size.width - log.margin_width
+        if not width or (not entries and width == self._wide and self._lines):
+            return
+        follow = not log.keys or log.cursor == log.keys[-1]
+        if width != self._wide:
+            self._wide, self._lines = width, {}
+            entries, self._entries = [*self._entries, *entries], []
+        self._bad = self._bad or any(one.bad for one in entries)
+        for one in entries:
+            self._entries.append(one)
+            number = len(self._entries) - 1
+            for part, line in enumerate(rows(one, width)):
+                self._lines[f"{number}.{part}"] = line
+        nothing: Line = (("nothing yet" if self._reading else "it said nothing", "dim"),)
+        self.pane.show(list(self._lines), lambda key, _: self._lines[key], empty=[nothing])
+        if follow and self._lines:
+            log.move_to(log.keys[-1])
+
+    def on_resize(self) -> None:
+        """The log wraps anew."""
+        self.call_after_refresh(lambda: self._add([]))
+        self._head()
 
     def on_changed(self, event: Changed) -> None:
-        """More of it."""
+        """It went on, or was resumed."""
+        self._world = event.world
         now = next((j for j in event.world.jobs if j.id == self.job), None)
-        if now is None or not self._view.running or now == self._view:
+        if now is None or now == self._view:
             return
+        heir = now.resumed_by if not self._view.resumed_by else ""
         self._view = now
-        self._show()
-        self.text.action_end(1)
-        if not now.running:
-            self.sbc.background(self._read())
+        self._head()
+        if heir and any(j.id == heir for j in event.world.jobs):
+            self.app.switch_screen(JobScreen(event.world, heir))
 
-    def _show(self) -> None:
-        view = self._view
-        self.query_one("#progress", Bar).show(line(view, max(40, self.app.size.width)))
-        self.text.put([*view.history, *self._ending] or [(("nothing yet", "dim"),)])
-        keys = [("X", "stop it; what is done stays")] if view.running else []
-        if view.state == "interrupted":
-            keys = [("", "interrupted: what it had finished stands; ask for the rest again")]
-        self.query_one("#keys", Bar).show(keys_line(*keys, ("j k", "scroll"), ("esc", "back")))
+    def _head(self) -> None:
+        if not self.is_attached:
+            return
+        shown = head(self._view, time.time(), self.size.width)
+        for row, line in shown.items():
+            bar = self.query_one(f"#{row}", Bar)
+            bar.display = bool(line)
+            bar.show(line)
+        self.query_one("#keys", Bar).show(keys_for(self, _KEYS))
+
+    # ── what can be done ──────────────────────────────────────────────────────────────────
+
+    def reason(self, action: str) -> str | None:
+        """Why something is not possible with this job now."""
+        job = self._view
+        if action == "stop" and not job.running:
+            return "it has ended"
+        if action == "close" and not job.undone:
+            return "only an interrupted job that left something undone can be let be"
+        if action == "resume":
+            return _no_resume(job)
+        if action == "errors" and not self.pane.filter and not self._bad:
+            return "there is no error"
+        return None
 
     def do_stop(self) -> None:
         """Ask it to stop."""
-        if self._view.running:
-            self.sbc.stop_job(self.job)
+        self.sbc.stop_job(self.job)
+
+    def do_resume(self) -> None:
+        """Show the plan for what it left undone."""
+        self.sbc.resume_job(self.job)
+
+    def do_close(self) -> None:
+        """Leave it at what it has done."""
+        self.sbc.close_job(self.job)
+
+    def do_errors(self) -> None:
+        """To the next line found; with nothing sought, to the next error."""
+        word = self.pane.filter.lower()
+        self._go(
+            lambda one: word in one.text.lower() if word else one.bad,
+            f"{word!r} is not there" if word else "there is no error",
+        )
+
+    def do_find(self) -> None:
+        """Take the next keys as the word to find."""
+        self.pane.set_filter("", typing=True)
+
+    def on_pane_filtered(self, event: Pane.Filtered) -> None:
+        """Go to the first line with the word that is being typed."""
+        word = event.text.lower()
+        if word:
+            self._go(lambda one: word in one.text.lower(), "", here=True)
+
+    def _go(self, wanted: Callable[[Entry], bool], missing: str, *, here: bool = False) -> None:
+        log = self.pane.rows
+        at = int(log.cursor.partition(".")[0] or 0) if log.cursor else 0
+        count = len(self._entries)
+        order = [*range(at if here else at + 1, count), *range(at if here else at + 1)]
+        found = next((i for i in order if wanted(self._entries[i])), None)
+        if found is not None:
+            log.move_to(f"{found}.0")
+        elif missing:
+            self.notify(missing, markup=False)
+
+    def copyable(self) -> tuple[str, str]:
+        """The line under the cursor; at the log's end all errors with their commands."""
+        log = self.pane.rows
+        if log.cursor and log.cursor != log.keys[-1]:
+            return around(self._entries, int(log.cursor.partition(".")[0])), "the line"
+        if wrong := errors(self._entries):
+            return wrong, "the errors with their commands"
+        return self._view.command, "the command line"
 
     def do_leave(self) -> None:
-        """Back; the job goes on."""
-        self.dismiss(None)
+        """Leave what is sought, then the screen; the job goes on."""
+        if self.pane.filter:
+            self.pane.set_filter("")
+        else:
+            self.dismiss(None)
 
 
-def _whole(engine: Engine, view: JobView) -> JobView:
-    """The job with its log read from the beginning; how it ended is known already."""
-    stop = threading.Event()
-    stop.set()
-    return replace(view, history=reduce(fold, engine.events(view.id, stop), view).history)
+def _no_resume(job: JobView) -> str | None:
+    if job.running:
+        return "it has not ended; X stops it"
+    if job.state == "done":
+        return "it did all it was to do"
+    return f"it was resumed by {job.resumed_by}" if job.resumed_by else None
 
 
 def ending(job: JobView) -> tuple[str, str]:
@@ -110,6 +240,10 @@ def ending(job: JobView) -> tuple[str, str]:
     word = outcome(job)
     if word == "ok":
         return f"{job.title}: done", "information"
+    if word == "interrupted":
+        return f"{job.title}: its process has gone; what it had done stands", "error"
+    if word == "stopped":
+        return f"{job.title}: stopped; {job.done} of {job.total} done stays", "error"
     if word.endswith("failed") and job.total:
         return f"{job.title}: {job.done} done, {job.failed} failed", "error"
     return f"{job.title}: {word}", "error"

@@ -10,16 +10,24 @@ from sbctui.engine.model.text import clean
 
 if TYPE_CHECKING:
     from sbctui.engine.engine import Job
-    from sbctui.engine.events import Event, Finished, Note, UnitFinished
+    from sbctui.engine.events import Event, Finished, Progress, UnitFinished
+
+Samples = tuple[tuple[float, float], ...]
+"""(epoch seconds, how much), oldest first."""
 
 _SAMPLES = 240
+_APART = 0.25
+_TROUBLE = 100
 
 
 @dataclass(frozen=True, slots=True)
 class JobView:
-    """One job. ``samples`` are (epoch seconds, units done); ``history`` is its log.
+    """One job. ``total``, ``done`` and ``failed`` count what it is about, as ``Job`` does.
 
-    ``inside`` is how much of the running unit is done, from 0 to 1.
+    ``inside`` is how much of the running unit is done, from 0 to 1; ``samples`` are units and
+    ``bytes`` the bytes worked on, with those before this unit in ``before``. ``trouble`` are
+    its warnings and failures, the first hundred. ``undone``: it was interrupted, and something
+    is left that nobody took over.
     """
 
     id: str
@@ -31,20 +39,47 @@ class JobView:
     done: int = 0
     failed: int = 0
     code: int = 0
+    command: str = ""
+    user: str = ""
+    pid: int = 0
+    waits: str = ""
+    resumes: str = ""
+    resumed_by: str = ""
+    closed: bool = False
+    undone: bool = False
     unit: str = ""
     inside: float = 0.0
-    samples: tuple[tuple[float, float], ...] = ()
-    history: tuple[fmt.Line, ...] = ()
+    before: float = 0.0
+    samples: Samples = ()
+    bytes: Samples = ()
+    trouble: tuple[fmt.Line, ...] = ()
 
     @property
     def running(self) -> bool:
-        """Whether it still works."""
-        return self.state == "running"
+        """Whether a process works on it, or waits to."""
+        return self.state in ("running", "waiting")
+
+    @property
+    def part(self) -> float:
+        """How many units are done, with what is done of the running one."""
+        return min(float(self.total), self.done + self.failed + self.inside)
 
     @property
     def left(self) -> float | None:
         """Seconds still to go, None while unknown."""
         return fmt.eta(self.samples, self.total)
+
+    @property
+    def speed(self) -> str:
+        """Bytes a second when it works on bytes, else units a second; ``--`` while unknown."""
+        if (moved := fmt.rate(self.bytes)) is not None:
+            return f"{fmt.size(moved)}/s"
+        units = fmt.rate(self.samples)
+        return f"{units:.1f}/s" if units is not None else fmt.UNKNOWN
+
+    def took(self, now: float) -> float:
+        """Seconds it took, or has taken up to ``now``."""
+        return max(0.0, (self.finished or now) - self.started)
 
 
 def view(job: Job) -> JobView:
@@ -59,6 +94,13 @@ def view(job: Job) -> JobView:
         done=job.done,
         failed=job.failed,
         code=job.code,
+        command=clean(job.command),
+        user=clean(job.user),
+        pid=job.pid,
+        waits=clean(job.waits),
+        resumes=job.resumes,
+        resumed_by=job.resumed_by,
+        closed=job.closed,
     )
 
 
@@ -66,39 +108,63 @@ def fold(now: JobView, event: Event) -> JobView:
     """The view after one more event; every event is told again from the job's beginning."""
     match event.kind:
         case "started":
-            begin = ((event.at, 0.0),)
-            return replace(now, total=event.total, done=0, failed=0, samples=begin, history=())
+            begun = replace(now, state="running", waits="", total=event.total, done=0, failed=0)
+            return replace(begun, samples=((event.at, 0.0),), bytes=(), before=0.0, trouble=())
+        case "waiting":
+            state = "waiting" if event.holder else "running"
+            return replace(now, state=state, waits=clean(event.holder))
         case "unit-started":
             return replace(now, unit=clean(event.title), inside=0.0)
         case "progress":
-            part = min(1.0, event.done / event.total) if event.total else 0.0
-            return replace(now, inside=part)
+            return _progress(now, event)
         case "note":
-            return replace(now, history=(*now.history, _note(event)))
+            warning: fmt.Line = ((clean(event.text), "warn"),)
+            return _troubled(now, warning) if event.level == "warning" else now
+        case "output":
+            return now
         case "unit-finished":
             return _unit(now, event)
         case "finished":
             return _finished(now, event)
 
 
-def _note(event: Note) -> fmt.Line:
-    tone = {"command": "dim", "warning": "warn"}.get(event.level, "")
-    return ((("$ " if event.level == "command" else "") + clean(event.text), tone),)
+def _progress(now: JobView, event: Progress) -> JobView:
+    inside = min(1.0, event.done / event.total) if event.total else 0.0
+    then = replace(now, inside=inside)
+    then = replace(then, samples=_sampled(now.samples, event.at, then.part))
+    if event.done >= event.total and not now.inside:
+        return then  # a copy by reference: no bytes were moved
+    return replace(then, bytes=_sampled(now.bytes, event.at, now.before + event.done))
+
+
+def _sampled(samples: Samples, at: float, value: float) -> Samples:
+    """With one sample more; those closer together than a quarter of a second become one."""
+    if not at:
+        return samples
+    close = len(samples) > 1 and at - samples[-2][0] < _APART
+    return (*samples[-_SAMPLES : -1 if close else None], (at, value))
 
 
 def _unit(now: JobView, event: UnitFinished) -> JobView:
-    text = f"{event.outcome:8}{clean(event.title)}"
-    bad = event.outcome != "done"
-    text += f": {clean(event.error)}" if event.error else ""
-    step = now.done + now.failed + 1
-    return replace(
+    then = replace(
         now,
-        done=now.done + (event.outcome == "done"),
-        failed=now.failed + (event.outcome == "failed"),
+        done=event.done,
+        failed=event.failed,
         inside=0.0,
-        samples=(*now.samples[-_SAMPLES:], (event.at, float(step))),
-        history=(*now.history, ((text, "bad" if bad else ""),)),
+        before=now.bytes[-1][1] if now.bytes else 0.0,
+        samples=_sampled(now.samples, event.at, float(event.done + event.failed)),
     )
+    if event.outcome != "failed":
+        return then
+    return _troubled(then, ((f"failed  {clean(event.title)}: {clean(event.error)}", "bad"),))
+
+
+def _troubled(now: JobView, line: fmt.Line) -> JobView:
+    if len(now.trouble) > _TROUBLE:
+        return now
+    more: fmt.Line = (("and more like it: the job has them all", "warn"),)
+    last = more if len(now.trouble) == _TROUBLE else line
+    return replace(now, trouble=(*now.trouble, last))
 
 
 def _finished(now: JobView, event: Finished) -> JobView:
@@ -108,6 +174,7 @@ def _finished(now: JobView, event: Finished) -> JobView:
         code=event.code,
         finished=event.at,
         unit="",
+        waits="",
         done=event.done,
         failed=event.failed,
     )
@@ -116,7 +183,7 @@ def _finished(now: JobView, event: Finished) -> JobView:
 def outcome(job: JobView) -> str:
     """One word or two for how it ended."""
     if job.state == "interrupted":
-        return "interrupted"
+        return "resumed" if job.resumed_by else "interrupted"
     if job.code == 7:
         return f"{job.failed} failed"
     if job.code == 130:
@@ -124,23 +191,57 @@ def outcome(job: JobView) -> str:
     return "ok" if job.code == 0 else "failed"
 
 
+def tone_of(job: JobView) -> str:
+    """The tone of its outcome."""
+    word = outcome(job)
+    if word in ("resumed", "stopped") or job.closed:
+        return "warn" if word == "stopped" else ""
+    return "good" if word == "ok" else "bad"
+
+
 def line(job: JobView, width: int) -> fmt.Line:
     """The job in one line of ``width`` columns."""
     if not job.running:
         word = outcome(job)
         counts = f"{job.done}/{job.total}" if job.total else ""
-        tail = f" {counts:>9} {fmt.duration(max(0.0, job.finished - job.started)):>7}"
+        took = fmt.duration(job.took(job.finished)) if job.finished else ""
+        tail = f" {counts:>9} {took:>7}"
         room = max(8, width - len(tail) - 12)
-        tone = "good" if word == "ok" else "bad"
-        return ((f"{word:<11} ", tone), (f"{fmt.cut(job.title, room):<{room}}", ""), (tail, "dim"))
-    part = job.done + job.failed + job.inside
-    percent = int(100 * part / job.total) if job.total else 0
+        return (
+            (f"{word:<11} ", tone_of(job)),
+            (f"{fmt.cut(job.title, room):<{room}}", ""),
+            (tail, "dim"),
+        )
+    if job.state == "waiting":
+        return _waiting(job, width)
+    return _running(job, width)
+
+
+def waits_for(job: JobView) -> str:
+    """What a waiting job waits for, in words."""
+    return f"for {job.waits}" if job.waits else "for its process to begin"
+
+
+def _waiting(job: JobView, width: int) -> fmt.Line:
+    room = max(8, width - 12)
+    title = fmt.cut(job.title, max(8, room // 2))
+    return (
+        ("waiting     ", "warn"),
+        (f"{title}  ", ""),
+        (fmt.cut(waits_for(job), max(8, room - len(title) - 2)), "dim"),
+    )
+
+
+def _running(job: JobView, width: int) -> fmt.Line:
+    percent = int(100 * job.part / job.total) if job.total else 0
     tail = f" {percent:3}% {job.done + job.failed}/{job.total} {fmt.duration(job.left)} left"
+    if width >= 100:
+        tail += f" {job.speed:>8}"
     length = 22 if width < 100 else 42
     room = max(8, width - len(tail) - length - 13)
     return (
         ("running     ", "key"),
         (f"{fmt.cut(job.title, room):<{room}} ", ""),
-        (fmt.bar(part, job.total, length), "head"),
+        (fmt.bar(job.part, job.total, length), "head"),
         (tail, ""),
     )

@@ -73,13 +73,22 @@ class Reason(Lines):
     def __init__(self, field: str) -> None:
         super().__init__(id=f"reason-{field}")
         self.can_focus = False
+        self._said: Line = ()
 
     def say(self, text: str, tone: str) -> None:
         """Show a sentence; an empty one takes one blank row."""
-        line: Line = (("  ", ""), (text, tone))
+        self._said = (("  ", ""), (text, tone))
         width = self.size.width - 1 if self.size.width else inner_width(self.app.size.width)
-        self.styles.height = len(wrapped([line], max(20, width)))
-        self.put([line])
+        self._fit(max(20, width))
+
+    def _fit(self, width: int) -> None:
+        self.styles.height = len(wrapped([self._said], width))
+        self.put([self._said])
+
+    def on_resize(self, event: events.Resize) -> None:
+        """As many rows as it takes at this width."""
+        if self._said:
+            self._fit(max(20, event.size.width - 1))
 
 
 class Modal(Sturdy, ModalScreen[T]):
@@ -127,12 +136,19 @@ class TextModal(Modal[None]):
         self.text = Lines(id="text")
         yield self.text
         keys = Bar(id="keys")
-        keys.show(keys_line(("esc", "back"), ("j k", "scroll")))
+        first = self.sbc.keymap.first
+        keys.show(
+            keys_line(("esc", "back"), (f"{first['list.down']} {first['list.up']}", "scroll"))
+        )
         yield keys
+
+    def columns(self) -> int:
+        """The width of the text."""
+        return inner_width(self.app.size.width)
 
     def on_mount(self) -> None:
         """As high as the text, when that fits."""
-        rows = len(wrapped(self._lines, inner_width(self.app.size.width)))
+        rows = len(wrapped(self._lines, self.columns()))
         self.text.styles.height = min(rows, self.app.size.height - 7)
         self.text.put(self._lines)
         self.text.focus()

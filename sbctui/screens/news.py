@@ -65,9 +65,8 @@ def _jobs(before: World, after: World) -> Iterator[LogLine]:
             continue
         if was is None:
             yield LogLine(job.started, "key", f"job: {job.title}")
-        for line in job.history[len(was.history) if was else 0 :]:
-            if line[0][1] in ("warn", "bad"):
-                yield LogLine(time.time(), line[0][1], line[0][0])
+        for line in job.trouble[len(was.trouble) if was else 0 :]:
+            yield LogLine(time.time(), line[0][1], line[0][0])
         if was is not None and was.running and not job.running:
             word = outcome(job)
             tone = "good" if word == "ok" else "bad"

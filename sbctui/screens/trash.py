@@ -11,18 +11,23 @@ from textual.screen import Screen
 from sbctui import format as fmt
 from sbctui.actions import bindings
 from sbctui.engine.model.requests import PurgeTrash, Request, RestoreTrash
-from sbctui.engine.model.text import clean
 from sbctui.format import Line
 from sbctui.messages import Changed, World
 from sbctui.screens.acting import Acting
-from sbctui.screens.modal import keys_line
+from sbctui.screens.help import keys_for
+from sbctui.screens.modal import TextModal
+from sbctui.screens.trash_lines import about, head, line, shown
 from sbctui.widgets.bars import Bar
 from sbctui.widgets.pane import Pane
+from sbctui.widgets.rows import Rows
 from sbctui.widgets.sturdy import Sturdy
 
 if TYPE_CHECKING:
     from sbctui.engine.engine import Engine
     from sbctui.engine.model.site import Trashed
+
+_NONE = "none"
+_KEYS = ("restore", "purge", "undo", "list.open", "list.mark", "leave", "mark_all", "unmark")
 
 
 class TrashScreen(Sturdy, Acting, Screen[None]):
@@ -34,15 +39,13 @@ class TrashScreen(Sturdy, Acting, Screen[None]):
     def __init__(self, world: World) -> None:
         super().__init__()
         self.world = world
-        self.pane = Pane(0, "Trash", id="entries", markable=lambda key: key != "none")
+        self.pane = Pane(0, "Trash", id="entries", markable=lambda key: key != _NONE, head=head)
+        self.keys = Bar(id="keys")
 
     def compose(self) -> ComposeResult:
         """The entries and the keys."""
         yield self.pane
-        keys = Bar(id="keys")
-        keys.show(keys_line(("u", "restore"), ("D", "delete for good"), ("space *", "mark"),
-                            ("esc", "back")))  # fmt: skip
-        yield keys
+        yield self.keys
 
     def on_mount(self) -> None:
         """Show it."""
@@ -54,26 +57,51 @@ class TrashScreen(Sturdy, Acting, Screen[None]):
         self.world = event.world
         self._show()
 
-    def _show(self) -> None:
+    def on_resize(self) -> None:
+        """The keys that fit."""
+        self.keys.show(keys_for(self, _KEYS))
+
+    def _entries(self) -> dict[str, Trashed]:
         site = self.world.site
-        entries = {t.folder: t for t in site.trash} if site else {}
-        keys = sorted(entries, key=lambda k: entries[k].deleted, reverse=True)
-        now = site.facts.now if site else 0.0
-        days = site.settings.trash_days if site else 0
+        found = sorted(site.trash, key=lambda t: (t.deleted, t.name), reverse=True) if site else []
+        return {entry.folder: entry for entry in found}
+
+    def _show(self) -> None:
+        site, entries = self.world.site, self._entries()
 
         def draw(key: str, width: int) -> Line:
-            if key not in entries:
-                return (("the trash is empty", "dim"),)
-            return _line(entries[key], width, now, days)
+            if site is None or key not in entries:
+                days = f" for {site.settings.trash_days} days" if site else ""
+                return ((f"the trash is empty; what D deletes comes here{days}", "dim"),)
+            return line(site, entries[key], width)
 
         size = fmt.size(sum(t.allocated for t in entries.values()))
-        self.pane.show(keys or ["none"], draw, note=((f" {len(entries)}, {size} ", ""),))
+        self.pane.show(list(entries) or [_NONE], draw, note=((f" {len(entries)}, {size} ", ""),))
+        self.keys.show(keys_for(self, _KEYS))
+
+    def _chosen(self) -> tuple[str, ...]:
+        """Folders of the marked ones, else of the one under the cursor."""
+        rows, entries = self.pane.rows, self._entries()
+        return tuple(f for f in (sorted(rows.marks) or [rows.cursor]) if f in entries)
+
+    def reason(self, action: str) -> str | None:
+        """Why not now, or None."""
+        if action in ("restore", "purge", "undo", "mark_all") and not self._entries():
+            return "the trash is empty, so nothing can be brought back or purged"
+        return None
+
+    def copyable(self) -> tuple[str, str]:
+        """The folders."""
+        return "\n".join(f"trash/{folder}" for folder in self._chosen()), "where it is"
+
+    def on_rows_opened(self, event: Rows.Opened) -> None:
+        """All about an entry."""
+        site, entry = self.world.site, self._entries().get(event.key)
+        if site is not None and entry is not None:
+            self.sbc.push_screen(TextModal(f"Deleted: {shown(entry)}", about(site, entry)))
 
     def _offer(self, kind: type[RestoreTrash] | type[PurgeTrash]) -> None:
-        rows = self.pane.rows
-        folders = tuple(sorted(rows.marks)) or (rows.cursor,)
-        if folders == ("none",):
-            return
+        folders = self._chosen()
 
         def build(engine: Engine) -> Request:
             return kind(folders=folders)
@@ -88,6 +116,12 @@ class TrashScreen(Sturdy, Acting, Screen[None]):
         """Delete for good the marked ones, or the one under the cursor."""
         self._offer(PurgeTrash)
 
+    def do_undo(self) -> None:
+        """Bring back what the last delete took."""
+        from sbctui.screens.verbs import undo
+
+        undo(self.sbc)
+
     def do_mark_all(self) -> None:
         """Mark all."""
         self.pane.rows.mark(self.pane.rows.keys, on=True)
@@ -99,15 +133,3 @@ class TrashScreen(Sturdy, Acting, Screen[None]):
     def do_leave(self) -> None:
         """Back."""
         self.dismiss(None)
-
-
-def _line(entry: Trashed, width: int, now: float, days: int) -> Line:
-    kind = entry.config.kind if entry.config else "?"
-    alias = f"  {entry.config.alias}" if entry.config and entry.config.alias else ""
-    left = entry.deleted.timestamp() + days * 86400 - now
-    tail = (
-        f" {kind:<5}{fmt.size(entry.allocated):>6}  {fmt.age(now - entry.deleted.timestamp()):>4}"
-    )
-    tail += f" ago, {fmt.age(left):>4} left"
-    room = max(10, width - len(tail))
-    return ((f"{fmt.cut(clean(entry.name + alias), room):<{room}}", ""), (tail, "dim"))

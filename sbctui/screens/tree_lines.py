@@ -8,46 +8,53 @@ from typing import TYPE_CHECKING
 from sbctui import format as fmt
 from sbctui.engine.model.text import clean
 from sbctui.format import Line
-from sbctui.screens.home_lines import TONES, name_of, word, working, wrong
+from sbctui.screens.home_lines import TONES, name_of, up_in, word, working, wrong
+from sbctui.screens.ordering import Order, sort_names
 from sbctui.screens.totals import kept, totals
 
 if TYPE_CHECKING:
-    from sbctui.engine.model.site import Site
+    from sbctui.engine.model.site import Node, Site
 
 
-def tree(site: Site, opened: Collection[str], passed: Collection[str] | None) -> list[str]:
+def tree(
+    site: Site, opened: Collection[str], passed: Collection[str] | None, order: Order
+) -> list[str]:
     """The tree's keys: what is wrong first, then the roots with the leaves of the open ones.
 
     ``passed`` are the nodes that a filter lets through (None = no filter); their roots stay.
     """
     keys: list[str] = []
-    for group, members in (
-        ("orphans", [f"leaf:{n.name}" for n in totals(site).orphans]),
-        ("broken", [f"broken:{name}" for name in sorted(site.broken)]),
-        ("strays", [f"stray:{s.path}" for s in site.strays if not working(site, s)]),
-    ):
+    for group, members in _groups(site).items():
         members = [k for k in members if passed is None or name_of(k) in passed]
         if members:
             keys.append(f"group:{group}")
             if passed is not None or f"group:{group}" in opened:
                 keys += members
-    for root in site.roots:
-        inside: Sequence[str] = totals(site).inside[root.name]
+    for root in sort_names(site, (r.name for r in site.roots), order):
+        inside: Sequence[str] = totals(site).inside[root]
         if passed is not None:
             inside = [c for c in inside if c in passed]
-            if not inside and root.name not in passed:
+            if not inside and root not in passed:
                 continue
-        keys.append(f"root:{root.name}")
-        if passed is not None or f"root:{root.name}" in opened:
-            keys += [f"leaf:{c}" for c in inside]
+        keys.append(f"root:{root}")
+        if passed is not None or f"root:{root}" in opened:
+            keys += [f"leaf:{c}" for c in sort_names(site, inside, order)]
     return keys
 
 
-def tree_line(site: Site, opened: Collection[str], key: str, width: int) -> Line:
-    """One line of the tree."""
+def _groups(site: Site) -> dict[str, list[str]]:
+    return {
+        "orphans": [f"leaf:{n.name}" for n in totals(site).orphans],
+        "broken": [f"broken:{name}" for name in sorted(site.broken)],
+        "strays": [f"stray:{s.path}" for s in site.strays if not working(site, s)],
+    }
+
+
+def tree_line(site: Site, opened: Collection[str] | None, key: str, width: int) -> Line:
+    """One line of the tree; ``opened`` None while a filter shows all as open."""
     kind, _, name = key.partition(":")
     if kind == "group":
-        return _group_line(site, name, width, key in opened)
+        return _group_line(site, name, width, opened is None or key in opened)
     if kind == "stray":
         stray = next((s for s in site.strays if s.path == name), None)
         return _columns(f"  {clean(name)}", fmt.size(stray.allocated if stray else 0), "", width)
@@ -58,13 +65,23 @@ def tree_line(site: Site, opened: Collection[str], key: str, width: int) -> Line
     node = site.nodes.get(name)
     if node is None:
         return ((clean(name), "dim"),)
-    state = word(site, name)
     if kind == "leaf":
-        return _columns(f"  {clean(node.config.hostname)}", fmt.size(kept(node)), state, width)
-    children = len(node.config.children)
-    sign = ("v" if key in opened else ">") if children else "-"
-    tail = str(children) if children and state != "mis-par" else state
-    return _columns(f"{sign} {clean(name)}", fmt.size(kept(node)), tail, width)
+        shown = f"  {clean(node.config.hostname)}"
+        return _columns(shown, fmt.size(kept(node)), word(site, name), width)
+    return _root_line(site, node, width, opened is None or key in opened)
+
+
+def _root_line(site: Site, root: Node, width: int, is_open: bool) -> Line:
+    """A root: how many leaves, and while the services run how many of them are up."""
+    state, leaves = word(site, root.name), len(totals(site).inside[root.name])
+    sign = ("v" if is_open else ">") if leaves else "-"
+    tail = state
+    if leaves and state != "mis-par":
+        up = f"{up_in(site).get(root.name, 0)}/{leaves}"
+        wide = f"{up} up"
+        tail = next((t for t in (wide, up) if len(t) <= _last(width)), str(leaves))
+        tail = tail if site.facts.serving else str(leaves)
+    return _columns(f"{sign} {clean(root.name)}", fmt.size(kept(root)), tail, width)
 
 
 def _group_line(site: Site, group: str, width: int, is_open: bool) -> Line:
@@ -73,12 +90,16 @@ def _group_line(site: Site, group: str, width: int, is_open: bool) -> Line:
     return _columns(f"{sign} ! {group}", fmt.size(size), str(count), width, "bad")
 
 
+def _last(width: int) -> int:
+    return 6 if width < 34 else 9
+
+
 def _columns(left: str, size: str, tail: str, width: int, tone: str = "") -> Line:
-    last = 5 if width < 34 else 8
+    last = _last(width)
     middle = "" if width < 24 else f"{size:>5} "
     room = max(4, width - last - len(middle) - 1)
     return (
         (f"{fmt.cut(left, room):<{room}} ", tone),
         (middle, ""),
-        (f"{tail:<{last}}"[:last], TONES.get(tail, "dim")),
+        (f"{fmt.cut(tail, last):<{last}}", TONES.get(tail, "dim")),
     )

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from sbctui.engine.model import requests as ask
 from sbctui.messages import in_thread
-from sbctui.screens import forms
+from sbctui.screens import forms, forms_away
 from sbctui.screens.form import FormScreen, FormSpec
 from sbctui.screens.reasons import parent
 
@@ -38,21 +38,45 @@ def _create(app: SbcApp, names: Names, asking: Names) -> None:
     app.push_screen(FormScreen(forms.create(_site(app))))
 
 
-def _deallocate(app: SbcApp, names: Names, asking: Names) -> None:
-    app.offer(lambda engine: ask.DeallocateRoot(name=names[0]))
+def _allocate(app: SbcApp, names: Names, asking: Names) -> None:
+    app.push_screen(FormScreen(forms.allocate(_site(app), names[0], *asking[:1])))
+
+
+def _leaf(app: SbcApp, names: Names, asking: Names) -> None:
+    site = _site(app)
+    root = parent(site, names[0]) if names else app.drafts.get("bulk", {}).get("root", "")
+    app.push_screen(FormScreen(forms.leaf(site, root, *asking[:1])))
 
 
 def _delete(app: SbcApp, names: Names, asking: Names) -> None:
     site = _site(app)
     if site.nodes[names[0]].is_root:
         app.offer(lambda engine: ask.DeleteRoot(name=names[0]))
+    else:
+        _leaves(app, parent(site, names[0]), names, every=False)
+
+
+def _delete_all(app: SbcApp, names: Names, asking: Names) -> None:
+    children = _site(app).nodes[names[0]].config.children.values()
+    _leaves(app, names[0], [n for n in children if n in _site(app).nodes], every=True)
+
+
+def _leaves(app: SbcApp, root: str, names: Sequence[str], *, every: bool) -> None:
+    site = _site(app)
+    if forms_away.running(site, names):
+        app.push_screen(FormScreen(forms_away.delete_leaves(site, root, names, every=every)))
         return
-    macs = tuple(mac for n in names if (mac := site.nodes[n].config.mac))
-    root = parent(site, names[0])
+    macs = None if every else tuple(mac for n in names if (mac := site.nodes[n].config.mac))
     app.offer(lambda engine: ask.DeleteLeaves(root=root, macs=macs))
 
 
 def _undo(app: SbcApp, names: Names, asking: Names) -> None:
+    undo(app)
+
+
+def undo(app: SbcApp) -> None:
+    """Bring back what the last delete took."""
+
     def last(engine: Engine) -> ask.Request:
         return engine.undo()
 
@@ -87,6 +111,10 @@ def _reload(app: SbcApp, names: Names, asking: Names) -> None:
     app.background(again())
 
 
+def _settings(app: SbcApp, names: Names, asking: Names) -> None:
+    app.do_settings()
+
+
 def _quit(app: SbcApp, names: Names, asking: Names) -> None:
     app.background(app.action_quit())
 
@@ -95,15 +123,20 @@ VERBS: Mapping[str, Verb] = {
     "create": _create,
     "clone": _form(forms.clone),
     "bulk": _bulk,
-    "allocate": _form(forms.allocate),
-    "deallocate": _deallocate,
+    "leaf": _leaf,
+    "allocate": _allocate,
+    "deallocate": _form(forms_away.deallocate),
     "edit": _form(forms.edit),
+    "rename": _form(forms.rename),
     "resize": _form(forms.resize),
+    "attach": _form(forms.attach),
     "delete": _delete,
+    "delete_all": _delete_all,
     "undo": _undo,
     "audit": _audit,
     "trash": _trash,
     "reload": _reload,
+    "settings": _settings,
     "quit": _quit,
 }
 """Everything in ``actions.ACTIONS`` but what home does by itself (filter and marks)."""

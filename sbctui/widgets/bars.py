@@ -7,13 +7,13 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from sbctui.format import Line
-from sbctui.widgets.rows import strip
+from sbctui.widgets.strips import strip
 
 
 class Bar(Widget):
     """One line of text, repainted only when it differs; ``fill`` fills what is free."""
 
-    DEFAULT_CSS = "Bar { height: 1; background: ansi_default; color: ansi_default; }"
+    DEFAULT_CSS = "Bar { height: 1; background: $ground; color: $ink; }"
 
     def __init__(self, *, id: str | None = None, classes: str = "", fill: str = " ") -> None:
         super().__init__(id=id, classes=classes)

@@ -8,10 +8,10 @@ follow, so that the next frame is sent whole.
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Iterator
 from functools import lru_cache
+from unicodedata import combining
 
 from rich.cells import get_character_cell_size
 from textual import events
@@ -19,10 +19,12 @@ from textual._ansi_sequences import SYNC_END, SYNC_START
 from textual.drivers.linux_driver import LinuxDriver
 from textual.message import Message
 
+from sbctui.widgets.keyboard import Keyboard
+
 _TOKEN = re.compile(r"\x1b\[(\d+);(\d+)H|\x1b\[([\d;]*)m|(\n)|([^\x00-\x1f\x7f-\x9f]+)")
-_MAC_LIKE = re.compile(r"(?:[0-9A-Fa-f]{2}[:.-]?){5}[0-9A-Fa-f]{2}")
-_ALONE = 0.01
-_TOGETHER = 0.03
+_PLACE = re.compile(r"\x1b\[\d+;\d+H")
+_ASIDE = re.compile(r"(?:\x07|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\))+")
+"""What moves no cursor and changes no cell: the bell, the clipboard, the title."""
 _GAP = 5
 
 Pen = tuple[tuple[str, ...], str, str]
@@ -92,14 +94,17 @@ class Grid:
         self._pen = self._at = self._wanted = None
 
     def paint(self, data: str) -> str | None:
-        """What must be written so that the terminal shows ``data``; None when it is no frame."""
+        """What must be written so that the terminal shows ``data``; None when it is no frame.
+
+        A frame begins with a place, and holds places, looks and text. Whatever else stands in
+        it came from outside with some text: it is left out, and never reaches the terminal.
+        """
+        if not _PLACE.match(data):
+            return None
         rows: dict[int, list[Cell | None]] = {}
-        x = y = end = 0
+        x = y = 0
         pen = _PLAIN
         for token in _TOKEN.finditer(data):
-            if token.start() != end:
-                return None
-            end = token.end()
             row, column, style, _newline, text = token.groups()
             if row:
                 y, x = int(row) - 1, int(column) - 1
@@ -110,8 +115,6 @@ class Grid:
                 if line is None:
                     line = rows[y] = list(self._rows.get(y, ()))
                 x = _put(line, x, text, pen)
-        if end != len(data):
-            return None
         return self._difference(rows, (y, x))
 
     def _difference(self, rows: dict[int, list[Cell | None]], cursor: tuple[int, int]) -> str:
@@ -130,8 +133,8 @@ class Grid:
     def _run(self, y: int, x: int, cells: list[Cell | None]) -> str:
         out = [self._move(y, x)]
         for cell in cells:
-            char, pen = cell or (" ", _PLAIN)
-            if char:
+            if cell is not None and cell[0]:
+                char, pen = cell
                 out += (_turn(self._pen, pen), char)
                 self._pen = pen
         self._at = (y, x + len(cells)) if all(c and c[0].isascii() for c in cells) else None
@@ -156,7 +159,7 @@ def _put(line: list[Cell | None], x: int, text: str, pen: Pen) -> int:
     begin = x
     for char in text:
         width = get_character_cell_size(char)
-        if width == 0 and x > begin and (before := line[x - 1]):
+        if width == 0 and combining(char) and x > begin and (before := line[x - 1]):
             line[x - 1] = (before[0] + char, before[1])
         elif width:
             line[x : x + width] = [_cell(char, pen), *([_AFTER_WIDE] * (width - 1))]
@@ -165,13 +168,19 @@ def _put(line: list[Cell | None], x: int, text: str, pen: Pen) -> int:
 
 
 def _runs(old: list[Cell | None], new: list[Cell | None]) -> Iterator[tuple[int, int]]:
-    """Stretches to send; a row with anything that may not be one column wide goes whole."""
+    """Stretches to send; a row with anything that may not be one column wide goes whole.
+
+    What no frame has told of (None) is never sent: it stays on the terminal as it is.
+    """
     if any(c and (not c[0] or len(c[0]) > 1) for row in (old, new) for c in row):
         yield from _one_by_one(new)
         return
     start = stop = -1
     for x, cell in enumerate(new):
-        if x < len(old) and old[x] == cell:
+        if cell is None and start >= 0:
+            yield start, stop
+            start = -1
+        if cell is None or (x < len(old) and old[x] == cell):
             continue
         if start >= 0 and x - stop > _GAP:
             yield start, stop
@@ -185,9 +194,13 @@ def _one_by_one(row: list[Cell | None]) -> Iterator[tuple[int, int]]:
     """The whole row, positioned afresh behind every cell whose width terminals dispute."""
     start = 0
     for x, cell in enumerate(row):
-        if cell and not cell[0]:
+        if cell is None:
+            if start < x:
+                yield start, x
             start = x + 1
-        elif cell and not cell[0].isascii():
+        elif not cell[0]:
+            start = x + 1
+        elif not cell[0].isascii():
             yield start, x + 1
             start = x + 1
     if start < len(row):
@@ -195,13 +208,12 @@ def _one_by_one(row: list[Cell | None]) -> Iterator[tuple[int, int]]:
 
 
 class DiffDriver(LinuxDriver):
-    """The driver of a real terminal. Also turns a paste that came as single keys into one."""
+    """The driver of a real terminal: sends differences, and keeps keys in order."""
 
     _grid: Grid
     _sync: bool
     _sync_sent: bool
-    _burst: list[events.Key]
-    _release: asyncio.TimerHandle | None
+    _keyboard: Keyboard
 
     def write(self, data: str) -> None:
         """Write a frame as its difference, anything else as it is."""
@@ -211,6 +223,9 @@ class DiffDriver(LinuxDriver):
             if data == SYNC_END and self._sync_sent:
                 self._sync_sent = False
                 super().write(SYNC_END)
+            return
+        if _ASIDE.fullmatch(data):
+            super().write(data)
             return
         difference = grid.paint(data)
         if difference is None:
@@ -230,36 +245,23 @@ class DiffDriver(LinuxDriver):
         """Begin with a terminal of which nothing is known."""
         self._grid = Grid()
         self._sync = self._sync_sent = False
-        self._burst = []
-        self._release = None
+        self._keyboard = Keyboard(self._app, super().process_message)
         super().start_application_mode()  # type: ignore[no-untyped-call]
 
+    def _sigcont_application(self, *signal: object) -> None:
+        """Come back, also from a stop that was never told of (SIGSTOP, a frozen machine).
+
+        Textual would then start a second reader of the keyboard, and restore the wrong modes
+        at the end.
+        """
+        if self._auto_restart and not self._must_signal_resume:
+            self.suspend_application_mode()
+            self._must_signal_resume = True
+        super()._sigcont_application(*signal)
+
     def process_message(self, message: Message) -> None:
-        """Hold keys for a few milliseconds: a burst with a MAC in it is a paste."""
+        """Keys take their time: see ``Keyboard``."""
         if isinstance(message, events.Key):
-            self._loop.call_soon_threadsafe(self._hold, message)
+            self._loop.call_soon_threadsafe(self._keyboard.typed, message)
         else:
             super().process_message(message)
-
-    def _hold(self, key: events.Key) -> None:
-        """A key alone goes on at once; of keys that come together the last is waited for."""
-        self._burst.append(key)
-        if self._release is not None:
-            self._release.cancel()
-        patience = _ALONE if len(self._burst) == 1 else _TOGETHER
-        self._release = self._loop.call_later(patience, self._let_go)
-
-    def _let_go(self) -> None:
-        keys, self._burst = self._burst, []
-        text = pasted(keys)
-        if text is not None:
-            super().process_message(events.Paste(text))
-            return
-        for key in keys:
-            super().process_message(key)
-
-
-def pasted(keys: list[events.Key]) -> str | None:
-    """The text of keys that came at once, when it can only be a paste: it has a MAC in it."""
-    text = "".join("\n" if k.key in ("enter", "ctrl+j") else k.character or "" for k in keys)
-    return text if _MAC_LIKE.search(text) else None

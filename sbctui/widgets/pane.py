@@ -10,9 +10,9 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.message import Message
 
-from sbctui.format import Line
+from sbctui.format import Line, Span
 from sbctui.widgets.bars import Bar
-from sbctui.widgets.rows import Draw, Rows, Stands
+from sbctui.widgets.rows import Draw, Rows
 from sbctui.widgets.sturdy import Sturdy
 
 
@@ -37,15 +37,18 @@ class Pane(Sturdy, Vertical):
         markable: Callable[[str], bool] | None = None,
         cursor: bool = True,
         head: Callable[[int], Line] | None = None,
+        marks: set[str] | None = None,
     ) -> None:
         super().__init__(id=id)
         self._number = number
         self._title = title
         self._head = head
         self._note: Line = ()
+        self._said: Line = ()
         self.filter = ""
+        self.problem = ""
         self.typing = False
-        self.rows = Rows(id=f"{id}-rows", markable=markable, cursor=cursor)
+        self.rows = Rows(id=f"{id}-rows", markable=markable, cursor=cursor, marks=marks)
         self._bar = Bar(classes="title", fill="─")
         self._columns = Bar(classes="columns")
 
@@ -61,34 +64,67 @@ class Pane(Sturdy, Vertical):
         keys: Sequence[str],
         draw: Draw,
         *,
-        stands: Stands | None = None,
         note: Line = (),
+        said: Line = (),
+        empty: Sequence[Line] = (),
     ) -> int:
-        """Show rows; ``note`` stands in the title (a source that is late). Marks that went."""
-        self._note = note
-        gone = self.rows.show(keys, draw, stands)
+        """Show rows, or ``empty`` when there are none; the number of marks that went.
+
+        ``note`` stands in the title at the left (a source that is late, the order), ``said`` at
+        the right.
+        """
+        self._note, self._said = note, said
+        gone = self.rows.show(keys, draw, empty)
         self.title()
         return gone
 
     def title(self) -> None:
         """Draw the title row anew."""
-        rows, focused = self.rows, self.rows.has_focus
-        tone = "bar" if focused else "head"
+        rows = self.rows
+        tone = "bar" if rows.has_focus else "head"
         number = f" {self._number} " if self._number else " "
-        left: list[tuple[str, str]] = [(f"{number}{self._title} ", tone)]
+        left: list[Span] = [(f"{number}{self._title} ", tone)]
         if self.typing or self.filter:
-            left.append((f" /{self.filter}{'_' if self.typing else ''} ", "warn"))
+            left.append((f" /{self._tail()}{'_' if self.typing else ''} ", "warn"))
         left += self._note
-        total, at = len(rows.keys), rows.position(rows.cursor) + 1
-        right: list[tuple[str, str]] = []
-        if rows.marks:
-            right.append((f" {len(rows.marks)} marked ", "warn"))
-        if total > rows.size.height > 0:
-            right.append((f" {at}/{total} ", "dim"))
+        if self.problem:
+            left.append((f" ? {self.problem} ", "bad"))
+        right = [*self._counts(), *self._said, *self._place()]
+        if self._wide(left, right) and self._number and len(left) > 1:
+            left[0] = (number, tone)
+        if self._wide(left, right):
+            right = [*self._counts(), *self._said]
+        if self._wide(left, right):
+            right = self._counts()
         self._bar.show(tuple(left), tuple(right))
         if self._head is not None:
             gutter = rows.margin_width
             self._columns.show(((" " * gutter, ""), *self._head(self.size.width - gutter)))
+
+    def _wide(self, *parts: Sequence[Span]) -> bool:
+        return sum(len(text) for part in parts for text, _ in part) > self.size.width
+
+    def _place(self) -> Line:
+        """The cursor's row of how many, when not all are in view."""
+        rows = self.rows
+        total, at = len(rows.keys), rows.position(rows.cursor) + 1
+        if not total > rows.size.height > 0 or self.filter:
+            return ()
+        return ((f" {at}/{total} " if at else f" {total} ", "dim"),)
+
+    def _tail(self) -> str:
+        """The filter, or its end where the pane is narrow."""
+        room = max(8, self.size.width - 20)
+        return self.filter if len(self.filter) <= room else "~" + self.filter[1 - room :]
+
+    def _counts(self) -> list[Span]:
+        rows = self.rows
+        made: list[Span] = []
+        if rows.begun:
+            made.append((f" range {len(rows.ranged())}: v marks ", "warn"))
+        if rows.marks:
+            made.append((f" {len(rows.marks)} marked ", "warn"))
+        return made
 
     def start_filter(self) -> None:
         """Take the next keys as the filter's text."""
@@ -100,6 +136,7 @@ class Pane(Sturdy, Vertical):
         """Filter by ``text``; empty shows all."""
         changed = text != self.filter
         self.filter, self.typing = text, typing
+        self.problem = self.problem if text else ""
         self.title()
         if changed:
             self.post_message(self.Filtered(self, text))
@@ -122,6 +159,13 @@ class Pane(Sturdy, Vertical):
             return
         event.stop()
         event.prevent_default()
+
+    def on_paste(self, event: events.Paste) -> None:
+        """One line that is pasted into the filter belongs to it."""
+        lines = event.text.splitlines()
+        if self.typing and len(lines) == 1 and lines[0].isprintable():
+            event.stop()
+            self.set_filter(self.filter + lines[0], typing=True)
 
     def on_descendant_focus(self) -> None:
         """The focused pane's title looks different."""

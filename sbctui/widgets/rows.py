@@ -1,7 +1,7 @@
 """A list of lines of which only the visible ones are ever drawn, and only when they differ.
 
-The cursor and the marks follow a row's key, never its number. Lines come from one function,
-so ten thousand rows cost no more than a screenful.
+The cursor, the marks and the beginning of a range follow a row's key, never its number. Lines
+come from one function, so ten thousand rows cost no more than a screenful.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from rich.segment import Segment
-from rich.style import Style
 from textual import events
 from textual.binding import BindingType
 from textual.geometry import Size
@@ -21,52 +20,21 @@ from textual.strip import Strip
 
 from sbctui.actions import bindings
 from sbctui.format import Line
+from sbctui.widgets.looks import STYLES
+from sbctui.widgets.strips import look, strip
 from sbctui.widgets.sturdy import Sturdy
 
 Draw = Callable[[str, int], Line]
 """Key and width in columns → the line; called for visible rows only."""
-Stands = Callable[[str], bool]
-
-STYLES: dict[str, Style] = {
-    "": Style(),
-    "dim": Style(dim=True),
-    "good": Style(color="green"),
-    "warn": Style(color="yellow", bold=True),
-    "bad": Style(color="red", bold=True),
-    "head": Style(color="cyan", bold=True),
-    "key": Style(bold=True),
-    "bar": Style(color="cyan", reverse=True),
-}
-"""How each tone looks; every tone that means something also has its own words."""
-_CURSOR = Style(color="cyan", reverse=True, bold=True)
-_PARKED = Style(bold=True)
-_MARK = Style(color="magenta", bold=True)
-
-
-def strip(line: Line, width: int, over: Style | None = None) -> Strip:
-    """A line as cells, exactly ``width`` wide; ``~`` at its end says that some is missing.
-
-    ``over`` replaces the tones when it reverses, else it is laid over them.
-    """
-    segments = [Segment(text, _look(tone, over)) for text, tone in line]
-    made = Strip(segments)
-    if made.cell_length > width:
-        last = segments[-1].style
-        made = Strip([*made.crop(0, width - 1), Segment("~", last)])
-    return made.extend_cell_length(width, over)
-
-
-def _look(tone: str, over: Style | None) -> Style:
-    if over is None:
-        return STYLES[tone]
-    return over if over.reverse else STYLES[tone] + over
+_State = tuple[Line, str, bool, bool]
+"""A line as it is drawn: its text, ``*`` marked or ``+`` in the range, cursor, focus."""
 
 
 class Rows(Sturdy, ScrollView, can_focus=True):
     """The list. Bound keys move the cursor and mark; what a row means is its owner's affair."""
 
     DEFAULT_CSS = """
-    Rows { height: 1fr; scrollbar-size: 0 0; background: ansi_default; color: ansi_default; }
+    Rows { height: 1fr; scrollbar-size: 0 0; background: $ground; color: $ink; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("list")]
 
@@ -91,19 +59,30 @@ class Rows(Sturdy, ScrollView, can_focus=True):
         rows: Rows
 
     def __init__(
-        self, *, id: str, markable: Callable[[str], bool] | None = None, cursor: bool = True
+        self,
+        *,
+        id: str,
+        markable: Callable[[str], bool] | None = None,
+        cursor: bool = True,
+        marks: set[str] | None = None,
     ) -> None:
+        """``marks`` given are shared with other rows; their owner drops what has gone."""
         super().__init__(id=id)
         self._keys: Sequence[str] = ()
         self._index: dict[str, int] | None = None
         self._draw: Draw = lambda key, width: ((key, ""),)
-        self._shown: dict[int, tuple[Line, bool, bool, bool]] = {}
+        self._empty: Sequence[Line] = ()
+        self._shown: dict[int, _State] = {}
         self._markable = markable
         self.margin_width = 2 if markable else 1
         self._has_cursor = cursor
         self._touched = False
+        self._before = ""
+        self._shared = marks is not None
         self.cursor = ""
-        self.marks: set[str] = set()
+        self.begun = ""
+        self.changes = 0
+        self.marks: set[str] = set() if marks is None else marks
 
     @property
     def keys(self) -> Sequence[str]:
@@ -119,39 +98,53 @@ class Rows(Sturdy, ScrollView, can_focus=True):
             self._index = {k: i for i, k in enumerate(self._keys)}
         return self._index
 
-    def show(self, keys: Sequence[str], draw: Draw, stands: Stands | None = None) -> int:
-        """Show these rows; repaints what differs only. The number of marks that went.
+    def show(self, keys: Sequence[str], draw: Draw, empty: Sequence[Line] = ()) -> int:
+        """Show these rows, or ``empty`` when there are none; repaints what differs only.
 
-        Marks of rows that are only filtered away stay: ``stands`` says of a key whether what
-        it names still exists.
+        The number of marks that went with their rows.
         """
-        self._draw = draw
+        self._draw, self._empty = draw, empty
         before = len(self.marks)
         if keys != self._keys:
             self._replace(keys)
-        exists = stands or self._index_of_all().__contains__
-        self.marks = {k for k in self.marks if exists(k)}
-        for y in range(self.size.height):
-            index = self.scroll_offset.y + y
+        if not self._shared:
+            self.marks &= self._index_of_all().keys()
+        self.repaint()
+        return before - len(self.marks)
+
+    def repaint(self) -> None:
+        """Draw the visible lines that are not on the screen as they are now."""
+        top = self.scroll_offset.y
+        if len(self._shown) > 4 * self.size.height:
+            seen = range(top, top + self.size.height)
+            self._shown = {i: state for i, state in self._shown.items() if i in seen}
+        for index in range(top, top + self.size.height):
             if self._state(index) != self._shown.get(index):
                 self.refresh_line(index)
-        return before - len(self.marks)
 
     def _replace(self, keys: Sequence[str]) -> None:
         old = max(0, self.position(self.cursor))
         self._keys, self._index = keys, None
         self.virtual_size = Size(self.size.width, len(keys))
+        if self.position(self.begun) < 0:
+            self.begun = ""
         new = self.position(self.cursor)
         if keys and not old and not self._touched:
             new, self.cursor = 0, keys[0]
         if new < 0:
-            new = min(old, len(keys) - 1)
-            self.cursor = keys[new] if keys else ""
-            self.post_message(self.Moved(self, self.cursor))
+            self._settle(old)
         elif new != old and self._has_cursor and (self.has_focus or self.scroll_offset.y):
             self._scroll(self.scroll_offset.y + new - old)
         if self.has_focus:
             self._see()
+
+    def _settle(self, old: int) -> None:
+        """The cursor's row is not there: take the one in its place, or the one before nothing."""
+        keys, self._before = self._keys, self.cursor or self._before
+        back = self.position(self._before) if not self.cursor else -1
+        index = back if back >= 0 else min(old, len(keys) - 1)
+        self.cursor = keys[index] if keys else ""
+        self.post_message(self.Moved(self, self.cursor))
 
     def move_to(self, key: str) -> None:
         """Put the cursor on a row, if it is there, and scroll to it."""
@@ -161,35 +154,66 @@ class Rows(Sturdy, ScrollView, can_focus=True):
         self.refresh_line(old)
         self.refresh_line(self.position(key))
         self._see()
+        if self.begun:
+            self.repaint()
         self.post_message(self.Moved(self, key))
 
-    def move_end(self) -> None:
-        """Scroll to the last row (logs)."""
-        self._scroll(len(self._keys) - self.size.height)
-        if self._keys:
-            self.cursor = self._keys[-1]
+    def to_top(self) -> None:
+        """Scroll to the first row."""
+        self._scroll(0)
+
+    def text(self) -> str:
+        """The row under the cursor as text; all rows where there is no cursor."""
+        keys = [self.cursor] if self._has_cursor else self._keys
+        width = self.size.width - self.margin_width
+        lines = ("".join(t for t, _ in self._draw(k, width)).rstrip() for k in keys if k)
+        return "\n".join(lines)
 
     def mark(self, keys: Iterable[str], on: bool | None = None) -> None:
         """Mark rows, unmark them, or with ``on`` None turn their marks over."""
-        chosen = {k for k in keys if self._markable is not None and self._markable(k)}
+        chosen = self._can(keys)
+        self.changes += 1
         if on is None:
             self.marks ^= chosen
+        elif on:
+            self.marks |= chosen
         else:
-            self.marks = self.marks | chosen if on else self.marks - chosen
-        self.refresh()
+            self.marks -= chosen
+        self.repaint()
         self.post_message(self.Marked(self))
 
+    def _can(self, keys: Iterable[str]) -> set[str]:
+        return {k for k in keys if self._markable is not None and self._markable(k)}
+
+    def ranged(self) -> set[str]:
+        """What the range spans that can be marked; nothing while there is none."""
+        first, last = self._span()
+        return self._can(self._keys[first:last])
+
+    def _span(self) -> tuple[int, int]:
+        """The rows of the range: the first, and the one after the last."""
+        if not self.begun:
+            return 0, 0
+        ends = sorted((self.position(self.begun), self.position(self.cursor)))
+        return ends[0], ends[1] + 1
+
+    def end_range(self, *, mark: bool) -> None:
+        """Leave the range; what it spans is marked or not."""
+        chosen = self.ranged() if mark else ()
+        self.begun = ""
+        self.mark(chosen, on=True)
+
     def action_move(self, step: int) -> None:
-        """Move the cursor by rows."""
-        self._go(self.position(self.cursor) + step)
+        """Move the cursor by rows; where there is none, scroll."""
+        self._go(step)
 
     def action_page(self, step: int) -> None:
         """Move the cursor by half a pane."""
-        self._go(self.position(self.cursor) + step * max(1, self.size.height // 2))
+        self._go(step * max(1, self.size.height // 2))
 
     def action_end(self, last: int) -> None:
         """Go to the first or the last row."""
-        self._go(len(self._keys) - 1 if last else 0)
+        self._go(len(self._keys) * (1 if last else -1))
 
     def action_open(self) -> None:
         """Tell the owner that the row is wanted."""
@@ -197,12 +221,27 @@ class Rows(Sturdy, ScrollView, can_focus=True):
             self.post_message(self.Opened(self, self.cursor))
 
     def action_mark(self) -> None:
-        """Turn the row's mark over and move down."""
-        self.mark([self.cursor])
-        self.action_move(1)
+        """Turn the row's mark over and move down; mark the range when there is one."""
+        if self.begun:
+            self.end_range(mark=True)
+        elif self._has_cursor:
+            self.mark([self.cursor])
+            self._go(1)
 
-    def _go(self, index: int) -> None:
-        if self._keys:
+    def action_range(self) -> None:
+        """Begin a range at the cursor; again marks what it spans."""
+        if self.begun:
+            self.end_range(mark=True)
+        elif self._markable is not None and self.cursor:
+            self.begun = self.cursor
+            self.repaint()
+            self.post_message(self.Marked(self))
+
+    def _go(self, step: int) -> None:
+        if not self._has_cursor:
+            self._scroll(self.scroll_offset.y + step)
+        elif self._keys:
+            index = self.position(self.cursor) + step
             self.move_to(self._keys[max(0, min(index, len(self._keys) - 1))])
 
     def _see(self) -> None:
@@ -216,13 +255,21 @@ class Rows(Sturdy, ScrollView, can_focus=True):
         most = max(0, len(self._keys) - self.size.height)
         self.scroll_to(y=max(0, min(top, most)), animate=False, force=True)
 
-    def _state(self, index: int) -> tuple[Line, bool, bool, bool] | None:
+    def _state(self, index: int) -> _State | None:
+        if not self._keys and 0 <= index < len(self._empty):
+            return self._empty[index], " ", False, False
         if not 0 <= index < len(self._keys):
             return None
         key = self._keys[index]
         line = self._draw(key, self.size.width - self.margin_width)
         at = self._has_cursor and key == self.cursor
-        return line, key in self.marks, at, at and self.has_focus
+        return line, self._sign(key, index), at, at and self.has_focus
+
+    def _sign(self, key: str, index: int) -> str:
+        if key in self.marks:
+            return "*"
+        first, last = self._span()
+        return "+" if first <= index < last and self._can([key]) else " "
 
     def on_resize(self, event: events.Resize) -> None:
         """Lines depend on the width; the cursor stays in view."""
@@ -246,8 +293,8 @@ class Rows(Sturdy, ScrollView, can_focus=True):
             self._shown.pop(index, None)
             return Strip.blank(width, STYLES[""])
         self._shown[index] = state
-        line, marked, at, focused = state
-        over = (_CURSOR if focused else _PARKED) if at else None
-        sign = ("*" if marked else " ").ljust(self.margin_width)
-        gutter = Strip([Segment(sign, over or _MARK)])
+        line, sign, at, focused = state
+        over = STYLES["cursor" if focused else "parked"] if at else None
+        margin = sign.ljust(self.margin_width)[: self.margin_width]
+        gutter = Strip([Segment(margin, look("mark", over))])
         return Strip.join([gutter, strip(line, width - self.margin_width, over)])

@@ -3,34 +3,16 @@
 from __future__ import annotations
 
 import fnmatch
-import shutil
-from pathlib import Path
 
 import pytest
 
 from sbctui.engine.engine import Engine
 from sbctui.engine.errors import NoSuchNode, Refused
 from sbctui.engine.model.requests import FixFindings
-from tests.audit import lab_site
 from tests.audit.lab_site import LabSite
 from tests.audit.planted import FAULTS, Fault
 
 SERVICES = "services:services"
-
-
-@pytest.fixture(scope="module")
-def healthy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("audit") / "site"
-    path.parent.chmod(0o755)
-    lab_site.make(path)
-    return path
-
-
-@pytest.fixture
-def lab(healthy: Path, tmp_path: Path) -> LabSite:
-    tmp_path.chmod(0o755)
-    shutil.copytree(healthy, tmp_path / "site", symlinks=True)
-    return LabSite(tmp_path / "site")
 
 
 def test_the_table_is_long_enough() -> None:
@@ -56,6 +38,7 @@ def test_a_fault_is_named_once(lab: LabSite, fault: Fault) -> None:
         assert one.proof.isprintable()
         assert one.proof
         assert (one.fix is None) == bool(one.unfixable)
+        assert (one.trash is None) == bool(one.untrashable)
 
 
 @pytest.mark.parametrize("fault", [f for f in FAULTS if f.mends], ids=lambda fault: fault.name)

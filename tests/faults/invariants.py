@@ -142,6 +142,7 @@ def _family(site: Path, configs: dict[str, dict[str, Any]], *, orphans: bool) ->
 
 def _leftovers(site: Path) -> Iterator[str]:
     known = {"site.toml", "lock", "nodes", "trash", "jobs", "derived", "state", "templates"}
+    known.add("pins.json")
     yield from (f"I6: {name}" for name in sorted(set(os.listdir(site)) - known))
     for folder, folders, files in os.walk(site):
         inside = os.path.relpath(folder, site)
@@ -193,13 +194,20 @@ def _derived(site: Path) -> Iterator[str]:
 State = dict[str, Any]
 
 
+def _pins(site: Path) -> dict[str, Any]:
+    """What is kept, by finding."""
+    path = site / "pins.json"
+    pins = json.loads(path.read_bytes())["pins"] if path.exists() else []
+    return {pin["finding"]: {**pin, "made": ""} for pin in pins}
+
+
 def state(site: Path) -> State:
     """Everything a verb can change, without times and random parts, to compare old and new.
 
-    Keys are ``nodes/<name>`` and ``trash/<name>``; a value is the config, the names in boot/
-    and the disk's fingerprint.
+    Keys are ``nodes/<name>``, ``trash/<name>`` and ``pins.json``; a value is the config, the
+    names in boot/ and the disk's fingerprint, or what is kept.
     """
-    found: State = {}
+    found: State = {"pins.json": {"config": _pins(site), "created": "", "disk": 0}}
     for place in ("nodes", "trash"):
         for folder in sorted((site / place).iterdir()):
             if folder.name.startswith(".") or not (folder / "config.json").is_file():

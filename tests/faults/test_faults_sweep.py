@@ -139,6 +139,8 @@ def _again(engine: Engine, verb: Verb, after: State, before: State) -> list[str]
         ("leaf delete", "rename.fsync-source"),
         ("root resize", "disk.resize-filesystem"),
         ("root resize", "file.create"),
+        ("root rename", "rename.fsync-target"),
+        ("root rename", "file.fsync-folder"),
         ("trash purge", "rmtree"),
         ("root allocate", "derived.link"),
     ],

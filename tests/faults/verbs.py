@@ -23,6 +23,10 @@ NETWORK = {
 OFF = {"hostname": False, "machine_id": False, "ssh_host_key": False}
 
 
+SERVICES = "services:services"
+"""What the audit finds on every site that is not served."""
+
+
 def mac(number: int) -> str:
     return f"dc:a6:32:00:00:{number:02x}"
 
@@ -92,6 +96,13 @@ def _orphan(site: Path) -> None:
     do(Engine(site), ask.ApplyServices())
 
 
+def _orphan_of_bare(site: Path) -> None:
+    """A leaf that no root lists and that remembers another."""
+    path = site / "nodes" / mac(1).replace(":", "-") / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_bytes()) | {"parent": "bare"}))
+    _orphan(site)
+
+
 def _faults(site: Path) -> None:
     _orphan(site)
     (site / "nodes" / "notes.txt").write_text("x")
@@ -101,6 +112,15 @@ def _faults(site: Path) -> None:
 def _findings(engine: Engine) -> ask.FixFindings:
     found = engine.audit()
     return ask.FixFindings(findings=tuple(one.id for one in found if one.fix is not None))
+
+
+def _trashable(engine: Engine) -> ask.TrashFindings:
+    found = engine.audit()
+    return ask.TrashFindings(findings=tuple(one.id for one in found if one.trash is not None))
+
+
+def _kept(site: Path) -> None:
+    do(Engine(site), ask.KeepFindings(findings=(SERVICES,), note="no boards yet"))
 
 
 def verbs(source: Path) -> tuple[Verb, ...]:
@@ -115,6 +135,13 @@ def verbs(source: Path) -> tuple[Verb, ...]:
         Verb("root allocate", lambda e: ask.AllocateRoot(name="bare", mac=mac(8))),
         Verb("root deallocate", lambda e: ask.DeallocateRoot(name="lent", reboot=False)),
         Verb("root resize", lambda e: ask.ResizeRoot(name="bare", size=8 * MIB), checks=True),
+        Verb("root rename", lambda e: ask.RenameRoot(name="bare", to="nude")),
+        Verb(
+            "root rename with an orphan",
+            lambda e: ask.RenameRoot(name="bare", to="nude"),
+            whole=False,
+            spoil=_orphan_of_bare,
+        ),
         Verb("root delete", lambda e: ask.DeleteRoot(name="bare")),
         Verb(
             "leaf create",
@@ -136,4 +163,7 @@ def verbs(source: Path) -> tuple[Verb, ...]:
         Verb("trash restore", lambda e: ask.RestoreTrash(folders=_trash(e)), whole=False),
         Verb("trash purge", lambda e: ask.PurgeTrash(folders=_trash(e)), whole=False),
         Verb("audit fix", _findings, whole=False, spoil=_faults),
+        Verb("audit trash", _trashable, whole=False, spoil=_faults),
+        Verb("audit keep", lambda e: ask.KeepFindings(findings=(SERVICES,), note="no boards yet")),
+        Verb("audit unkeep", lambda e: ask.UnkeepFindings(findings=(SERVICES,)), spoil=_kept),
     )

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
 
+from sbctui.engine.errors import BadInput
+from sbctui.engine.lists import read_list
 from sbctui.engine.model.node import DiskSpec, NodeConfig
 from sbctui.engine.model.settings import Settings
 from sbctui.engine.model.site import Broken, Node, Site, Stamp
@@ -91,3 +94,67 @@ def test_what_the_root_has_already_is_no_fault() -> None:
     assert (there.kind, there.message) == ("there", "already: sbc-0a1001")
     assert unmade.kind == "ok"
     assert parse_bulk("b827eb0a1001", site(), "another")[0].kind == "bad"
+
+
+SHEET = "\ufeffName;Serial;MAC-Address;Group\r\npi-1;10;DC-A6-32-01-02-03;lab\r\n" \
+    'pi-2;11;="dca632010204";\r\n;;;\r\npi-3;12;;lab\r\npi-4;13;2.2E+11;\r\n'  # fmt: skip
+
+
+@pytest.mark.parametrize("separator", [";", ",", "\t"])
+def test_a_spreadsheet_says_its_columns_in_any_order(separator: str) -> None:
+    verdicts = parse_bulk(SHEET.replace(";", separator), site())
+    assert [v.kind for v in verdicts] == ["blank", "ok", "ok", "blank", "bad", "bad", "blank"]
+    (first,), (second,) = verdicts[1].leaves, verdicts[2].leaves
+    assert (first.mac, first.alias, first.group) == ("dc:a6:32:01:02:03", "pi-1", "lab")
+    assert (second.mac, second.alias, second.group) == ("dc:a6:32:01:02:04", "pi-2", "")
+    assert verdicts[4].message == "there is no MAC in its column"
+    assert "format that column as text" in verdicts[5].message
+
+
+def test_a_line_that_says_how_a_spreadsheet_separates_is_no_board() -> None:
+    kinds = [v.kind for v in parse_bulk("sep=;\nmac;name\ndca632010203;pi-1\n", site())]
+    assert kinds == ["blank", "blank", "ok", "blank"]
+
+
+@pytest.mark.parametrize("line", ["mac" * 99999, "mac,\0\r", '"mac,"', "\0", "mac\udc80"])
+def test_no_line_is_too_odd(line: str) -> None:
+    assert parse_bulk(line, site())
+
+
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        (b"dca632010203\r\n", "dca632010203\r\n"),
+        (b"\xef\xbb\xbfmac", "mac"),
+        ("mac\n".encode("utf-16"), "mac\n"),
+        (b"mac;R\xe4ume", "mac;R\u00e4ume"),
+        (b"", ""),
+    ],
+)
+def test_a_file_is_read_as_spreadsheets_save_it(tmp_path: Path, data: bytes, text: str) -> None:
+    path = tmp_path / "list.csv"
+    path.write_bytes(data)
+    assert read_list(path) == text
+
+
+def test_a_file_that_is_no_list_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "disk.img"
+    path.write_bytes(b"MAC\0\1\2")
+    with pytest.raises(BadInput, match="is no text; give a list of MACs"):
+        read_list(path)
+    with path.open("wb") as file:
+        file.truncate(17 * 1024**2)
+    with pytest.raises(BadInput, match="is larger than 16 MiB"):
+        read_list(path)
+    with pytest.raises(BadInput, match="is no file"):
+        read_list(tmp_path)
+    with pytest.raises(BadInput, match="there is no file"):
+        read_list(tmp_path / "nothing")
+
+
+def test_five_thousand_lines_are_judged_in_a_moment() -> None:
+    text = "mac,alias\n"
+    text += "".join(f"dc:a6:32:10:{n >> 8:02x}:{n & 255:02x},pi-{n}\n" for n in range(5000))
+    begin = time.perf_counter()
+    assert sum(v.kind == "ok" for v in parse_bulk(text, site())) == 5000
+    assert time.perf_counter() - begin < 2.0

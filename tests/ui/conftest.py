@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from sbctui import configfile
 from sbctui.engine.engine import Engine, init_site
 from sbctui.engine.model.requests import (
     AllocateRoot,
@@ -46,6 +47,15 @@ def specs(count: int, first: int = 1, prefix: str = "pi") -> tuple[LeafSpec, ...
         LeafSpec(mac=f"dc:a6:32:0a:{n >> 8:02x}:{n & 255:02x}", alias=f"{prefix}-{n:02}")
         for n in numbers
     )
+
+
+@pytest.fixture(autouse=True)
+def own_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Settings, history and faults are kept here; where ``config.toml`` would be."""
+    for name in ("CONFIG", "STATE"):
+        monkeypatch.setenv(f"XDG_{name}_HOME", str(tmp_path / name.lower()))
+    monkeypatch.setattr(configfile, "SYSTEM", tmp_path / "etc" / "config.toml")
+    return tmp_path / "config" / "sbctui" / "config.toml"
 
 
 @pytest.fixture

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from sbctui.engine.engine import Engine
-from sbctui.engine.model.requests import CreateLeaves, CreateRoot, DeleteLeaves
+from sbctui.engine.model.requests import CreateLeaves, CreateRoot, DeleteLeaves, EditNode
+from sbctui.screens.plan import PlanScreen
 from tests.driver import Tui, open_tui
 from tests.ui.conftest import MIB, do, specs
 
@@ -19,6 +20,14 @@ async def start(tui: Tui, plan: str) -> None:
     await tui.expect_gone("The plan")
     await tui.until(lambda: any(j.id not in before for j in tui.app.feeds.world.jobs), "no job")
     await tui.expect_jobs_over()
+
+
+async def starts_at_once(tui: Tui, said: str) -> None:
+    """What can be taken back asks nothing: it runs, and what was done is said."""
+    await tui.expect(said)
+    assert not isinstance(tui.app.screen, PlanScreen)
+    await tui.expect_jobs_over()
+    assert tui.app.unasked
 
 
 async def test_create_a_root(small_site: Path) -> None:
@@ -49,8 +58,11 @@ async def test_a_path_that_is_no_image_is_refused_in_the_form(small_site: Path) 
         await tui.type("new")
         await tui.press("down", "down")
         await tui.type("/nowhere/rootfs.tar")
+        await tui.expect("there is no '/nowhere/rootfs.tar'")
+        await tui.press("ctrl+u", *str(small_site / "site.toml"))
+        await tui.expect_gone("there is no")
         await tui.press("enter")
-        await tui.expect("not possible", "/nowhere/rootfs.tar")
+        await tui.expect("is no whole tar")
         assert "The plan" not in tui.text
 
 
@@ -82,7 +94,11 @@ async def test_allocate_and_deallocate(small_site: Path) -> None:
         await start(tui, "dc:a6:32:01:02:99")
         await tui.expect("(a Alloc)")
         await tui.press("A")
-        await tui.expect("The plan", "$ sbctui root deallocate golden")
+        await tui.expect("Deallocate golden", "is not connected", "(x) yes", "over ssh as root")
+        await tui.press("space")
+        await tui.expect("$ sbctui root deallocate golden --no-reboot")
+        await tui.press("enter")
+        await tui.expect("The plan", "without a reboot")
         await tui.press("escape")
         await tui.expect_gone("The plan")
     assert Engine(small_site).site().nodes["golden"].config.mac == "dc:a6:32:01:02:99"
@@ -94,8 +110,10 @@ async def test_edit_a_leaf(small_site: Path) -> None:
         await tui.expect("Edit pi-01")
         await tui.press("ctrl+u", *"pi-02")
         await tui.expect("pi-02")
-        await tui.press("ctrl+u", *"window-1", "enter")
-        await start(tui, "window-1")
+        await tui.press("ctrl+u", *"window-1")
+        await tui.expect("leaf edit dc-a6-32-0a-00-01 --alias window-1", "enter do it")
+        await tui.press("enter")
+        await starts_at_once(tui, "edit dc-a6-32-0a-00-01: done (alias window-1)")
         await tui.expect("window-1")
 
 
@@ -110,8 +128,9 @@ async def test_deleting_a_root_wants_its_name_and_undo_brings_it_back(small_site
         await tui.expect_gone("The plan")
         await tui.until(lambda: "golden" not in site(tui).nodes, "it was not deleted")
         await tui.expect_jobs_over()
+        await tui.expect("delete the root golden: done; z brings it back")
         await tui.press("escape", "z")
-        await start(tui, "golden")
+        await starts_at_once(tui, "restore golden: done")
         await tui.until(lambda: "golden" in site(tui).nodes, "it did not come back")
 
 
@@ -182,10 +201,10 @@ async def test_trash_restores_and_purges(small_site: Path) -> None:
         await tui.press("t")
         await tui.expect("Trash", "pi-01", "13d left")
         await tui.press("slash")
-        await tui.press("g", "u")
-        await start(tui, "restore")
+        await tui.press("g", "f")
+        await starts_at_once(tui, "restore dc-a6-32-0a-00-0")
         await tui.until(lambda: len(site(tui).leaves) == 2, "it was not restored")
-        await tui.press("D")
+        await tui.press("P")
         await tui.expect("The plan", "to start:")
         await tui.awake()
         words = tui.app.screen.plan.confirm
@@ -193,16 +212,22 @@ async def test_trash_restores_and_purges(small_site: Path) -> None:
         await tui.expect("the trash is empty")
 
 
-async def test_a_plan_made_before_a_change_is_not_run(small_site: Path) -> None:
+async def test_a_plan_that_is_old_is_not_run_and_the_new_one_stands_there(
+    small_site: Path,
+) -> None:
     async with open_tui(small_site) as tui:
-        await tui.press("slash", *"golden", "enter", "D")
-        await tui.expect("type golden")
-        do(small_site, CreateLeaves(root="golden", leaves=specs(1, 50)))
+        await tui.press("slash", *"golden", "enter", "c")
+        await tui.expect("Clone golden")
+        await tui.type("golden-2")
+        await tui.press("enter")
+        await tui.expect("The plan")
+        do(small_site, EditNode(name="golden", notes="other notes"))
         await tui.awake()
-        await tui.press(*"golden", "enter")
-        await tui.expect("failed", within=30)
-        await tui.expect_jobs_over()
-    assert "golden" in Engine(small_site).site().nodes
+        await tui.press("y")
+        await tui.expect("the site changed since you agreed, so nothing was done")
+        assert "golden-2" not in Engine(small_site).site().nodes
+        await start(tui, "clone golden to golden-2")
+        await tui.until(lambda: "golden-2" in site(tui).nodes, "it was not cloned")
 
 
 async def test_many_roots_do_not_hide_the_keys(empty_site: Path) -> None:

@@ -14,7 +14,7 @@ from sbctui.engine.engine import Engine
 from sbctui.engine.model.site import Seen
 from sbctui.messages import World
 from tests.driver import open_tui
-from tests.ui.test_diff_driver import open_pty
+from tests.ui.terminal import open_pty
 
 HOSTILE = (
     "\x1b[2J\x1b[31mred", "\x1b]52;c;ZXZpbA==\x07", "[bold red]markup[/]", "a\nb\rc\td",
@@ -161,9 +161,9 @@ async def test_leaving_the_offer_makes_nothing(site_path: Path) -> None:
 async def test_a_broken_site_is_never_made_anew(small_site: Path) -> None:
     (small_site / "site.toml").write_text("[network\n")
     async with open_tui(small_site, ready=False) as tui:
-        await tui.expect("can't be read", "mend that line", " ? Help ", "(n New)")
+        await tui.expect("can't be read", "mend", " ? Help ", "(n New)")
         await tui.press("5", "G", "enter")
-        await tui.expect("mend that line")
+        await tui.expect("mend")
         assert "There is no site" not in tui.text
     assert (small_site / "site.toml").read_text() == "[network\n"
 

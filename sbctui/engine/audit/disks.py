@@ -6,18 +6,24 @@ from collections.abc import Iterator
 
 from sbctui.engine.audit.drift import Drift
 from sbctui.engine.audit.finding import Finding
-from sbctui.engine.audit.making import allocated, changed, config_path, finding, fixed
+from sbctui.engine.audit.making import (
+    allocated,
+    changed,
+    config_path,
+    finding,
+    fixed,
+    trashable,
+)
 from sbctui.engine.audit.parents import base_stands
 from sbctui.engine.model.addresses import undashed
 from sbctui.engine.model.node import NodeConfig
 from sbctui.engine.model.site import Broken, Node, Site, Trashed
-from sbctui.engine.nodes.making import trash_folder
+from sbctui.engine.nodes.making import to_trash_stray
 from sbctui.engine.plan import (
     Action,
     RefreshServices,
     ResizeDisk,
     RestoreNode,
-    TrashStray,
     UpdateConfig,
     WithdrawExport,
 )
@@ -49,10 +55,10 @@ def _broken(site: Site, name: str, row: Broken, needed: list[str]) -> Finding:
     if needed or held:
         who = f"{needed[0]} needs its disk" if needed else "a board is running from it"
         reason = f"{who}: mend {config_path(name)} by hand or from a copy, then look again"
-        return found.model_copy(update={"unfixable": reason})
-    away = TrashStray(path=f"nodes/{name}", folder=trash_folder(site, name))
+        return found.model_copy(update={"unfixable": reason, "untrashable": reason})
+    away = to_trash_stray(site, f"nodes/{name}")
     first: tuple[Action, ...] = (WithdrawExport(export=name),) if undashed(name) else ()
-    return fixed(found, f"move {name} to the trash", *first, away, node=name, safe=False)
+    return trashable(found, f"move {name} to the trash", *first, away, node=name, fix=True)
 
 
 def disks(site: Site, drift: Drift) -> Iterator[Finding]:

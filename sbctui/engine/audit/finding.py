@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date, datetime
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -13,6 +14,17 @@ Group = Literal["orphan", "mis-parented", "broken", "half-made", "stray", "confl
 """What kind of finding, in the order in which screens show them."""
 
 
+class Kept(BaseModel):
+    """That somebody keeps a finding as it is: why, through which day (UTC), since when, who."""
+
+    model_config = ConfigDict(frozen=True)
+
+    note: str
+    until: date
+    made: datetime
+    by: str = ""
+
+
 class Finding(BaseModel):
     """``id`` is stable while the fault stands: ``<check>:<subject>``.
 
@@ -20,6 +32,9 @@ class Finding(BaseModel):
     an open session); ``fix`` is the unit that mends it, or None and then ``unfixable`` says why.
     ``safe`` fixes lose nothing and hurt no running board. Bytes and epoch seconds. ``nodes`` are
     the nodes and export names it is about: where to go from it, and what it explains.
+    ``trash`` moves what it is about to the trash, or None and then ``untrashable`` says why.
+    ``kept``: an admin keeps it as it is, so it is counted no more; ``lapsed`` is the sentence
+    that says why a pin of it holds no more.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -36,4 +51,8 @@ class Finding(BaseModel):
     fix_title: str = ""
     safe: bool = False
     unfixable: str = ""
+    trash: Unit | None = None
+    untrashable: str = ""
+    kept: Kept | None = None
+    lapsed: str = ""
     nodes: tuple[str, ...] = ()

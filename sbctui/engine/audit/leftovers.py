@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from datetime import timedelta
 
 from sbctui.engine.audit.drift import Drift
 from sbctui.engine.audit.finding import Finding
-from sbctui.engine.audit.making import finding, fixed
+from sbctui.engine.audit.making import finding, fixed, trashable
+from sbctui.engine.model.pins import PINS
 from sbctui.engine.model.site import Site, Stray, Trashed
-from sbctui.engine.nodes.making import trash_folder
-from sbctui.engine.plan import DropStaging, PurgeFolder, TrashStray
-
-_ODD = re.compile(r"[^A-Za-z0-9._-]")
+from sbctui.engine.nodes.making import to_trash_stray
+from sbctui.engine.plan import DropStaging, PurgeFolder
 
 
 def half_made(site: Site, drift: Drift) -> Iterator[Finding]:
@@ -35,9 +33,18 @@ def half_made(site: Site, drift: Drift) -> Iterator[Finding]:
             unfixable="wait for its job, or cancel that: sbctui jobs" if stray.live else "",
         )
         if stray.live:
-            yield found
+            yield found.model_copy(update={"untrashable": found.unfixable})
         else:
-            yield fixed(found, f"drop {stray.path}", DropStaging(path=stray.path), safe=True)
+            yield _half_made(site, found, stray)
+
+
+def _half_made(site: Site, found: Finding, stray: Stray) -> Finding:
+    found = fixed(found, f"drop {stray.path}", DropStaging(path=stray.path), safe=True)
+    if stray.path.startswith("trash/"):
+        reason = f"{stray.path} is being deleted for good already: f finishes that"
+        return found.model_copy(update={"untrashable": reason})
+    away = to_trash_stray(site, stray.path)
+    return trashable(found, f"move {stray.path} to the trash", away)
 
 
 def strays(site: Site, drift: Drift) -> Iterator[Finding]:
@@ -55,13 +62,28 @@ def _stray(site: Site, stray: Stray) -> Finding:
         stray.path,
         f"{stray.path} is a {kind} that belongs to no node",
         "sbctui did not put it there, or left it in a crash; it only takes room.",
-        proof=f"{stray.path}: {stray.allocated} bytes",
+        proof=f"{stray.path}: a {kind} that nothing names",
         bytes=stray.allocated,
         since=stray.mtime,
     )
-    name = _ODD.sub("_", stray.path)[-120:]
-    action = TrashStray(path=stray.path, folder=trash_folder(site, name))
-    return fixed(found, f"move {stray.path} to the trash", action, safe=False)
+    away = to_trash_stray(site, stray.path)
+    return trashable(found, f"move {stray.path} to the trash", away, fix=True)
+
+
+def pins(site: Site, drift: Drift) -> Iterator[Finding]:
+    """A list of what is kept that can't be read."""
+    if not site.pins_fault:
+        return
+    found = finding(
+        "pins",
+        "broken",
+        PINS,
+        f"{PINS} can't be read: {site.pins_fault}",
+        "It says which findings are kept as they are; until it is good again none is.",
+        proof=f"{PINS}: {site.pins_fault}",
+    )
+    away = to_trash_stray(site, PINS)
+    yield trashable(found, f"move {PINS} to the trash and begin anew", away, fix=True)
 
 
 def expired(site: Site, drift: Drift) -> Iterator[Finding]:
@@ -80,6 +102,7 @@ def expired(site: Site, drift: Drift) -> Iterator[Finding]:
                 bytes=entry.allocated,
                 since=entry.deleted.timestamp(),
             )
+            found = found.model_copy(update={"untrashable": "it is in the trash already"})
             action = PurgeFolder(folder=entry.folder)
             yield fixed(found, f"delete {entry.folder} for good", action, safe=False)
 

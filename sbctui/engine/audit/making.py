@@ -14,6 +14,9 @@ Check = Callable[[Site, Drift], Iterator[Finding]]
 """Looks at a site for one kind of disagreement; pure."""
 
 
+_NOTHING = "it is about no single thing that could be moved to the trash"
+
+
 def finding(
     check: str,
     group: Group,
@@ -40,6 +43,7 @@ def finding(
         since=since,
         nodes=tuple(nodes),
         unfixable=clean(unfixable),
+        untrashable=_NOTHING,
     )
 
 
@@ -47,6 +51,18 @@ def fixed(found: Finding, title: str, *actions: Action, node: str = "", safe: bo
     """The same finding with the unit that mends it."""
     unit = Unit(title=clean(title), node=node, actions=actions)
     return found.model_copy(update={"fix": unit, "fix_title": unit.title, "safe": safe})
+
+
+def trashable(
+    found: Finding, title: str, *actions: Action, node: str = "", fix: bool = False
+) -> Finding:
+    """The same finding with the unit that moves what it is about to the trash.
+
+    With ``fix`` that is also what mends it.
+    """
+    unit = Unit(title=clean(title), node=node, actions=actions)
+    with_it = found.model_copy(update={"trash": unit, "untrashable": ""})
+    return fixed(with_it, title, *actions, node=node, safe=False) if fix else with_it
 
 
 def allocated(node: Node) -> int:

@@ -9,7 +9,14 @@ from collections.abc import Iterator
 
 from sbctui.engine.audit.drift import Drift
 from sbctui.engine.audit.finding import Finding
-from sbctui.engine.audit.making import allocated, changed, config_path, finding, fixed
+from sbctui.engine.audit.making import (
+    allocated,
+    changed,
+    config_path,
+    finding,
+    fixed,
+    trashable,
+)
 from sbctui.engine.model.addresses import dashed
 from sbctui.engine.model.site import Node, Site
 from sbctui.engine.nodes.making import to_trash
@@ -68,14 +75,18 @@ def _orphan(site: Site, leaf: Node, hint: str) -> Finding:
     mac = leaf.config.mac or ""
     base = leaf.config.disk.base
     fits = base is None or base == hint
-    if parent is not None and parent.is_root and parent.config.mac is None and fits:
+    again = parent is not None and parent.is_root and parent.config.mac is None and fits
+    if again:
         action = SetChildren(root=hint, add=(mac,))
-        return fixed(found, f"list {name} in {hint} again", action, node=leaf.name, safe=True)
+        found = fixed(found, f"list {name} in {hint} again", action, node=leaf.name, safe=True)
     if site.sessions_of.get(leaf.config.export):
         reason = f"a board is running from {name}: shut it down, then look again"
-        return found.model_copy(update={"unfixable": reason})
+        return found.model_copy(
+            update={"untrashable": reason, "unfixable": "" if again else reason}
+        )
     away = (WithdrawExport(export=leaf.config.export), to_trash(site, leaf.name))
-    return fixed(found, f"move {name} to the trash", *away, node=leaf.name, safe=False)
+    title = f"move {name} to the trash"
+    return trashable(found, title, *away, node=leaf.name, fix=not again)
 
 
 def _silent_parent(hint: str, parent: Node | None) -> str:

@@ -107,7 +107,7 @@ def _lease(site: Site, lease: Lease, title: str, why: str, nodes: Iterable[str])
         lease.mac,
         title,
         why,
-        proof=f"state/dnsmasq.leases: {lease.expires} {lease.mac} {lease.ip}",
+        proof=f"state/dnsmasq.leases: ... {lease.mac} {lease.ip} ...",
         nodes=nodes,
         unfixable="reboot the board, or give the lease back for it: "
         f"dhcp_release {interface} {lease.ip} {lease.mac}",

@@ -6,7 +6,7 @@ import os
 import stat
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from sbctui.engine.disks.port import Report
 from sbctui.engine.disks.target import new_disk
 from sbctui.engine.disks.tools import check, check_room
 from sbctui.engine.disks.unpack import listing, unpack
+from sbctui.engine.disks.watch import phase, watched
 from sbctui.engine.errors import BadInput, NotPermitted, Refused, from_os
 from sbctui.engine.files import Owner, hit, make_dir, remove_tree
 from sbctui.engine.model.addresses import shown
@@ -108,15 +109,32 @@ def make_root(
     with new_disk(disk, stop) as fd:
         hit("disk.size")
         os.ftruncate(fd, size)
-        with _filling(disk, source, stop=stop, report=report, log=log) as filling:
-            _format(disk, size, source, filling, stop=stop, log=log)
+        unpacked, written = _phases(source, report)
+        with _filling(disk, source, stop=stop, report=unpacked, log=log) as filling:
+            with _growing(fd, source, written):
+                _format(disk, size, source, filling, stop=stop, log=log)
             if filling is not None:
                 copy_boot(filling.tree, disk.parent / "boot", owner=owner, stop=stop)
-        report(size, size)
+        if source is None:
+            report(size, size)
     if filling is None:
         return ""
     settle(disk, stop=stop, log=log)
     return filling.lost
+
+
+def _phases(source: Source | None, report: Report) -> tuple[Report, Report]:
+    """Reports for unpacking and for writing: one number of bytes goes up through both."""
+    if source is None or source.kind == "directory":
+        return report, report
+    return phase(0, 2, source.bytes, report), phase(1, 2, source.bytes, report)
+
+
+def _growing(fd: int, source: Source | None, report: Report) -> AbstractContextManager[None]:
+    """Tell how much of the source mke2fs has written, by what the disk takes."""
+    if source is None:
+        return nullcontext()
+    return watched(lambda: os.fstat(fd).st_blocks * 512, source.bytes, report)
 
 
 @contextmanager

@@ -175,7 +175,8 @@ class _Edit:
         key = self._image.folder / "key"
         hit("disk.key")
         argv = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", f"root@{self._hostname}"]
-        done = commands.run([*argv, "-f", key], ok=range(256), stop=self._image.stop)
+        image = self._image
+        done = commands.run([*argv, "-f", key], ok=range(256), stop=image.stop, log=image.log)
         check(done, "making a host key")
         public = key.with_suffix(".pub").read_bytes()
         files = {_PRIVATE: (key.read_bytes(), 0o600), f"{_PRIVATE}.pub": (public, 0o644)}

@@ -12,14 +12,14 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from sbctui.engine import commands
 from sbctui.engine.disks import confine
 from sbctui.engine.disks.tools import check
+from sbctui.engine.disks.watch import watched
 from sbctui.engine.errors import BadInput
 from sbctui.engine.files import hit
 from sbctui.engine.model.addresses import shown
@@ -103,15 +103,17 @@ def unpack(
         state = tree.parent / "fakeroot.state"
         before, after = ["fakeroot", "-s", state, "--"], ["fakeroot", "-i", state, "--"]
         attributes, kept = (), _lost(listing(tar))
-    with open(tar, "rb") as source, _watched(source.fileno(), read):
-        done = commands.run(
-            [*before, *argv, *attributes],
-            ok=range(256),
-            stop=stop,
-            log=log,
-            cwd=tree,
-            stdin=source,
-        )
+    with open(tar, "rb") as source:
+        fd = source.fileno()
+        with watched(lambda: os.lseek(fd, 0, os.SEEK_CUR), os.fstat(fd).st_size, read):
+            done = commands.run(
+                [*before, *argv, *attributes],
+                ok=range(256),
+                stop=stop,
+                log=log,
+                cwd=tree,
+                stdin=source,
+            )
     check(done, doing)
     return after, kept
 
@@ -135,23 +137,3 @@ def _confined(tree: Path) -> list[str | Path]:
     words: list[str | Path] = [sys.executable, "-I", Path(confine.__file__), tree]
     tried = commands.run([*words, "true"], ok=range(256))
     return words if tried.returncode == 0 else []
-
-
-@contextmanager
-def _watched(fd: int, read: Callable[[int, int], None]) -> Iterator[None]:
-    """Tell how far a program has read the file it shares with us, ten times a second."""
-    total = os.fstat(fd).st_size
-    over = threading.Event()
-
-    def watch() -> None:
-        while not over.wait(0.1):
-            read(os.lseek(fd, 0, os.SEEK_CUR), total)
-
-    thread = threading.Thread(target=watch, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
-        read(total, total)

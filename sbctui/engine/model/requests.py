@@ -6,19 +6,27 @@ by the facade and travel inside the request, so that planners read nothing.
 
 from __future__ import annotations
 
+from datetime import date
 from ipaddress import IPv4Address
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from sbctui.engine.model.addresses import Alias, Group, Ip, Mac, RootName
+from sbctui.engine.model.text import clean
 
 
-class _Request(BaseModel):
+class _Value(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Extent(_Request):
+class _Request(_Value):
+    """``rest_of`` is the job whose rest this asks for, if any."""
+
+    rest_of: str = ""
+
+
+class Extent(_Value):
     """A range of bytes in an image."""
 
     start: int
@@ -30,7 +38,7 @@ class Extent(_Request):
         return self.start + self.size
 
 
-class Layout(_Request):
+class Layout(_Value):
     """Where an OS image has its root file system, and its FAT with boot files if it has one.
 
     ``filesystem`` is empty where only unpacking shows it; ``packed`` is the program that unpacks.
@@ -100,6 +108,14 @@ class ResizeRoot(_Request):
     size: int
 
 
+class RenameRoot(_Request):
+    """Give a free root the name ``to``."""
+
+    verb: Literal["root rename"] = "root rename"
+    name: str
+    to: RootName
+
+
 class DeleteRoot(_Request):
     """Move a root to the trash (S0.15)."""
 
@@ -107,7 +123,7 @@ class DeleteRoot(_Request):
     name: str
 
 
-class LeafSpec(_Request):
+class LeafSpec(_Value):
     """One leaf asked for; ``resolved`` is what the resolver said for the alias."""
 
     mac: Mac
@@ -177,6 +193,37 @@ class FixFindings(_Request):
     findings: tuple[str, ...]
 
 
+class TrashFindings(_Request):
+    """Move what the audit findings with these ids are about to the trash."""
+
+    verb: Literal["audit trash"] = "audit trash"
+    findings: tuple[str, ...]
+
+
+Note = Annotated[str, AfterValidator(clean)]
+"""A sentence for whoever looks next."""
+
+
+class KeepFindings(_Request):
+    """Keep these findings as they are through the day ``until`` (UTC; None: the usual span).
+
+    ``by`` is who asks, filled in by the facade.
+    """
+
+    verb: Literal["audit keep"] = "audit keep"
+    findings: tuple[str, ...]
+    note: Note
+    until: date | None = None
+    by: str = ""
+
+
+class UnkeepFindings(_Request):
+    """Count these findings again."""
+
+    verb: Literal["audit unkeep"] = "audit unkeep"
+    findings: tuple[str, ...]
+
+
 class ApplyServices(_Request):
     """Derive everything again and make the daemons follow."""
 
@@ -189,6 +236,7 @@ Request = Annotated[
     | AllocateRoot
     | DeallocateRoot
     | ResizeRoot
+    | RenameRoot
     | DeleteRoot
     | CreateLeaves
     | DeleteLeaves
@@ -197,6 +245,9 @@ Request = Annotated[
     | RestoreTrash
     | PurgeTrash
     | FixFindings
+    | TrashFindings
+    | KeepFindings
+    | UnkeepFindings
     | ApplyServices,
     Field(discriminator="verb"),
 ]

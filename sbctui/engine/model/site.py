@@ -16,6 +16,7 @@ from typing import Any, Literal, TypeVar
 
 from sbctui.engine.model.indexes import group, patched
 from sbctui.engine.model.node import NodeConfig, State, StoreKind
+from sbctui.engine.model.pins import Pins
 from sbctui.engine.model.settings import Settings
 
 T = TypeVar("T")
@@ -86,13 +87,17 @@ class Stray:
 
 @dataclass(frozen=True, slots=True)
 class Trashed:
-    """A deleted node: its folder in ``trash/``, when it went, and its config if readable."""
+    """A deleted node: its folder in ``trash/``, when it went, and its config if readable.
+
+    ``origin`` is set for what was no node: where it lay, relative to the site; also its ``name``.
+    """
 
     folder: str
     name: str
     deleted: datetime
     config: NodeConfig | None
     allocated: int
+    origin: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +158,11 @@ class Facts:
 
 @dataclass(frozen=True)
 class Site:
-    """Everything, at one generation. ``boot_template`` is the admin's own boot script, if any."""
+    """Everything, at one generation. ``boot_template`` is the admin's own boot script, if any.
+
+    ``pins`` are findings of the audit that are kept as they are; ``pins_fault`` is what is wrong
+    with their file, empty when it can be used.
+    """
 
     path: Path
     settings: Settings
@@ -164,6 +173,8 @@ class Site:
     trash: tuple[Trashed, ...] = ()
     facts: Facts = Facts()
     boot_template: str | None = None
+    pins: Pins = field(default_factory=Pins)
+    pins_fault: str = ""
     _built: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
@@ -261,7 +272,7 @@ class Site:
         return _sharing(replace(self, facts=facts), self._built)
 
     def with_rest(self, **changes: Any) -> Site:
-        """The same nodes with another ``settings``, ``generation``, ``trash`` or template."""
+        """The same nodes with another ``settings``, ``generation``, ``trash``, template, pins."""
         if changes.get("trash", self.trash) is self.trash:
             return _sharing(replace(self, **changes), self._built)
         built = {name: index for name, index in self._built.items() if name != "standing_on"}

@@ -18,6 +18,11 @@ def clean(text: str) -> str:
     return _HOSTILE.sub(_escape, text)
 
 
+def legible(text: str) -> str:
+    """The same for a text of several lines: its line ends and tabs stay."""
+    return _HOSTILE.sub(lambda m: m[0] if m[0] in "\n\r\t" else _escape(m), text)
+
+
 def _escape(match: re.Match[str]) -> str:
     code = ord(match.group())
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"

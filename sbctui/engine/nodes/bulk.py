@@ -2,14 +2,16 @@
 
 Pure. A line is ``MAC[,alias[,group]]``; commas, semicolons, tabs and blanks separate. The MAC
 may hold one range of hex digits, ``dc:a6:32:00:00:[01-28]`` (that is 40 boards: MACs count in
-hex), and then the alias may hold one of as many numbers, ``pi-{01..40}``. Blank lines, lines
-that begin with ``#`` and a heading that begins with ``mac`` stand for nothing.
+hex), and then the alias may hold one of as many numbers, ``pi-{01..40}``. Blank lines and lines
+that begin with ``#`` stand for nothing. A heading with ``MAC`` in it says which columns the lines
+below it have, in any order; columns of other names are passed over.
 """
 
 from __future__ import annotations
 
+import csv
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -22,6 +24,16 @@ from sbctui.engine.model.site import Site
 MOST = 4096
 """Boards that one range may stand for."""
 _SEPARATOR = re.compile(r"[ \t]*[,;\t][ \t]*|[ \t]+")
+_AROUND = ' \t"=\u00a0'
+"""What spreadsheets put around a cell: quotes, and ``="…"`` for what is to stay text."""
+_NUMBER = re.compile(r"[0-9][.,][0-9]+E\+[0-9]+", re.IGNORECASE)
+_HEADS: Mapping[str, Sequence[str]] = {
+    "mac": ("mac", "macaddress", "macaddr", "hwaddr", "hwaddress", "ethernet"),
+    "alias": ("alias", "name", "host", "hostname"),
+    "group": ("group",),
+}
+_MAYBE_HEAD = re.compile("mac|hw|ether|sep=", re.IGNORECASE)
+_SEP = re.compile("sep=.?", re.IGNORECASE)
 _JOINTS = re.compile(r"[:.-]")
 _MAC_RANGE = re.compile(r"(.*)\[([0-9a-f]{1,4})-([0-9a-f]{1,4})\](.*)", re.IGNORECASE)
 _NAME_RANGE = re.compile(r"(.*)\{([0-9]{1,4})\.\.([0-9]{1,4})\}(.*)")
@@ -76,6 +88,24 @@ class _Known:
             self.lines[leaf.alias] = line
 
 
+@dataclass(frozen=True, slots=True)
+class _Columns:
+    """How the cells of a line are told apart, and which of them is what; -1 where it has none."""
+
+    separator: str = ""
+    mac: int = 0
+    alias: int = 1
+    group: int = 2
+
+    def cells(self, text: str) -> list[str]:
+        """MAC, alias, group; a line that no heading tells about keeps all it has."""
+        if not self.separator or self.separator not in text:
+            return [cell.strip(_AROUND) for cell in _SEPARATOR.split(text.strip())]
+        cells = [cell.strip(_AROUND) for cell in _split(text, self.separator)]
+        wanted = (self.mac, self.alias, self.group)
+        return [cells[at] if 0 <= at < len(cells) else "" for at in wanted]
+
+
 def parse_bulk(text: str, site: Site, root: str = "") -> tuple[LineVerdict, ...]:
     """One verdict per line of ``text``, against one snapshot of the site.
 
@@ -85,18 +115,50 @@ def parse_bulk(text: str, site: Site, root: str = "") -> tuple[LineVerdict, ...]
     names = {n.config.hostname: name for name, n in site.nodes.items()}
     children = site.nodes[root].config.children if root in site.nodes else {}
     known = _Known(site, names | {name: name for name in site.broken}, children)
+    columns = _Columns()
+    verdicts: list[LineVerdict] = []
     lines = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    return tuple(_verdict(number, line, known) for number, line in enumerate(lines, 1))
+    for number, line in enumerate(lines, 1):
+        heading = _heading(line)
+        if heading is not None:
+            columns = heading
+            verdicts.append(LineVerdict(number, line, "blank", "a heading"))
+        else:
+            verdicts.append(_verdict(number, line, columns.cells(line), known))
+    return tuple(verdicts)
 
 
-def _verdict(number: int, text: str, known: _Known) -> LineVerdict:
-    fields = [f.strip('" ') for f in _SEPARATOR.split(text.strip())]
-    first = fields[0]
-    if not first or first.startswith("#") or first.lower() == "mac":
+def _heading(line: str) -> _Columns | None:
+    """What a heading says of the lines below it; None for any other line."""
+    if not _MAYBE_HEAD.search(line):
+        return None
+    if _SEP.fullmatch(line.strip(_AROUND)):
+        return _Columns()
+    separator = next((c for c in "\t;," if c in line), " ")
+    names = [re.sub("[^a-z]", "", cell.lower()) for cell in _split(line, separator)]
+    at = {
+        what: next((i for i, name in enumerate(names) if name in heads), -1)
+        for what, heads in _HEADS.items()
+    }
+    if at["mac"] < 0:
+        return None
+    return _Columns("" if separator == " " else separator, **at)
+
+
+def _split(line: str, separator: str) -> list[str]:
+    try:
+        return next(csv.reader([line], delimiter=separator), [])
+    except csv.Error:
+        return line.split(separator)
+
+
+def _verdict(number: int, text: str, cells: list[str], known: _Known) -> LineVerdict:
+    first = cells[0]
+    if (not first and not any(cells)) or first.startswith("#"):
         return LineVerdict(number, text, "blank")
     leaves: tuple[LeafSpec, ...] = ()
     try:
-        leaves = _leaves(fields)
+        leaves = _leaves(cells)
         for leaf in leaves:
             known.refuse(leaf)
     except BadInput as error:
@@ -113,6 +175,10 @@ def _verdict(number: int, text: str, known: _Known) -> LineVerdict:
 
 def _leaves(fields: list[str]) -> tuple[LeafSpec, ...]:
     first, alias, group, *more = [*fields, "", ""][: max(3, len(fields))]
+    if not first:
+        raise BadInput("there is no MAC in its column")
+    if _NUMBER.fullmatch(first):
+        raise BadInput("a spreadsheet made a number of it; format that column as text")
     if any(more):
         raise BadInput(f"{len(fields)} fields; a line is MAC,alias,group")
     macs = _spread(_MAC_RANGE, first, 16)

@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 
 from sbctui.engine.model.requests import Request
 from sbctui.engine.model.site import Node, Site
+from sbctui.engine.model.trashname import stray_name
 from sbctui.engine.nodes.words import command_line
-from sbctui.engine.plan import Plan, RefreshServices, TrashNode, Unit
+from sbctui.engine.plan import Plan, RefreshServices, TrashNode, TrashStray, Unit
 
 OVERLAY_BYTES = 256 * 1024
 """What an empty qcow2 overlay takes, in bytes."""
@@ -26,6 +27,11 @@ def trash_folder(site: Site, name: str) -> str:
     """Folder in ``trash/`` for a node deleted by this plan."""
     now = datetime.fromtimestamp(site.facts.now, UTC)
     return f"{now:%Y%m%dT%H%M%S}{now.microsecond // 1000:03d}Z-{name}"
+
+
+def to_trash_stray(site: Site, path: str) -> TrashStray:
+    """The action that moves what is no node (path relative to the site) to the trash."""
+    return TrashStray(path=path, folder=trash_folder(site, stray_name(path)))
 
 
 def refresh(names: Iterable[str]) -> Unit:

@@ -59,7 +59,12 @@ def stage(action: StageNode, ctx: Context) -> Undo:
     except BaseException:
         remove_tree(path)
         raise
-    return lambda: remove_tree(path)
+
+    def undo() -> None:
+        ctx.changed(action.name)
+        remove_tree(path)
+
+    return undo
 
 
 def write_node(action: WriteNode, ctx: Context) -> Undo:

@@ -9,8 +9,16 @@ from sbctui.engine.disks.inuse import write_lease
 from sbctui.engine.errors import Refused
 from sbctui.engine.files import flocked, remove_tree, rename_noreplace
 from sbctui.engine.model.site import Broken
+from sbctui.engine.model.text import clean
 from sbctui.engine.nodefile import read_node
-from sbctui.engine.plan import DropStaging, PurgeFolder, RestoreNode, TrashNode, TrashStray
+from sbctui.engine.plan import (
+    DropStaging,
+    PurgeFolder,
+    RestoreNode,
+    RestoreStray,
+    TrashNode,
+    TrashStray,
+)
 from sbctui.engine.store import GONE
 
 
@@ -41,6 +49,26 @@ def restore(action: RestoreNode, ctx: Context) -> Undo:
     def undo() -> None:
         rename_noreplace(path, bin_path)
         ctx.changed(action.name)
+
+    return undo
+
+
+def restore_stray(action: RestoreStray, ctx: Context) -> Undo:
+    """Move what is no node from the trash to where it lay."""
+    bin_path = ctx.site.path / "trash" / action.folder
+    path = ctx.site.path / action.path
+    name = clean(action.path)
+    try:
+        rename_noreplace(bin_path, path)
+    except FileExistsError:
+        raise Refused(f"{name} can't come back: there is something in its place") from None
+    except FileNotFoundError:
+        raise Refused(f"{name} can't come back: its folder is gone") from None
+    ctx.changed("*")
+
+    def undo() -> None:
+        rename_noreplace(path, bin_path)
+        ctx.changed("*")
 
     return undo
 

@@ -199,21 +199,14 @@ def attach(site: Site, request: ask.AttachLeaf) -> Plan:
     leaf = rules.leaf(site, request.name)
     root = rules.root(site, request.root)
     rules.require(rules.can_attach(site, leaf.name))
-    mac = leaf.config.mac or ""
-    if mac in root.config.children:
-        raise Refused(f"{root.name} lists {mac} already as {root.config.children[mac]}")
-    if root.config.mac is not None:
-        raise Refused(f"{root.name} is allocated, so it can't have leaves; deallocate it first")
-    base = leaf.config.disk.base
-    if base is not None and base != root.name:
-        raise Refused(f"the disk of {leaf.name} stands on {base}; attach it to that root")
+    rules.require(rules.can_adopt(site, leaf.name, root.name))
     after = leaf.config.model_copy(update={"parent": root.name})
     unit = Unit(
         title=f"attach {leaf.name} to {root.name}",
         node=leaf.name,
         actions=(
             UpdateConfig(name=leaf.name, before=leaf.config, after=after),
-            SetChildren(root=root.name, add=(mac,)),
+            SetChildren(root=root.name, add=(leaf.config.mac or "",)),
         ),
     )
     title = f"attach {leaf.name} to {root.name}"

@@ -1,4 +1,4 @@
-"""Plans for roots: create, clone, allocate, deallocate, resize, delete."""
+"""Plans for roots: create, clone, allocate, deallocate, resize, rename, delete."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ from sbctui.engine.plan import (
     PublishNode,
     RebootBoard,
     RefreshServices,
+    RenameRoot,
     ResizeDisk,
     StageNode,
     Unit,
@@ -240,6 +241,45 @@ def resize(site: Site, request: ask.ResizeRoot) -> Plan:
 def _with_disk(config: NodeConfig, **changes: object) -> NodeConfig:
     disk = config.disk.model_copy(update={"resize_to": None, **changes})
     return config.model_copy(update={"disk": disk})
+
+
+def rename(site: Site, request: ask.RenameRoot) -> Plan:
+    """Give a free root another name; orphans of it are told. Raises Refused."""
+    node = rules.root(site, request.name)
+    rules.require(rules.can_rename(site, node.name))
+    rules.require(rules.free_name(site, request.to))
+    orphans = [
+        leaf
+        for leaf in site.leaves
+        if leaf.config.parent == node.name and leaf.name not in site.listed_by
+    ]
+    told = (
+        UpdateConfig(
+            name=leaf.name,
+            before=leaf.config,
+            after=leaf.config.model_copy(update={"parent": request.to}),
+        )
+        for leaf in orphans
+    )
+    unit = Unit(
+        title=f"{node.name} becomes {request.to}",
+        node=request.to,
+        detail=f"and {len(orphans)} of its orphans remember it" if orphans else "",
+        actions=(*told, RenameRoot(name=node.name, to=request.to)),
+    )
+    title = f"rename {node.name} to {request.to}"
+    notes = _rename_notes(site, request)
+    units = [unit, refresh([node.name, request.to])]
+    return plan(site, request, title, units, notes=notes, impact="one")
+
+
+def _rename_notes(site: Site, request: ask.RenameRoot) -> tuple[str, ...]:
+    back = f"it goes back with: sbctui root rename {request.to} {request.name}"
+    gone = sum(t.config is not None and t.config.parent == request.name for t in site.trash)
+    if not gone:
+        return (back,)
+    stuck = f"{rules.leaves(gone)} of {request.name} in the trash"
+    return (back, f"{stuck} can be restored only while a root has that name")
 
 
 def delete(site: Site, request: ask.DeleteRoot) -> Plan:

@@ -9,12 +9,14 @@ from sbctui.engine.errors import NoSuchNode, Refused
 from sbctui.engine.model import requests as ask
 from sbctui.engine.model.addresses import shown
 from sbctui.engine.model.site import Site, Trashed
+from sbctui.engine.model.text import clean
 from sbctui.engine.nodes.making import plan, refresh
 from sbctui.engine.plan import (
     DropMissingChildren,
     Plan,
     PurgeFolder,
     RestoreNode,
+    RestoreStray,
     SetChildren,
     Unit,
 )
@@ -41,14 +43,16 @@ def restore(site: Site, request: ask.RestoreTrash) -> Plan:
     for entry in entries:
         rules.require(_why_not(site, entry, back))
         units.append(_restore_unit(entry))
-    title = f"restore {', '.join(sorted(back)[:3])}{' …' if len(back) > 3 else ''}"
-    names = [e.name for e in entries]
-    return plan(
-        site, request, title, [*units, *_settle(entries), refresh(names)], impact="reversible"
-    )
+    listed = clean(", ".join(sorted(back)[:3]))
+    title = f"restore {listed}{' …' if len(back) > 3 else ''}"
+    names = [e.name for e in entries if not e.origin]
+    after = [*_settle(entries), refresh(names)] if names else []
+    return plan(site, request, title, [*units, *after], impact="reversible")
 
 
 def _why_not(site: Site, entry: Trashed, back: set[str]) -> str | None:
+    if entry.origin:
+        return _why_no_stray(site, entry.origin)
     if reason := rules.free_name(site, entry.name):
         return f"{entry.folder} can't come back: {reason}"
     config = entry.config
@@ -69,6 +73,13 @@ def _why_not(site: Site, entry: Trashed, back: set[str]) -> str | None:
     return f"{entry.name} can't come back: {found[0]}" if found else None
 
 
+def _why_no_stray(site: Site, path: str) -> str | None:
+    taken = {f"nodes/{name}" for name in (*site.nodes, *site.broken)}
+    if path in taken or any(stray.path == path for stray in site.strays):
+        return f"{clean(path)} can't come back: there is something in its place"
+    return None
+
+
 def _other_base(site: Site, entry: Trashed, back: set[str]) -> str | None:
     disk = entry.config.disk if entry.config else None
     if disk is None or disk.base is None or disk.base in back:
@@ -80,6 +91,9 @@ def _other_base(site: Site, entry: Trashed, back: set[str]) -> str | None:
 
 
 def _restore_unit(entry: Trashed) -> Unit:
+    if entry.origin:
+        back = RestoreStray(folder=entry.folder, path=entry.origin)
+        return Unit(title=f"restore {clean(entry.origin)}", actions=(back,))
     config = entry.config
     listed: tuple[SetChildren, ...] = ()
     if config is not None and config.kind == "leaf" and config.parent and config.mac:
@@ -115,15 +129,20 @@ def purge(site: Site, request: ask.PurgeTrash) -> Plan:
     for entry in entries:
         rules.require(_needed(site, entry, going))
     units = [
-        Unit(title=f"purge {e.folder}", node=e.name, actions=(PurgeFolder(folder=e.folder),))
+        Unit(title=f"purge {e.folder}", node=clean(e.name), actions=(PurgeFolder(folder=e.folder),))
         for e in entries
     ]
     count = len(entries)
     title = f"purge {count} {'entry' if count == 1 else 'entries'} of the trash for good"
     frees = sum(e.allocated for e in entries)
+    confirm = _shown(entries[0]) if count == 1 else "purge"
     return plan(
-        site, request, title, units, frees=frees, impact="purge", confirm="purge", hold=False
+        site, request, title, units, frees=frees, impact="purge", confirm=confirm, hold=False
     )
+
+
+def _shown(entry: Trashed) -> str:
+    return entry.config.hostname if entry.config else entry.name
 
 
 def _needed(site: Site, entry: Trashed, going: set[str]) -> str | None:

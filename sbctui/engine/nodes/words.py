@@ -8,11 +8,21 @@ from functools import singledispatch
 from sbctui.engine.model import requests as ask
 
 _LISTED = 4
+_STEPS = (("T", 4), ("G", 3), ("M", 2), ("K", 1))
+_VERBS = {
+    "node edit": "leaf edit",
+    "audit fix": "audit --fix",
+    "audit trash": "audit --trash",
+    "audit keep": "audit --keep",
+    "audit unkeep": "audit --unkeep",
+}
 
 
 def command_line(request: ask.Request) -> str:
     """What an admin would type, pasteable."""
-    verb = {"node edit": "leaf edit", "audit fix": "audit --fix"}.get(request.verb, request.verb)
+    if request.rest_of:
+        return shlex.join(["sbctui", "job", "resume", request.rest_of])
+    verb = _VERBS.get(request.verb, request.verb)
     return shlex.join(["sbctui", *verb.split(), *_words(request)])
 
 
@@ -24,7 +34,8 @@ def _words(request: ask.Request) -> list[str]:
 @_words.register
 def _(request: ask.CreateRoot) -> list[str]:
     source = ["--from", request.source.path] if request.source else []
-    return [request.name, "--size", str(request.size), *source]
+    notes = ["--notes", request.notes] if request.notes else []
+    return [request.name, "--size", _exact(request.size), *source, *notes]
 
 
 @_words.register
@@ -46,7 +57,12 @@ def _(request: ask.DeallocateRoot) -> list[str]:
 
 @_words.register
 def _(request: ask.ResizeRoot) -> list[str]:
-    return [request.name, str(request.size)]
+    return [request.name, _exact(request.size)]
+
+
+@_words.register
+def _(request: ask.RenameRoot) -> list[str]:
+    return [request.name, request.to]
 
 
 @_words.register
@@ -56,10 +72,11 @@ def _(request: ask.DeleteRoot) -> list[str]:
 
 @_words.register
 def _(request: ask.CreateLeaves) -> list[str]:
-    plain = all(not (leaf.alias or leaf.group or leaf.ip) for leaf in request.leaves)
-    if plain and len(request.leaves) <= _LISTED:
-        return [request.root, *(leaf.mac for leaf in request.leaves)]
-    return [request.root, "--macs", "macs.csv"]
+    if len(request.leaves) > _LISTED:
+        return [request.root, "--macs", "macs.csv"]
+    boards = [",".join((leaf.mac, leaf.alias, leaf.group)).rstrip(",") for leaf in request.leaves]
+    address = [str(leaf.ip) for leaf in request.leaves if leaf.ip]
+    return [request.root, *boards, *(["--ip", address[0]] if address else [])]
 
 
 @_words.register
@@ -103,5 +120,30 @@ def _(request: ask.FixFindings) -> list[str]:
 
 
 @_words.register
+def _(request: ask.TrashFindings) -> list[str]:
+    return list(request.findings)
+
+
+@_words.register
+def _(request: ask.KeepFindings) -> list[str]:
+    until = ["--until", request.until.isoformat()] if request.until else []
+    return [*request.findings, "--note", request.note, *until]
+
+
+@_words.register
+def _(request: ask.UnkeepFindings) -> list[str]:
+    return list(request.findings)
+
+
+@_words.register
 def _(request: ask.ApplyServices) -> list[str]:
     return []
+
+
+def _exact(size: object) -> str:
+    """Bytes in the largest unit that keeps them exact; what is no number stays as it is."""
+    if isinstance(size, int) and size:
+        for unit, power in _STEPS:
+            if size % 1024**power == 0:
+                return f"{size // 1024**power}{unit}"
+    return str(size)

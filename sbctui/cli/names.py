@@ -1,0 +1,140 @@
+"""What of a site a half-typed word could mean: each a function for ``options.Word``.
+
+They read at a glance, say nothing of what they can't read, and give values in the order to show
+them, each with one line about it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sbctui.engine.glance import Glimpse
+
+Named = tuple[str, str]
+"""A value, and one line about it."""
+
+_MOST_JOBS = 50
+_SECONDS = 0.2
+"""How long the services may take to say which boards ask."""
+
+
+@dataclass(frozen=True)
+class Typing:
+    """A site, the word as typed so far, and the root named before it, if any."""
+
+    site: Path
+    word: str = ""
+    root: str = ""
+
+
+Find = Callable[[Typing], Iterable[Named]]
+
+
+def roots(at: Typing) -> Iterator[Named]:
+    """Every root, with its leaves or its board."""
+    from sbctui.engine import glance
+
+    return ((found.name, _about(found)) for found in glance.roots(at.site))
+
+
+def leaves(at: Typing) -> Iterator[Named]:
+    """Leaves, of the root named before if there is one: each by its alias.
+
+    By its MAC where it has no alias, or where a MAC is being typed, in that notation.
+    """
+    from sbctui.engine import glance
+
+    listed = set(glance.root(at.site, at.root).children) if at.root else None
+    for leaf in glance.leaves(at.site):
+        if listed is None or leaf.name in listed:
+            yield from _called(leaf, at.word)
+
+
+def orphans(at: Typing) -> Iterator[Named]:
+    """Leaves that no root lists."""
+    from sbctui.engine import glance
+
+    listed = {child for found in glance.roots(at.site) for child in found.children}
+    for leaf in glance.leaves(at.site):
+        if leaf.name not in listed:
+            yield from _called(leaf, at.word)
+
+
+def nodes(at: Typing) -> Iterator[Named]:
+    """Roots, then leaves."""
+    yield from roots(at)
+    yield from leaves(at)
+
+
+def trash(at: Typing) -> Iterator[Named]:
+    """What was deleted, newest first: by name, or by folder where that is being typed."""
+    from sbctui.engine import glance
+
+    for folder, node in glance.trash(at.site):
+        when = f"deleted {folder[:4]}-{folder[4:6]}-{folder[6:8]}"
+        called = node.alias or (node.name.replace("-", ":") if node.leaf else node.name)
+        yield called, f"{_about(node)}, {when}"
+        if at.word:
+            yield folder, f"{called}, {when}"
+
+
+def jobs(at: Typing) -> Iterator[Named]:
+    """The newest jobs."""
+    from itertools import islice
+
+    from sbctui.engine import glance
+
+    return islice(glance.jobs(at.site), _MOST_JOBS)
+
+
+def groups(at: Typing) -> Iterator[Named]:
+    """Every group that a leaf is in, with the number of its leaves."""
+    from collections import Counter
+
+    from sbctui.engine import glance
+
+    counted = Counter(leaf.group for leaf in glance.leaves(at.site) if leaf.group)
+    return ((group, _count(counted[group])) for group in sorted(counted))
+
+
+def boards(at: Typing) -> Iterator[Named]:
+    """MACs of boards that ask and have no node, newest first; none while no services run."""
+    from sbctui.engine.services.control_client import Caller, Silent
+
+    try:
+        found = Caller(at.site).ask("seen", seconds=_SECONDS)
+    except Silent:
+        return
+    for board in found:
+        yield str(board["mac"]), str(board["vendor_class"]) or "a board that asks"
+
+
+def interfaces(at: Typing) -> Iterator[Named]:
+    """This machine's network interfaces, but not the loopback."""
+    return ((name, "") for name in sorted(os.listdir("/sys/class/net")) if name != "lo")
+
+
+def _about(node: Glimpse) -> str:
+    if node.leaf:
+        return f"leaf of {node.parent}" if node.parent else "leaf"
+    if node.children:
+        return f"root, {_count(len(node.children))}"
+    return f"root, allocated to {node.mac}" if node.mac else "root"
+
+
+def _called(leaf: Glimpse, typed: str) -> Iterator[Named]:
+    mac = leaf.name.replace("-", ":")
+    about = f"{_about(leaf)}, group {leaf.group}" if leaf.group else _about(leaf)
+    if leaf.alias:
+        yield leaf.alias, f"{mac}, {about}"
+    if typed or not leaf.alias:
+        yield leaf.name if "-" in typed else mac, f"{leaf.alias}, {about}".removeprefix(", ")
+
+
+def _count(leaves: int) -> str:
+    return f"{leaves} {'leaf' if leaves == 1 else 'leaves'}"

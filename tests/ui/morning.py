@@ -1,0 +1,203 @@
+"""A morning that is always the same, for pictures: a real site, and what boards would make of it.
+
+The site is made by the engine; what only running boards and daemons tell (sessions, leases,
+boards asking, a job at work) and what changes from run to run (times, sizes) is set.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from ipaddress import IPv4Address
+from pathlib import Path
+
+from sbctui.app import SbcApp
+from sbctui.engine.engine import init_site
+from sbctui.engine.model.requests import (
+    AllocateRoot,
+    CloneRoot,
+    CreateLeaves,
+    CreateRoot,
+    DeleteLeaves,
+    LeafSpec,
+)
+from sbctui.engine.model.site import Disk, Facts, Lease, Node, Seen, Session, Site
+from sbctui.engine.services.port import Status
+from sbctui.messages import LogLine, World
+from sbctui.screens.job_view import JobView
+from tests.ui.conftest import MIB, SETTINGS, do
+from tests.ui.test_audit_screen import unlist
+from tests.ui.troubled import failed_job, interrupted_job
+
+NOW = datetime(2026, 11, 21, 7, 0, tzinfo=UTC).timestamp()
+GIB = 1024**3
+PLACE = Path("/tmp/sbctui-pictures/lab1")
+"""Always the same, because screens show it."""
+
+
+@contextmanager
+def place() -> Iterator[Path]:
+    """The folder for the site, ours alone meanwhile, empty before and gone after."""
+    PLACE.parent.mkdir(mode=0o755, exist_ok=True)
+    with open(PLACE.parent.with_suffix(".lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        shutil.rmtree(PLACE, ignore_errors=True)
+        try:
+            yield PLACE
+        finally:
+            shutil.rmtree(PLACE.parent, ignore_errors=True)
+
+
+def board(number: int, prefix: str = "pi", group: str = "") -> LeafSpec:
+    """A Raspberry Pi of the lab."""
+    mac = f"dc:a6:32:0a:{number >> 8:02x}:{number & 255:02x}"
+    ip = IPv4Address("10.77.0.50") + number
+    return LeafSpec(mac=mac, alias=f"{prefix}-{number:02}", group=group or "", ip=ip)
+
+
+def make(site: Path, boards: int = 40) -> Path:
+    """A lab of so many boards on two images, two more images, one board with a root of its own."""
+    init_site(site, SETTINGS)
+    first = boards * 11 // 20
+    do(
+        site,
+        CreateRoot(name="debian12", size=16 * MIB, notes="the lab's image; kernel 6.1"),
+        CreateRoot(name="ubuntu-24-04", size=24 * MIB),
+        CreateRoot(name="golden", size=16 * MIB, notes="never allocated: clone it"),
+        CreateRoot(name="rescue-07", size=16 * MIB),
+        AllocateRoot(name="rescue-07", mac="b8:27:eb:01:02:03", ip=IPv4Address("10.77.0.200")),
+        CreateLeaves(
+            root="debian12",
+            leaves=tuple(board(n, group="room-a") for n in range(1, first + 1)),
+        ),
+        CreateLeaves(
+            root="ubuntu-24-04",
+            leaves=tuple(board(n, "desk", "room-b") for n in range(first + 1, boards + 1)),
+        ),
+    )
+    return site
+
+
+def trouble(site: Path) -> Path:
+    """What went wrong since yesterday: orphan, broken node, strays, trash, jobs that failed."""
+    gone = tuple(board(n).mac for n in (4, 5))
+    do(site, DeleteLeaves(root="debian12", macs=gone), CloneRoot(source="golden", name="golden-2"))
+    unlist(site, board(2).mac)
+    (site / "nodes/cutoff").mkdir()
+    (site / "nodes/cutoff/config.json").write_text('{"schema": 1, "kin')
+    (site / "nodes/notes.txt").write_text("call Ann about the fan\n")
+    (site / "old-images").mkdir()
+    failed_job(site)
+    interrupted_job(site)
+    return site
+
+
+def facts(site: Site) -> Facts:
+    """Most boards up, one booting, two off, two that nobody knows."""
+    leaves = sorted(
+        (n for n in site.nodes.values() if n.config.mac and n.config.ip), key=lambda n: n.name
+    )
+    sessions, leases = [], []
+    for number, node in enumerate(leaves):
+        mac, ip = node.config.mac, node.config.ip
+        assert mac
+        assert ip
+        if number % 13 == 2:
+            continue
+        leases.append(Lease(mac, ip, node.config.hostname, int(NOW) + 3400 - number))
+        if number % 17 != 16:
+            moved = (number + 1) * 97 << 20
+            export = mac.replace(":", "-")
+            sessions.append(Session(export, str(ip), NOW - 7300 - 60 * number, moved, moved >> 4))
+    asking = (
+        Seen("dc:a6:32:41:7f:22", NOW - 60, NOW - 2, 12, "PXEClient:Arch:00011"),
+        Seen("b8:27:eb:77:01:0c", NOW - 900, NOW - 31, 40, "PXEClient:Arch:00000:UNDI:002001"),
+    )
+    return Facts(
+        now=NOW, total_bytes=1800 * GIB, free_bytes=541 * GIB, free_inodes=10**6,
+        store="overlay", filesystem="ext4", serving=True,
+        sessions=tuple(sessions), leases=tuple(leases), seen=asking,
+    )  # fmt: skip
+
+
+def node(one: Node) -> Node:
+    """A node with a disk of a size that a lab has."""
+    number = sum(one.name.encode()) % 40
+    held = (2100 + number * 31) << 20 if one.is_root else (90 + number * 7) << 20
+    size = 8 * GIB
+    spec = one.config.disk.model_copy(update={"size": size})
+    made = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
+    config = one.config.model_copy(update={"created": made, "disk": spec})
+    return replace(one, config=config, disk=Disk(size, held, NOW))
+
+
+def jobs(world: World) -> tuple[JobView, ...]:
+    """One at work, the others as they ended, minutes apart."""
+    over = tuple(
+        replace(j, started=NOW - 60 * n - 60,
+                finished=NOW - 60 * n - 56, user="root", pid=0)
+        for n, j in enumerate(world.jobs[:12])
+    )  # fmt: skip
+    busy = JobView(
+        id="20261121T065930000Z-b0b0", title="create 50 leaves of golden", state="running",
+        started=NOW - 30, total=50, done=26, samples=((NOW - 30, 0.0), (NOW, 26.0)),
+        command="sbctui leaf create golden --macs 'dc:a6:32:0b:00:[01-32]'", user="root",
+        unit="leaf dc-a6-32-0b-00-1b", inside=0.4,
+    )  # fmt: skip
+    return (busy, *over)
+
+
+def frozen(world: World, *, busy: bool = True) -> World:
+    """The same world, on that morning."""
+    assert world.site is not None
+    nodes = {name: node(one) for name, one in world.site.nodes.items()}
+    site = replace(world.site, path=Path("/srv/lab1"), nodes=nodes, facts=facts(world.site))
+    services = tuple(
+        Status(name, "running", pid=100, since=NOW - 90000)
+        for name in ("dnsmasq", "storage", "gate")
+    )
+    log = (
+        LogLine(NOW - 60, "warn", "b8:27:eb:77:01:0c asks for an address: no node"),
+        LogLine(NOW - 9, "warn", "dc:a6:32:41:7f:22 asks for an address: no node"),
+        LogLine(NOW - 5, "", "pi-01 connected from 10.77.0.51"),
+        LogLine(NOW - 4, "key", "job: create 50 leaves of golden"),
+    )
+    findings = tuple(
+        f.model_copy(update={"since": NOW - 86400 if f.since else 0.0,
+                             "bytes": f.bytes and 120 << 20})
+        for f in world.findings or ()
+        if f.group != "service"
+    )  # fmt: skip
+    shown = jobs(world) if busy else jobs(world)[1:]
+    return World(Path("/srv/lab1"), site, shown, services, findings, audited=NOW - 11, log=log)
+
+
+def freeze(app: SbcApp, *, busy: bool = True) -> None:
+    """Stop the clock: no source is asked any more, and the world stands still."""
+    app.feeds._feeds.clear()
+    app.feeds._views.clear()
+    app.feeds.world = frozen(app.feeds.world, busy=busy)
+    app._publish(app.feeds.world)
+
+
+_MOVING = (
+    (re.compile(r"\d{4}-\d\d-\d\d( |&#160;|T)\d\d:\d\d(:\d\d)?"), r"2026-11-21\g<1>07:00\2"),
+    (re.compile(r"\d{8}T\d{9}Z-[0-9a-f]{4}"), "20261121T070000000Z-cafe"),
+    (re.compile(r"\b\d\d:\d\d:\d\d\b"), "07:00:00"),
+    (re.compile(r"\b0:\d\d\b"), "0:00"),
+    (re.compile(r"\bpid \d+"), "pid 100"),
+    (re.compile(r"(?<=[ ;(])\d\ds\b"), "10s"),
+    (re.compile(r"(?<=[ ;(])\ds\b"), "1s"),
+)
+
+
+def still(text: str) -> str:
+    """The text without what changes from run to run, as wide as before where that is possible."""
+    for pattern, instead in _MOVING:
+        text = pattern.sub(instead, text)
+    return text

@@ -1,0 +1,81 @@
+"""What was deleted: shown, read, brought back, purged."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sbctui.engine.engine import Engine
+from sbctui.engine.model.requests import DeleteLeaves, DeleteRoot
+from sbctui.screens.plan import PlanScreen
+from tests.driver import open_tui
+from tests.ui.conftest import do, specs
+
+
+async def test_an_empty_trash_says_what_comes_there(small_site: Path) -> None:
+    async with open_tui(small_site) as tui:
+        await tui.press("t")
+        await tui.expect("the trash is empty; what D deletes comes here for 14 days")
+        await tui.expect("(f Restore)", "(P Purge)", "(z Undo)")
+        await tui.press("P")
+        await tui.expect("not possible", "the trash is empty, so nothing can be")
+        await tui.press("escape")
+        await tui.expect("1 Tree")
+
+
+async def test_entries_are_told_and_marked_ones_come_back_without_a_question(
+    small_site: Path,
+) -> None:
+    do(small_site, DeleteLeaves(root="debian12", macs=tuple(s.mac for s in specs(3))))
+    async with open_tui(small_site) as tui:
+        await tui.press("t")
+        await tui.expect("NAME", "ROOT", "KIND", "LEFT", "pi-01", "debian12", "leaf", "13d")
+        await tui.press("enter")
+        await tui.expect(
+            "Deleted: pi-", "nodes/dc-a6-32-0a-00-0", "by itself in 13d, after 14 days"
+        )
+        await tui.press("escape", "asterisk")
+        await tui.expect("3 marked")
+        await tui.press("U", "g", "space", "space", "f")
+        await tui.until(lambda: len(Engine(small_site).site().leaves) == 2, "two did not come back")
+        assert not isinstance(tui.app.screen, PlanScreen)
+        await tui.expect("restore dc-a6-32-0a-00-0")
+
+
+async def test_undo_brings_the_last_delete_back_whole(small_site: Path) -> None:
+    do(
+        small_site,
+        DeleteLeaves(root="debian12", macs=(specs(1)[0].mac,)),
+        DeleteLeaves(root="debian12", macs=tuple(s.mac for s in specs(2, 2))),
+    )
+    async with open_tui(small_site) as tui:
+        await tui.press("t", "z")
+        await tui.until(
+            lambda: len(Engine(small_site).site().leaves) == 2, "they did not come back"
+        )
+        await tui.expect("Trash  1,")
+
+
+async def test_purging_wants_the_name_typed(small_site: Path) -> None:
+    do(small_site, DeleteRoot(name="golden"))
+    async with open_tui(small_site) as tui:
+        await tui.press("t", "P")
+        await tui.expect("The plan", "type golden and Enter to start", "frees")
+        await tui.awake()
+        await tui.press("y", "enter")
+        await tui.expect("that is not golden")
+        await tui.press("ctrl+u", *"golden", "enter")
+        await tui.expect("the trash is empty")
+    assert not Engine(small_site).site().trash
+
+
+async def test_what_can_not_come_back_says_why(small_site: Path) -> None:
+    do(
+        small_site,
+        DeleteLeaves(root="debian12", macs=tuple(s.mac for s in specs(3))),
+        DeleteRoot(name="debian12"),
+    )
+    async with open_tui(small_site) as tui:
+        await tui.press("t")
+        await tui.expect("debian12 ", "root")
+        await tui.press("G", "f")
+        await tui.expect("not possible", "can't come back")
