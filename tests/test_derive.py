@@ -90,13 +90,13 @@ def test_an_allocated_root_goes_by_its_mac_and_keeps_its_own_folder() -> None:
 
 
 def test_the_admins_template_of_the_site_is_used() -> None:
-    made = derive(site(leaf(7), boot_template="bootflow {{hostname}}"))
+    made = derive(site(leaf(7), templates={"boot.cmd": "bootflow {{hostname}}"}))
     assert b"bootflow sbc-000007" in made.boot[leaf(7).name]["boot.scr"]
 
 
 def test_a_template_that_cannot_be_used_leaves_the_old_in_force() -> None:
     with pytest.raises(BadInput, match=r"templates/boot\.cmd"):
-        derive(site(listed=2, boot_template="{{nothing}}"), ())
+        derive(site(listed=2, templates={"boot.cmd": "{{nothing}}"}), ())
 
 
 def served(derived: Derived) -> set[str]:

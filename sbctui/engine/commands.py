@@ -37,6 +37,7 @@ PACKAGES: Mapping[str, str] = {
     "getent": "libc-bin",
     "gzip": "gzip",
     "ip": "iproute2",
+    "lz4": "lz4",
     "mcopy": "mtools",
     "mke2fs": "e2fsprogs",
     "qemu-img": "qemu-utils",

@@ -6,10 +6,12 @@ left out, with the reason; it never takes another down with it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from sbctui.engine.boot import template as templates
+from sbctui.engine.boot.pi import PiImage
+from sbctui.engine.boot.render import links as boot_links
 from sbctui.engine.boot.render import render
 from sbctui.engine.errors import BadInput
 from sbctui.engine.model.addresses import parse_mac, parse_name
@@ -25,7 +27,8 @@ class Derived:
 
     A link is the target of ``derived/tftp/<dashed MAC>``. ``boot`` maps a node to its rendered
     boot files, as ``render`` gives them. ``refused`` maps a node that has a MAC and is left out
-    to the reason, one sentence.
+    to the reason, one sentence. ``boot_links`` maps a node to names in its ``boot/`` that lead
+    to that folder itself.
     """
 
     hosts: Mapping[str, Host] = field(default_factory=dict)
@@ -33,20 +36,32 @@ class Derived:
     exports: Mapping[str, Target] = field(default_factory=dict)
     boot: Mapping[str, Mapping[str, bytes]] = field(default_factory=dict)
     refused: Mapping[str, str] = field(default_factory=dict)
+    boot_links: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
-def derive(site: Site, names: Collection[str] | None = None, *, boot: bool = True) -> Derived:
+Images = Callable[[NodeConfig], PiImage | None]
+"""Gives what a node's image brought for a Raspberry Pi, or None."""
+
+
+def derive(
+    site: Site,
+    names: Collection[str] | None = None,
+    *,
+    boot: bool = True,
+    images: Images = lambda config: None,
+) -> Derived:
     """What should be served for ``names``, or for the whole site.
 
     Names that are no node, or a node without a MAC, add nothing. Without ``boot`` nothing is
     rendered, so a node that only its boot files hold back is not refused. Raises BadInput when
-    the admin's boot template can't be used: then nothing of it is, and the old stays in force.
+    one of the admin's templates can't be used: then none of it is, and the old stays in force.
     """
-    templates.check(site.boot_template or "")
+    templates.check_all(site.templates)
     hosts: dict[str, Host] = {}
     links: dict[str, str] = {}
     exports: dict[str, Target] = {}
     rendered: dict[str, dict[str, bytes]] = {}
+    inside: dict[str, tuple[str, ...]] = {}
     refused: dict[str, str] = {}
     for name in sorted(site.nodes if names is None else names):
         node = site.nodes.get(name)
@@ -59,14 +74,16 @@ def derive(site: Site, names: Collection[str] | None = None, *, boot: bool = Tru
         try:
             host, target = _host(node.config), _target(site, name)
             if boot:
-                rendered[name] = render(node.config, site.settings, site.boot_template)
+                image = images(node.config)
+                rendered[name] = render(node.config, site.settings, site.templates, image)
+                inside[name] = boot_links(node.config, image)
         except BadInput as error:
             refused[name] = str(error)
             continue
         hosts[target.export] = host
         links[target.export] = f"../../nodes/{name}/boot"
         exports[target.export] = target
-    return Derived(hosts, links, exports, rendered, refused)
+    return Derived(hosts, links, exports, rendered, refused, inside)
 
 
 def _unserved(site: Site, name: str) -> str | None:

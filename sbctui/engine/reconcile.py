@@ -13,11 +13,15 @@ from collections.abc import Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from sbctui.engine.boot.imagefiles import ImageReader, keep_aside
+from sbctui.engine.boot.pi import PiImage
 from sbctui.engine.boot.render import RENDERED
 from sbctui.engine.context import Context, Undo, nothing
 from sbctui.engine.derive import Derived, derive
 from sbctui.engine.errors import ServiceFailed
 from sbctui.engine.files import Owner, hit, make_dir
+from sbctui.engine.model.addresses import undashed
+from sbctui.engine.model.node import NodeConfig
 from sbctui.engine.model.site import BOOT, Site
 from sbctui.engine.plan import RefreshServices
 from sbctui.engine.services.exportfile import render_export
@@ -48,7 +52,12 @@ def reconcile(
 
     ``before`` is the site as it was, so that what a node no longer has is taken away.
     """
-    derived = derive(site, names or None)
+    reader = ImageReader()
+
+    def image(config: NodeConfig) -> PiImage | None:
+        return reader.read(f"{site.path}/nodes/{config.name}/{BOOT}", config.boot)
+
+    derived = derive(site, names or None, images=image)
     keys = _keys(site, before, names) if names else None
     folder = site.path / "derived"
     for place in ("", "dnsmasq", "dnsmasq/hosts.d", "tftp", "exports"):
@@ -98,14 +107,18 @@ def _boot(site: Site, derived: Derived, names: Collection[str], owner: Owner) ->
         folder = site.node_path(name) / BOOT
         wanted = derived.boot.get(name, {})
         if wanted or (folder / RENDERED[0]).exists():
-            _rendered(folder, wanted, owner)
+            _rendered(folder, wanted, derived.boot_links.get(name, ()), owner)
 
 
-def _rendered(folder: Path, wanted: Mapping[str, bytes], owner: Owner) -> None:
+def _rendered(
+    folder: Path, wanted: Mapping[str, bytes], links: Collection[str], owner: Owner
+) -> None:
     for place in dict.fromkeys((folder, *((folder / name).parent for name in wanted))):
         _there(place, owner)
+    keep_aside(folder)
     for name, data in wanted.items():
         _put(folder / name, data, owner, mode=0o644)
+    _links(folder, dict.fromkeys(links, "."), (*links, *_own_links(folder)))
     for name in RENDERED:
         path = folder / name
         if path.is_dir():
@@ -114,6 +127,12 @@ def _rendered(folder: Path, wanted: Mapping[str, bytes], owner: Owner) -> None:
                     entry.unlink()
         elif name not in wanted:
             path.unlink(missing_ok=True)
+
+
+def _own_links(folder: Path) -> list[str]:
+    """Names in a boot folder that lead to itself; a MAC with dashes each."""
+    with os.scandir(folder) as entries:
+        return [e.name for e in entries if e.is_symlink() and undashed(e.name) is not None]
 
 
 def _there(folder: Path, owner: Owner) -> None:

@@ -14,7 +14,8 @@ from typing import Literal
 
 from pydantic import ValidationError
 
-from sbctui.engine.errors import NoSuchNode, NotASite, NotPermitted, from_os
+from sbctui.engine.boot.overrides import read_overrides
+from sbctui.engine.errors import NoSuchNode, NotASite, NotPermitted
 from sbctui.engine.files import is_held
 from sbctui.engine.lockfile import read_lock
 from sbctui.engine.model.node import NodeConfig
@@ -35,7 +36,6 @@ from sbctui.engine.nodefile import read_node, stamp, tree_bytes
 from sbctui.engine.pinfile import in_work, read_pins
 
 SETTINGS = "site.toml"
-TEMPLATE = "templates/boot.cmd"
 GONE = ".gone-"
 """Prefix in ``trash/`` of what is being deleted for good."""
 
@@ -82,7 +82,7 @@ class Store:
             settings=self._read_settings(),
             generation=generation,
             trash=self._trash(old),
-            boot_template=_template(self.path),
+            templates=read_overrides(self.path),
             pins=pins,
             pins_fault=fault,
         )
@@ -229,15 +229,6 @@ def read_settings(site: Path) -> Settings:
         raise NotASite(clean(f"{path}: {where}: {first['msg']}; mend that line")) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, IsADirectoryError) as error:
         raise NotASite(clean(f"{path} can't be read as TOML: {error}; mend that line")) from None
-
-
-def _template(site: Path) -> str | None:
-    try:
-        return (site / TEMPLATE).read_text("utf-8", errors="replace")
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise from_os(error, f"reading {TEMPLATE}") from error
 
 
 def check_site(path: Path) -> None:

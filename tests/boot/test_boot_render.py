@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sbctui.engine.boot import template as templates
+from sbctui.engine.boot.defaults import BOOT_CMD
 from sbctui.engine.boot.render import RENDERED, kernel_arguments, machine_id, render
 from sbctui.engine.errors import BadInput
 from sbctui.engine.model.addresses import parse_name
@@ -46,7 +47,13 @@ def script(files: dict[str, bytes]) -> str:
 
 def test_a_leaf_gets_a_script_under_both_names_and_an_extlinux_entry() -> None:
     files = render(leaf(), SITE)
-    assert sorted(files) == ["boot.scr", "boot.scr.uimg", f"pxelinux.cfg/01-{FOLDER}"]
+    assert sorted(files) == [
+        "boot.ipxe",
+        "boot.scr",
+        "boot.scr.uimg",
+        "extlinux/extlinux.conf",
+        f"pxelinux.cfg/01-{FOLDER}",
+    ]
     assert files["boot.scr"] == files["boot.scr.uimg"]
     assert {name.partition("/")[0] for name in files} <= set(RENDERED)
     assert int.from_bytes(files["boot.scr"][8:12], "big") == 1767323045
@@ -151,7 +158,7 @@ def test_without_a_server_address_u_boot_fills_in_its_own() -> None:
 
 def test_the_admins_template_is_used_with_every_placeholder() -> None:
     text = "".join(f"{name}=<{{{{ {name} }}}}>\r\n" for name in templates.MEANING)
-    lines = script(render(leaf(), SITE, text)).splitlines()
+    lines = script(render(leaf(), SITE, {"boot.cmd": text})).splitlines()
     assert lines[:4] == [
         "name=<" + FOLDER + ">",
         "hostname=<pi-07>",
@@ -162,7 +169,10 @@ def test_the_admins_template_is_used_with_every_placeholder() -> None:
 
 
 def test_a_template_that_needs_no_kernel_is_used_without_one() -> None:
-    assert script(render(leaf(boot=BootSpec()), SITE, "bootflow {{hostname}}")) == "bootflow pi-07"
+    assert (
+        script(render(leaf(boot=BootSpec()), SITE, {"boot.cmd": "bootflow {{hostname}}"}))
+        == "bootflow pi-07"
+    )
 
 
 @pytest.mark.parametrize(
@@ -179,8 +189,8 @@ def test_a_template_that_needs_no_kernel_is_used_without_one() -> None:
 )
 def test_a_template_that_cannot_be_used_is_named_with_its_file(text: str, named: str) -> None:
     with pytest.raises(BadInput) as caught:
-        render(leaf(), SITE, text)
-    assert str(caught.value).startswith("templates/boot.cmd ")
+        render(leaf(), SITE, {"boot.cmd": text})
+    assert str(caught.value).startswith("templates/boot.cmd")
     assert named in str(caught.value)
     assert "\x1b" not in str(caught.value)
 
@@ -213,9 +223,9 @@ def is_whole(files: dict[str, bytes]) -> bool:
     end = 'echo "sbctui: stopped"\nexit\n'
     trees = EXTLINUX.replace("  append", "  fdtdir {{dtbs}}\n  append")
     entries = [data.decode() for name, data in files.items() if "pxelinux" in name]
-    return holds_only_words(
-        script(files), templates.DEFAULT, *(lines + end for lines in APOLOGY)
-    ) and all(holds_only_words(entry, EXTLINUX, trees) for entry in entries)
+    return holds_only_words(script(files), BOOT_CMD, *(lines + end for lines in APOLOGY)) and all(
+        holds_only_words(entry, EXTLINUX, trees) for entry in entries
+    )
 
 
 def test_the_judge_of_the_tests_below_can_tell() -> None:

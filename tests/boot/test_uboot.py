@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sbctui.engine.boot import template as templates
+from sbctui.engine.boot.defaults import BOOT_CMD
 from sbctui.engine.boot.render import render
 from sbctui.engine.model.node import BootSpec, DiskSpec, NodeConfig
 from sbctui.engine.model.settings import Settings
@@ -75,10 +75,8 @@ def image() -> bytes:
 
 
 def test_u_boot_finds_its_script_loads_in_order_and_starts_the_kernel(boot: Boot) -> None:
-    telling = templates.DEFAULT.replace(
-        "if tftpboot ${kernel", "printenv bootargs\nif tftpboot ${kernel"
-    )
-    files = render(LEAF, SETTINGS, telling)
+    telling = BOOT_CMD.replace("if tftpboot ${kernel", "printenv bootargs\nif tftpboot ${kernel")
+    files = render(LEAF, SETTINGS, {"boot.cmd": telling})
     console = boot(
         files | {"vmlinuz-6.1": image(), "initrd.img-6.1": b"x" * 700}, "Starting kernel"
     )
@@ -94,7 +92,7 @@ def test_u_boot_finds_its_script_loads_in_order_and_starts_the_kernel(boot: Boot
 
 def test_u_boot_takes_the_boards_device_tree_and_does_without_one(boot: Boot) -> None:
     config = LEAF.model_copy(update={"boot": LEAF.boot.model_copy(update={"dtbs": "dtbs/6.1"})})
-    files = render(config, SETTINGS, "setenv fdtfile board.dtb\n" + templates.DEFAULT)
+    files = render(config, SETTINGS, {"boot.cmd": "setenv fdtfile board.dtb\n" + BOOT_CMD})
     console = boot(files, "did not send")
     assert fetched(console)[1:3] == ["dtbs/6.1/board.dtb", "vmlinuz-6.1"]
     assert "sbctui: no board.dtb in dtbs/6.1: going on" in console

@@ -70,7 +70,7 @@ def test_raspberry_pi_layout(pi: Path, node: Path, suffix: str) -> None:
     disk = make(node, images.packed(pi, suffix))
     holds_all(disk)
     found = {str(p.relative_to(node / "boot")) for p in (node / "boot").rglob("*") if p.is_file()}
-    assert {"config.txt", "start4.elf", "overlays/disable-bt.dtbo"} <= found
+    assert {"config.txt.image", "start4.elf", "overlays/disable-bt.dtbo"} <= found
     assert {"vmlinuz-6.6.1-v8", "initrd.img-6.6.1-v8", "vmlinuz"} <= found
     assert (node / "boot/vmlinuz-6.6.1-v8").read_bytes() == images.noise(2 * MIB)
     assert sorted(p.name for p in node.iterdir()) == ["boot", "root.img"]

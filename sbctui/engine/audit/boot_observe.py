@@ -14,12 +14,17 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from sbctui.engine.audit.drift import How, Off
-from sbctui.engine.boot.render import RENDERED, render
+from sbctui.engine.boot.defaults import DEFAULTS
+from sbctui.engine.boot.imagefiles import ImageReader
+from sbctui.engine.boot.overrides import newest_change
+from sbctui.engine.boot.pi import CMDLINE, CONFIG, KEPT, PiImage
+from sbctui.engine.boot.render import RENDERED, links, render
+from sbctui.engine.boot.template import places
 from sbctui.engine.derive import Derived
 from sbctui.engine.errors import BadInput
 from sbctui.engine.model.node import NodeConfig
 from sbctui.engine.model.site import BOOT, Node, Site
-from sbctui.engine.store import SETTINGS, TEMPLATE
+from sbctui.engine.store import SETTINGS
 
 _TOGETHER = 2.0
 """Seconds between a node's boot files and its config when both were written by one act."""
@@ -44,10 +49,12 @@ class BootFiles:
     refused: dict[str, str] = field(default_factory=dict)
     _shapes: dict[object, _Sizes] = field(default_factory=dict)
     _settled: float = 0.0
+    _reader: ImageReader = field(default_factory=ImageReader)
 
     def look(self) -> None:
         """Fill the fields."""
-        self._settled = max(self._time(SETTINGS), self._time(TEMPLATE))
+        templates = newest_change(self.site.path, self.site.templates)
+        self._settled = max(self._time(SETTINGS), templates)
         for name, node in self.site.nodes.items():
             self._node(name, node)
 
@@ -70,14 +77,18 @@ class BootFiles:
         if node.config.mac is None:
             self._stale(name, name, self._more(folder, there, ()))
             return
-        sizes = self._sizes(node.config)
+        image = self._reader.read(folder, node.config.boot, there)
+        sizes = self._sizes(node.config, image)
         if isinstance(sizes, BadInput):
             self.refused[name] = str(sizes)
             return
         export = node.config.export
         wanted = {pattern.replace(_EXPORT, export): size for pattern, size in sizes.items()}
-        self._rendered(node, folder, wanted)
+        self._rendered(node, folder, wanted, image)
         self._stale(export, name, self._more(folder, there, wanted))
+        for link in links(node.config, image):
+            if link not in there:
+                self._report(export, name, link, "missing", 0.0)
 
     def _loaded(self, name: str, config: NodeConfig, folder: str, there: set[str]) -> None:
         boot = config.boot
@@ -86,25 +97,33 @@ class BootFiles:
         if gone:
             self.unbootable[name] = tuple(gone)
 
-    def _sizes(self, config: NodeConfig) -> _Sizes:
+    def _sizes(self, config: NodeConfig, image: PiImage | None) -> _Sizes:
         """File name → length of what would be rendered, the same for all nodes of one shape."""
         lengths = (len(config.name), len(config.hostname), len(str(config.ip)))
         boot = config.boot
         files = (boot.kernel, boot.initramfs, boot.dtbs, boot.arch)
-        shape = (config.kind, lengths, files, config.personalised)
+        templates = self.site.templates
+        near = (
+            tuple(p for n in DEFAULTS for p in places(config, n) if p in templates)
+            if (templates)
+            else ()
+        )
+        shape = (config.kind, lengths, files, config.personalised, near, image)
         found = self._shapes.get(shape)
         if found is None:
-            found = self._shapes[shape] = self._measure(config)
+            found = self._shapes[shape] = self._measure(config, image)
         return found
 
-    def _measure(self, config: NodeConfig) -> _Sizes:
+    def _measure(self, config: NodeConfig, image: PiImage | None) -> _Sizes:
         try:
-            files = render(config, self.site.settings, self.site.boot_template)
+            files = render(config, self.site.settings, self.site.templates, image)
         except BadInput as error:
             return error
         return {name.replace(config.export, _EXPORT): len(data) for name, data in files.items()}
 
-    def _rendered(self, node: Node, folder: str, wanted: Mapping[str, int]) -> None:
+    def _rendered(
+        self, node: Node, folder: str, wanted: Mapping[str, int], image: PiImage | None
+    ) -> None:
         written = node.stamp.mtime_ns / 1e9
         sure = sound = True
         for name, size in wanted.items():
@@ -120,10 +139,11 @@ class BootFiles:
                 sound = False
             sure = sure and self._settled <= when and abs(when - written) <= _TOGETHER
         if sound and not sure:
-            self._exactly(node, folder)
+            self._exactly(node, folder, image)
 
-    def _exactly(self, node: Node, folder: str) -> None:
-        for name, data in render(node.config, self.site.settings, self.site.boot_template).items():
+    def _exactly(self, node: Node, folder: str, image: PiImage | None) -> None:
+        files = render(node.config, self.site.settings, self.site.templates, image)
+        for name, data in files.items():
             try:
                 with open(f"{folder}/{name}", "rb") as file:
                     same = file.read(len(data) + 1) == data
@@ -133,10 +153,14 @@ class BootFiles:
                 self._report(node.config.export, node.name, name, "different", 0.0)
 
     def _more(self, folder: str, there: set[str], wanted: Collection[str]) -> list[str]:
-        """Rendered files of an older config: of another MAC, or not rendered any more."""
+        """Rendered files of an older config: of another MAC, or not rendered any more.
+
+        A Raspberry Pi's two texts that lie there alone are the image's own.
+        """
+        own = () if f"{CONFIG}{KEPT}" in there else (CONFIG, CMDLINE)
         more: list[str] = []
         for name in there.intersection(RENDERED):
-            if name in wanted:
+            if name in wanted or name in own:
                 continue
             try:
                 inside = [f"{name}/{entry}" for entry in os.listdir(f"{folder}/{name}")]

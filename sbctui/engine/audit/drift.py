@@ -40,7 +40,7 @@ class Drift:
     without a boot folder, ``unbootable`` maps a node to the files in ``boot/`` that its config
     names and that are gone, ``images`` an overlay's node to what is wrong with its header.
     ``refused`` maps a node that has a MAC and can't be served to the reason; ``template`` says
-    what is wrong with the admin's boot script, and then nothing derived was compared.
+    what is wrong with one of the admin's templates, and then nothing derived was compared.
     ``strays`` lie in places that loading a site does not look at; ``status`` is every daemon.
     """
 

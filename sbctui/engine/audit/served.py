@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
 
@@ -55,14 +56,15 @@ def _derived(site: Site, subject: str, node: str, row: list[Off]) -> Finding:
 def unserved(site: Site, drift: Drift) -> Iterator[Finding]:
     """Boards that can't be served for a reason that no other check names."""
     if drift.template:
+        path = re.split(", line |: ", drift.template, maxsplit=1)[0]
         yield finding(
             "template",
             "missing",
-            "boot.cmd",
-            "the site's own boot script can't be used",
+            path.removeprefix("templates/"),
+            "one of the site's own boot files can't be used",
             f"{drift.template}. What was derived before stays in force, and nothing new is served.",
-            proof="templates/boot.cmd",
-            unfixable="mend templates/boot.cmd, or move it away to use the built-in one",
+            proof=path,
+            unfixable=f"mend {path}, or move it away to use the built-in one",
         )
     for name, reason in sorted(drift.refused.items()):
         if site.nodes[name].config.ip is not None:

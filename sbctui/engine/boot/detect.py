@@ -14,9 +14,11 @@ _INITRAMFS = re.compile(
     r"(?:initrd\.img|initrd|initramfs)(?:-(?P<version>[A-Za-z0-9_+.-]+?))?(?:\.img)?"
 )
 _DEVICE_TREES = ("dtbs", "dtb")
+_WITH_TREES = ("arm", "arm64", "riscv")
 _LEFTOVERS = ("rescue", "fallback")
 _LEFTOVER_ENDS = (".old", ".bak", ".dpkg-bak", ".dpkg-tmp", ".tmp")
 _PEEK = 1024
+_ONE_BOARD = "-2712"
 
 
 def detect(boot_dir: Path) -> BootSpec:
@@ -28,14 +30,24 @@ def detect(boot_dir: Path) -> BootSpec:
     kernels = _versions(boot_dir, _KERNEL)
     if not kernels:
         return BootSpec()
-    version, kernel = max(kernels.items(), key=lambda item: _order(item[0]))
+    version, kernel = max(kernels.items(), key=lambda item: _rank(item[0]))
     initramfs = _versions(boot_dir, _INITRAMFS)
     return BootSpec(
         kernel=kernel,
         initramfs=initramfs.get(version, "") or _only(initramfs),
         dtbs=_device_trees(boot_dir, version),
-        arch=_architecture(boot_dir / kernel),
+        arch=architecture(boot_dir / kernel),
     )
+
+
+def lacks_trees(boot_dir: Path) -> str:
+    """The version of the kernel for which device trees are missing; empty when none are."""
+    boot = detect(boot_dir)
+    if boot.dtbs or boot.arch not in _WITH_TREES:
+        return ""
+    if any(name.endswith(".dtb") for name in _names(boot_dir, folders=False)):
+        return ""
+    return kernel_version(boot.kernel)
 
 
 def _versions(boot_dir: Path, pattern: re.Pattern[str]) -> dict[str, str]:
@@ -66,6 +78,11 @@ def _only(initramfs: dict[str, str]) -> str:
     return next(iter(initramfs.values())) if len(initramfs) == 1 else ""
 
 
+def _rank(version: str) -> tuple[bool, tuple[tuple[int, str], ...]]:
+    """A kernel that only a Raspberry Pi 5 starts comes after all that others start as well."""
+    return not version.endswith(_ONE_BOARD), _order(version)
+
+
 def _order(version: str) -> tuple[tuple[int, str], ...]:
     """6.1.0-18 after 6.1.0-9; a kernel without a version is the oldest."""
     parts = re.findall(r"[0-9]+|[A-Za-z]+", version)
@@ -82,7 +99,14 @@ def _device_trees(boot_dir: Path, version: str) -> str:
     return ""
 
 
-def _architecture(kernel: Path) -> str:
+def kernel_version(kernel: str) -> str:
+    """The version that a kernel's file name gives, as ``6.1.0-18-arm64``; empty for none."""
+    match = _KERNEL.fullmatch(kernel)
+    return (match["version"] or "") if match else ""
+
+
+def architecture(kernel: Path) -> str:
+    """The processor that a kernel's first bytes name: arm, arm64, riscv, x86; or empty."""
     with kernel.open("rb") as file:
         head = file.read(_PEEK)
     if head[:2] == b"\x1f\x8b":

@@ -3,19 +3,34 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from hashlib import sha256
 
+from sbctui.engine.boot import pi
 from sbctui.engine.boot import template as templates
 from sbctui.engine.boot.script import script_image
+from sbctui.engine.boot.template import Overrides, Template
 from sbctui.engine.errors import BadInput
 from sbctui.engine.model.addresses import parse_mac, parse_name, shown, undashed
 from sbctui.engine.model.node import NodeConfig
 from sbctui.engine.model.settings import Settings, parse_kernel_arguments
 
-RENDERED = ("boot.scr", "boot.scr.uimg", "pxelinux.cfg")
+RENDERED = (
+    "boot.scr",
+    "boot.scr.uimg",
+    "pxelinux.cfg",
+    "extlinux",
+    pi.CONFIG,
+    pi.CMDLINE,
+    "boot.ipxe",
+)
 """Names in ``boot/`` that are rendered: what stands there and is not rendered is stale."""
+NO_OVERRIDES: Overrides = {}
 
 _BOOT_COMMANDS = {"arm": "bootz", "arm64": "booti", "riscv": "booti"}
+_EFI = ("x86", "arm64")
+"""Processors that iPXE, loaded by their firmware, is there for."""
 _FILE = re.compile(
     r"(?:[A-Za-z0-9_+][A-Za-z0-9_+.-]{0,127}/){0,8}[A-Za-z0-9_+][A-Za-z0-9_+.-]{0,127}"
 )
@@ -26,37 +41,114 @@ _REMEDY = {
 }
 
 
-def render(config: NodeConfig, settings: Settings, template: str | None = None) -> dict[str, bytes]:
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """One file's bytes, and where its template came from."""
+
+    data: bytes
+    origin: str
+
+
+def render(
+    config: NodeConfig,
+    settings: Settings,
+    overrides: Overrides = NO_OVERRIDES,
+    image: pi.PiImage | None = None,
+) -> dict[str, bytes]:
     """File name inside ``boot/`` → its bytes; nothing for a node without a MAC.
 
-    ``template`` is the admin's boot script instead of ours. Raises BadInput when the template
-    asks for an unknown placeholder, or a value can't stand in a boot script.
+    ``overrides`` are the admin's templates, ``image`` is what there is for a Raspberry Pi. Raises
+    BadInput when a template can't be used, or a value can't stand in a boot file.
     """
+    files = rendered(config, settings, overrides, image)
+    return {name: one.data for name, one in files.items()}
+
+
+def rendered(
+    config: NodeConfig,
+    settings: Settings,
+    overrides: Overrides = NO_OVERRIDES,
+    image: pi.PiImage | None = None,
+) -> dict[str, Rendered]:
+    """The same with where each file came from. Raises BadInput."""
     if config.mac is None:
         return {}
     values = _values(config, config.mac, settings)
-    text = template if template is not None else templates.DEFAULT
-    used = templates.check(text)
+    script = _script(config, values, templates.chosen(overrides, config, "boot.cmd"))
+    files = {"boot.scr": script, "boot.scr.uimg": script}
+    if values["kernel"] and values["initramfs"]:
+        extlinux = templates.chosen(overrides, config, "extlinux.conf")
+        files[f"pxelinux.cfg/01-{config.export}"] = _extlinux(extlinux, values)
+        files["extlinux/extlinux.conf"] = _extlinux(extlinux, _from_the_top(values))
+        if config.boot.arch in _EFI:
+            ipxe = templates.chosen(overrides, config, "boot.ipxe")
+            own = values | {"arguments": kernel_arguments(config, settings, "${next-server}")}
+            own["server"] = str(settings.network.server or "${next-server}")
+            files["boot.ipxe"] = _text(ipxe, own)
+    if image is not None and settings.network.server is not None:
+        files |= dict(_pi_files(config, values, overrides, image))
+    return files
+
+
+def links(config: NodeConfig, image: pi.PiImage | None) -> tuple[str, ...]:
+    """Names in ``boot/`` that lead to ``boot/`` itself: prefixes that the firmware puts before
+    every name (a Raspberry Pi with ``TFTP_PREFIX=2``, its MAC)."""
+    return (config.export,) if image is not None and config.export else ()
+
+
+def _script(config: NodeConfig, values: Mapping[str, str], template: Template) -> Rendered:
+    used = templates.check(template)
     missing = [name for name in _REMEDY if name in used and not values[name]]
-    script = _apology(config, missing) if missing else templates.expand(text, values)
+    script = _apology(config, missing) if missing else templates.expand(template, values)
     image = script_image(
         script.encode(),
         arch=config.boot.arch,
         name=values["hostname"],
         time=int(config.created.timestamp()),
     )
-    files = {"boot.scr": image, "boot.scr.uimg": image}
-    if values["kernel"] and values["initramfs"]:
-        files[f"pxelinux.cfg/01-{config.export}"] = _extlinux(values).encode()
-    return files
+    return Rendered(image, template.origin)
 
 
-def kernel_arguments(config: NodeConfig, settings: Settings) -> str:
+def _text(template: Template, values: Mapping[str, str]) -> Rendered:
+    templates.check(template)
+    text = templates.expand(template, values)
+    return Rendered(text.encode("utf-8", "surrogateescape"), template.origin)
+
+
+def _extlinux(template: Template, values: Mapping[str, str]) -> Rendered:
+    if template.is_own or not values["dtbs"]:
+        return _text(template, values)
+    lines = template.text.replace("  append", "  fdtdir {{dtbs}}\n  append")
+    return _text(Template(template.name, lines), values)
+
+
+def _from_the_top(values: Mapping[str, str]) -> dict[str, str]:
+    """With file names that mean the same from the folder ``extlinux``."""
+    files = ("kernel", "initramfs", "dtbs")
+    return {**values, **{name: f"/{values[name]}" for name in files if values[name]}}
+
+
+def _pi_files(
+    config: NodeConfig, values: Mapping[str, str], overrides: Overrides, image: pi.PiImage
+) -> Iterator[tuple[str, Rendered]]:
+    """config.txt always begins with our mark, by which it is known from an image's own."""
+    own = {**values, "default": pi.config_txt(image, config.boot)}
+    made = _text(templates.chosen(overrides, config, pi.CONFIG), own)
+    mark = f"{pi.MARK}\n".encode()
+    marked = made.data if made.data.startswith(mark) else mark + made.data
+    yield pi.CONFIG, Rendered(marked, made.origin)
+    own["default"] = pi.cmdline_txt(image, values["arguments"])
+    made = _text(templates.chosen(overrides, config, pi.CMDLINE), own)
+    yield pi.CMDLINE, Rendered(made.data.rstrip(b"\n") + b"\n", made.origin)
+
+
+def kernel_arguments(config: NodeConfig, settings: Settings, server: str = "${serverip}") -> str:
     """The kernel's command line. What personalising left out of a leaf's disk stands here.
 
-    Without a server address in the settings U-Boot fills in its own ``${serverip}``.
+    ``server`` stands for this server where the settings have no address: U-Boot and iPXE fill
+    in the one they were told.
     """
-    disk = f"{_server(settings)}:{settings.network.nbd_port}/{config.export}"
+    disk = f"{settings.network.server or server}:{settings.network.nbd_port}/{config.export}"
     words = ["root=/dev/nbd0", "ip=dhcp", f"nbdroot={disk}", "rw"]
     left_out = set(settings.personalise.what) - set(config.personalised)
     if config.kind == "leaf" and "hostname" in left_out:
@@ -114,17 +206,3 @@ def _apology(config: NodeConfig, missing: list[str]) -> str:
         for name in missing
     ]
     return "\n".join([*lines, 'echo "sbctui: stopped"', "exit", ""])
-
-
-def _extlinux(values: dict[str, str]) -> str:
-    device_trees = f"  fdtdir {values['dtbs']}\n" if values["dtbs"] else ""
-    return (
-        f"# {values['hostname']} ({values['mac']}): written by sbctui\n"
-        "default sbctui\n"
-        "prompt 0\n"
-        "label sbctui\n"
-        f"  kernel {values['kernel']}\n"
-        f"  initrd {values['initramfs']}\n"
-        f"{device_trees}"
-        f"  append {values['arguments']}\n"
-    )

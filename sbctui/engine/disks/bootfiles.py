@@ -9,13 +9,21 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
+from sbctui.engine.boot.detect import lacks_trees
+from sbctui.engine.boot.imagefiles import is_ours
+from sbctui.engine.boot.pi import CMDLINE, CONFIG, KEPT
 from sbctui.engine.boot.render import RENDERED
 from sbctui.engine.disks.sparse import copy_data
 from sbctui.engine.disks.target import new_disk
 from sbctui.engine.files import Owner, fsync_dir, hit, make_dir
 from sbctui.engine.model.text import clean
 
-_SKIPPED = (*RENDERED, "grub", "lost+found")
+_KEPT = (CONFIG, CMDLINE)
+_SKIPPED = (*(name for name in RENDERED if name not in _KEPT), "grub", "lost+found")
+_FIRMWARE = "firmware"
+_PLACES = (f"boot/{_FIRMWARE}", "boot")
+TREES = "usr/lib/linux-image-"
+"""Where Debian's kernels keep their device trees, before the version."""
 _HOPS, _DEPTH = 40, 8
 _MODE = 0o644
 
@@ -24,28 +32,61 @@ def copy_boot(tree: Path, target: Path, *, owner: Owner, stop: threading.Event) 
     """Copy the regular files below ``tree``/boot into the existing folder ``target``.
 
     Links are followed inside ``tree`` only; two names of one file stay one file. What sbctui
-    renders itself, and names that no terminal could show, are left out. Raises NoSpace,
-    Cancelled, OSError.
+    renders itself, and names that no terminal could show, are left out; a Raspberry Pi's two
+    texts are kept aside. What is mounted at ``boot/firmware`` comes first and to the top, where
+    its firmware looks for it. Device trees that a distribution has beside its modules, and not in
+    /boot, go to ``dtbs``. Raises NoSpace, Cancelled, OSError.
     """
-    start = resolve_inside(tree, PurePosixPath("boot"))
+    taken = _Taken(target, owner, stop)
+    for place in _PLACES:
+        start = resolve_inside(tree, PurePosixPath(place))
+        if start is not None and start.is_dir():
+            for source, name in _files(tree, start, PurePosixPath(), 0):
+                if name.parts[0] != _FIRMWARE or place != "boot":
+                    taken.take(source, name)
+    _device_trees(tree, taken)
+
+
+class _Taken:
+    """What was copied so far."""
+
+    def __init__(self, target: Path, owner: Owner, stop: threading.Event) -> None:
+        self.target = target
+        self._owner = owner
+        self._stop = stop
+        self._copied: dict[tuple[int, int], Path] = {}
+
+    def take(self, source: Path, name: PurePosixPath) -> None:
+        """Copy one file, or link it where it was copied before; the first of a name stays."""
+        kept = name.with_name(name.name + KEPT) if str(name) in _KEPT else name
+        path = self.target / kept
+        if os.path.lexists(path):
+            return
+        _make_parents(self.target, path.parent, self._owner)
+        facts = source.stat(follow_symlinks=False)
+        known = self._copied.get((facts.st_dev, facts.st_ino))
+        if known is not None:
+            hit("boot.link")
+            os.link(known, path)
+        else:
+            _copy(source, path, owner=self._owner, stop=self._stop)
+            self._copied[facts.st_dev, facts.st_ino] = path
+
+
+def _device_trees(tree: Path, taken: _Taken) -> None:
+    """Those of the kernel that will be booted, where Debian keeps them: /usr/lib/linux-image-*."""
+    version = lacks_trees(taken.target)
+    start = resolve_inside(tree, PurePosixPath(TREES + version)) if version else None
     if start is not None and start.is_dir():
-        copied: dict[tuple[int, int], Path] = {}
         for source, name in _files(tree, start, PurePosixPath(), 0):
-            path = target / name
-            _make_parents(target, path.parent, owner)
-            facts = source.stat(follow_symlinks=False)
-            known = copied.get((facts.st_dev, facts.st_ino))
-            if known is not None:
-                hit("boot.link")
-                os.link(known, path)
-            else:
-                _copy(source, path, owner=owner, stop=stop)
-                copied[facts.st_dev, facts.st_ino] = path
+            if name.suffix in (".dtb", ".dtbo"):
+                taken.take(source, PurePosixPath("dtbs", version, name))
 
 
 def link_boot(source: Path, target: Path, *, owner: Owner, stop: threading.Event) -> None:
     """Give ``target`` the boot files of another node by hard links, but for the rendered ones.
 
+    An image's own texts for a Raspberry Pi are linked under the names they are kept by.
     Falls back to a copy where the file system allows no further link. Raises NoSpace, OSError.
     """
     if not source.is_dir():
@@ -54,9 +95,11 @@ def link_boot(source: Path, target: Path, *, owner: Owner, stop: threading.Event
         inside = Path(folder).relative_to(source)
         if not inside.parts:
             folders[:] = [name for name in folders if name not in RENDERED]
-            names = [name for name in names if name not in RENDERED]
+            own = () if (source / f"{CONFIG}{KEPT}").exists() or is_ours(source) else _KEPT
+            names = [name for name in names if name not in RENDERED or name in own]
         for name in names:
-            path = target / inside / name
+            kept = name + KEPT if not inside.parts and name in _KEPT else name
+            path = target / inside / kept
             _make_parents(target, path.parent, owner)
             _link_or_copy(Path(folder, name), path, owner=owner, stop=stop)
 

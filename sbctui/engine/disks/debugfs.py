@@ -22,7 +22,8 @@ _ENTRY = re.compile(r"/([0-9]+)/([0-7]{6})/[0-9]+/[0-9]+/([^/]+)/([0-9]*)/")
 _EXPECTED = re.compile(r"debugfs: .*|Allocated inode: [0-9]+|")
 _ACL = re.compile(r"^File ACL: ([0-9]+)", re.MULTILINE)
 _NO_FOLDER = re.compile(
-    r"^(?:-p|/[a-z/]+): (?:File not found by ext2_lookup|Ext2 inode is not a directory).*$",
+    r"^(?:-p|/[A-Za-z0-9_+./-]+): "
+    r"(?:File not found by ext2_lookup|Ext2 inode is not a directory).*$",
     re.MULTILINE,
 )
 _FORMAT = 0o170000

@@ -6,10 +6,11 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from sbctui.engine import commands
-from sbctui.engine.disks.bootfiles import copy_boot
+from sbctui.engine.boot.detect import lacks_trees
+from sbctui.engine.disks.bootfiles import TREES, copy_boot
 from sbctui.engine.disks.image import require_ext, split
 from sbctui.engine.disks.port import Report
 from sbctui.engine.disks.repair import repair
@@ -60,6 +61,7 @@ def make_from_image(
         if source.layout.boot is not None:
             _from_fat(fat, tree / "boot", source.path, stop=stop, log=log)
         _from_root(disk, scratch, tree / "boot", stop=stop, log=log)
+        _trees_from_root(disk, tree, stop=stop, log=log)
         copy_boot(tree, disk.parent / "boot", owner=owner, stop=stop)
 
 
@@ -106,3 +108,18 @@ def _from_root(
     for entry in sorted(os.listdir(found)):
         if not os.path.lexists(target / entry):
             os.rename(found / entry, target / entry)
+
+
+def _trees_from_root(
+    disk: Path, tree: Path, *, stop: threading.Event, log: commands.Log | None
+) -> None:
+    """Device trees that lie beside the modules of the kernel in /boot, and not in /boot."""
+    version = lacks_trees(tree / "boot")
+    if not version:
+        return
+    parent = tree / PurePosixPath(TREES).parent
+    make_dir(tree / "usr")
+    make_dir(parent)
+    argv = ["debugfs", "-R", f"rdump /{TREES}{version} .", str(disk)]
+    done = commands.run(argv, ok=range(256), stop=stop, cwd=parent, log=log)
+    check_room(done, "unpacking the device trees")

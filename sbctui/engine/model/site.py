@@ -158,7 +158,8 @@ class Facts:
 
 @dataclass(frozen=True)
 class Site:
-    """Everything, at one generation. ``boot_template`` is the admin's own boot script, if any.
+    """Everything, at one generation. ``templates`` are the admin's own boot files:
+    path inside the folder ``templates/`` → text.
 
     ``pins`` are findings of the audit that are kept as they are; ``pins_fault`` is what is wrong
     with their file, empty when it can be used.
@@ -172,7 +173,7 @@ class Site:
     strays: tuple[Stray, ...] = ()
     trash: tuple[Trashed, ...] = ()
     facts: Facts = Facts()
-    boot_template: str | None = None
+    templates: Mapping[str, str] = field(default_factory=dict)
     pins: Pins = field(default_factory=Pins)
     pins_fault: str = ""
     _built: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
@@ -272,7 +273,7 @@ class Site:
         return _sharing(replace(self, facts=facts), self._built)
 
     def with_rest(self, **changes: Any) -> Site:
-        """The same nodes with another ``settings``, ``generation``, ``trash``, template, pins."""
+        """The same nodes with another ``settings``, ``generation``, ``trash``, templates, pins."""
         if changes.get("trash", self.trash) is self.trash:
             return _sharing(replace(self, **changes), self._built)
         built = {name: index for name, index in self._built.items() if name != "standing_on"}

@@ -10,7 +10,8 @@ import os
 from pathlib import Path
 
 from sbctui.engine import commands, rules
-from sbctui.engine.boot.render import render
+from sbctui.engine.boot.imagefiles import ImageReader, keep_aside
+from sbctui.engine.boot.render import links, render
 from sbctui.engine.context import Context, Undo, nothing
 from sbctui.engine.errors import PartlyDone, Refused, SbcError, ToolFailed
 from sbctui.engine.files import (
@@ -71,7 +72,9 @@ def write_node(action: WriteNode, ctx: Context) -> Undo:
     """Write the rendered boot files and the config into the staged node; staging undoes it."""
     folder = ctx.staged(action.name)
     config = _as_found(action.config, ctx)
-    files = render(config, ctx.site.settings, ctx.site.boot_template)
+    keep_aside(folder / BOOT)
+    image = ImageReader().read(folder / BOOT, config.boot)
+    files = render(config, ctx.site.settings, ctx.site.templates, image)
     written: dict[bytes, Path] = {}
     for name, data in files.items():
         path = folder / BOOT / name
@@ -83,6 +86,9 @@ def write_node(action: WriteNode, ctx: Context) -> Undo:
         else:
             write_new(path, data, mode=0o644, owner=ctx.owner)
             written[data] = path
+    for name in links(config, image):
+        hit("boot.link")
+        os.symlink(".", folder / BOOT / name)
     write_new(folder / CONFIG, config.to_json(), owner=ctx.owner)
     return nothing
 

@@ -1,0 +1,157 @@
+"""Whether a board could have its root over the network with a node's files: before it tries."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+from sbctui.engine.boot import pi
+from sbctui.engine.boot.asks import Firmware, kinds
+from sbctui.engine.boot.detect import architecture, kernel_version
+from sbctui.engine.boot.initramfs import Lack, Place, System, initramfs_lacks, remedy_for
+from sbctui.engine.boot.rootdisk import RootDisk
+from sbctui.engine.boot.served import BootFolder, look, pi_config, served
+from sbctui.engine.model.addresses import shown
+from sbctui.engine.model.node import DISK_FILES
+from sbctui.engine.model.site import Site
+from sbctui.engine.model.text import clean
+
+_PI_VENDOR = ("28:cd:c1", "2c:cf:67", "88:a2:9e", "b8:27:eb", "d8:3a:dd", "dc:a6:32", "e4:5f:01")
+"""First half of the MACs that the IEEE gave to Raspberry Pi."""
+_STARTS: dict[Firmware, tuple[str, ...]] = {
+    "u-boot": ("arm", "arm64", "riscv"),
+    "pi3": ("arm", "arm64"),
+    "pi4": ("arm", "arm64"),
+    "pi5": ("arm64",),
+    "ipxe": ("x86", "arm64"),
+}
+"""Kind of firmware → processors whose kernels a board with it can run."""
+
+
+def check(
+    site: Site, name: str, firmware: Firmware | None = None, *, stop: threading.Event
+) -> tuple[Lack, ...]:
+    """What stands between a node and a board that runs from it, worst first.
+
+    Only for one kind of firmware if it is named. Raises BadInput for a template that can't be
+    used, ToolMissing, Cancelled, OSError.
+    """
+    folder = look(site, name)
+    wanted = (firmware,) if firmware else kinds(folder.config, folder.names)
+    root = RootDisk(_raw_disk(site, name), stop)
+    found = [
+        *_systems(site, folder, root, wanted, stop),
+        *_processor(site, name, folder, wanted),
+        *_firmware(site, name, folder, wanted),
+        *_trees(folder, root, wanted),
+    ]
+    return tuple(sorted(dict.fromkeys(found), key=lambda lack: not lack.stops))
+
+
+def _raw_disk(site: Site, name: str) -> Path:
+    base = site.nodes[name].config.disk.base
+    return site.node_path(base) / DISK_FILES["raw"] if base else site.disk_path(name)
+
+
+def _loaded(folder: BootFolder, firmware: Firmware) -> System:
+    if firmware in ("u-boot", "ipxe"):
+        return System(folder.config.boot.kernel, folder.config.boot.initramfs)
+    found = pi.loads(pi_config(folder), firmware, folder.names)  # type: ignore[arg-type]
+    return System(found.prefix + found.kernel, found.prefix + found.initramfs)
+
+
+def _systems(
+    site: Site,
+    folder: BootFolder,
+    root: RootDisk,
+    wanted: tuple[Firmware, ...],
+    stop: threading.Event,
+) -> Iterator[Lack]:
+    place = Place(site.path, folder.path, folder.config)
+    for system in dict.fromkeys(_loaded(folder, kind) for kind in wanted):
+        if not system.kernel or not (folder.path / system.kernel).is_file():
+            yield Lack(
+                "kernel",
+                system.kernel or "vmlinuz",
+                "there is no kernel to load",
+                "put one into /boot of the root before it is imported, or into its boot folder",
+            )
+        if not system.initramfs or not (folder.path / system.initramfs).is_file():
+            file = system.initramfs or "initrd.img"
+            remedy = remedy_for(place, root, system)
+            why = "there is no initramfs, and only that can put the root on NBD"
+            yield Lack("initramfs", file, why, remedy)
+        else:
+            yield from initramfs_lacks(place, root, system, stop=stop)
+
+
+def _processor(
+    site: Site, name: str, folder: BootFolder, wanted: tuple[Firmware, ...]
+) -> Iterator[Lack]:
+    for kind in wanted:
+        system = _loaded(folder, kind)
+        path = folder.path / system.kernel
+        if not system.kernel or not path.is_file():
+            continue
+        arch = architecture(path)
+        if not arch:
+            why = f"{system.kernel} is no kernel of a known kind"
+            yield Lack("processor", system.kernel, why, "put another into the boot folder", False)
+        elif arch not in _STARTS[kind]:
+            why = f"{system.kernel} is for {arch}, and {kind} boards run {_list(_STARTS[kind])}"
+            yield Lack("processor", system.kernel, why, "take a root for this kind of board")
+        elif arch == "x86" and (site.nodes[name].config.mac or "").startswith(_PI_VENDOR):
+            mac = site.nodes[name].config.mac
+            why = f"{system.kernel} is for {arch}, and {mac} is a Raspberry Pi"
+            yield Lack("processor", system.kernel, why, "take a root for this kind of board")
+
+
+def _list(names: tuple[str, ...]) -> str:
+    return " or ".join(names)
+
+
+def _firmware(
+    site: Site, name: str, folder: BootFolder, wanted: tuple[Firmware, ...]
+) -> Iterator[Lack]:
+    models = [kind for kind in wanted if kind in pi.MODELS]
+    if models and site.settings.network.server is None:
+        why = "a Raspberry Pi's command line needs this server's address, and none is set"
+        yield Lack("settings", "cmdline.txt", why, "sbctui site init --server ADDRESS")
+    for kind in models:
+        prefix = pi.loads(pi_config(folder), kind, folder.names).prefix
+        if prefix:
+            why = f"config.txt has os_prefix={shown(prefix)}: the command line there is not ours"
+            remedy = "write templates/config.txt without it, and with kernel= and initramfs"
+            yield Lack("firmware", f"{clean(prefix)}cmdline.txt", why, remedy)
+        for one in served(site, name, kind):
+            for given in one.files:
+                if given.missing and given.ask.name not in _named(folder, kind):
+                    why = f"a {kind} asks for it, and it is not there"
+                    remedy = "import an image of Raspberry Pi OS, or put it into the boot folder"
+                    yield Lack("firmware", given.ask.name, why, remedy)
+
+
+def _named(folder: BootFolder, kind: Firmware) -> set[str]:
+    """What has been said of a kernel and an initramfs that are missing already."""
+    system = _loaded(folder, kind)
+    return {system.kernel, system.initramfs, "KERNEL", "INITRAMFS"}
+
+
+def _trees(folder: BootFolder, root: RootDisk, wanted: tuple[Firmware, ...]) -> Iterator[Lack]:
+    boot = folder.config.boot
+    if "u-boot" not in wanted or boot.arch not in ("arm", "arm64", "riscv"):
+        return
+    if boot.dtbs and any((folder.path / boot.dtbs).rglob("*.dtb")):
+        return
+    version = kernel_version(boot.kernel)
+    place = root.has_trees(version) if version else ""
+    where = f"; they are in the root at {place}" if place else ""
+    yield Lack(
+        "device trees",
+        boot.dtbs or f"dtbs/{version}".rstrip("/"),
+        f"there are none{where}: U-Boot goes on with its own, which does for some boards only",
+        f"copy {place} to dtbs/{version} in the boot folder" if place
+        else "put them into /boot/dtbs of the root before it is imported",
+        stops=False,
+    )  # fmt: skip

@@ -1,0 +1,143 @@
+"""A Raspberry Pi's ``config.txt`` and ``cmdline.txt``, from those its image came with.
+
+What the image says is kept; only what must differ for a root over the network is changed. The
+formats are those of raspberrypi.com/documentation/computers/config_txt.html.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from sbctui.engine.model.node import BootSpec
+
+CONFIG, CMDLINE = "config.txt", "cmdline.txt"
+KEPT = ".image"
+"""Ending of the names under which the image's own two files are kept in ``boot/``."""
+MARK = "# written by sbctui: the image's own is config.txt.image"
+"""First line of our ``config.txt``, by which it is told from an image's."""
+FIRMWARE = ("bootcode.bin", "start.elf", "start4.elf")
+"""Files that only a Raspberry Pi asks for."""
+
+Model = Literal["pi3", "pi4", "pi5"]
+MODELS: tuple[Model, ...] = ("pi3", "pi4", "pi5")
+
+_KERNELS: Mapping[Model, tuple[str, ...]] = {
+    "pi3": ("kernel8.img", "kernel7.img"),
+    "pi4": ("kernel8.img", "kernel7l.img"),
+    "pi5": ("kernel_2712.img", "kernel8.img"),
+}
+"""What each model's firmware looks for when ``kernel=`` is not given, best first."""
+_RAMDISKS: Mapping[str, str] = {
+    "kernel8.img": "initramfs8",
+    "kernel7.img": "initramfs7",
+    "kernel7l.img": "initramfs7l",
+    "kernel_2712.img": "initramfs_2712",
+}
+"""With ``auto_initramfs=1``: kernel → its initramfs."""
+_WIDTH: Mapping[str, str] = {"kernel7.img": "0", "kernel7l.img": "0"}
+_FILTERS: Mapping[str, tuple[Model, ...]] = {
+    "all": MODELS,
+    "pi3": ("pi3",),
+    "pi4": ("pi4",),
+    "pi5": ("pi5",),
+}
+"""Section of config.txt → the models it is for; any other is for none of the boards meant here."""
+_LOCAL = re.compile(
+    r"(?:root|rootfstype|rootflags|rootdelay|ip|nbdroot|nfsroot|fsck\.repair|systemd\.run"
+    r"|systemd\.run_success_action|systemd\.run_failure_action|systemd\.hostname"
+    r"|systemd\.machine_id)=.*|rootwait|ro|rw|resize"
+    r"|init=.*(?:firstboot|init_resize).*|systemd\.unit=kernel-command-line\.target"
+)
+"""Words of an image's command line about its card, or about its first start from it."""
+_WORD = re.compile(r"[!-~]+")
+
+
+@dataclass(frozen=True, slots=True)
+class PiImage:
+    """What an image brought for a Raspberry Pi: its two texts, and files' names in ``boot/``."""
+
+    config: str = ""
+    cmdline: str = ""
+    names: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Loads:
+    """What one model's firmware would load, by a config.txt; empty for what it finds no name."""
+
+    kernel: str
+    initramfs: str
+    cmdline: str
+    prefix: str = ""
+
+
+def of_interest(name: str, boot: BootSpec) -> bool:
+    """Whether a file's being there makes a difference to what is written."""
+    known = name in FIRMWARE or name in _RAMDISKS or name in _RAMDISKS.values()
+    return known or name in (boot.kernel, boot.initramfs)
+
+
+def loads(config: str, model: Model, names: frozenset[str]) -> Loads:
+    """What a model would load, by a config.txt and the files that are there."""
+    said = dict(_settings(config, model))
+    if said.get("arm_64bit") == "0":
+        choice = [name for name in _KERNELS[model] if name in _WIDTH]
+    else:
+        choice = list(_KERNELS[model])
+    kernel = said.get("kernel") or next((name for name in choice if name in names), choice[0])
+    initramfs = said.get("initramfs", "").split()[0] if said.get("initramfs") else ""
+    if not initramfs and said.get("auto_initramfs") == "1":
+        initramfs = _RAMDISKS.get(kernel, "")
+    return Loads(kernel, initramfs, said.get("cmdline") or CMDLINE, said.get("os_prefix", ""))
+
+
+def config_txt(image: PiImage, boot: BootSpec) -> str:
+    """The image's config.txt, with what a root over the network needs at its end."""
+    before = image.config
+    if before and not before.endswith("\n"):
+        before += "\n"
+    wanted = list(_changes(image, boot))
+    ours = "\n# what a root over the network needs\n[all]\n" if wanted else ""
+    return f"{MARK}\n{before}{ours}" + "".join(f"{line}\n" for line in wanted)
+
+
+def _changes(image: PiImage, boot: BootSpec) -> Iterator[str]:
+    """Lines for a last ``[all]`` section, where the last word counts."""
+    found = {model: loads(image.config, model, image.names) for model in MODELS}
+    if any(one.cmdline != CMDLINE for one in found.values()):
+        yield f"cmdline={CMDLINE}"
+    able = [one for one in found.values() if one.kernel in image.names]
+    if able and all(one.initramfs in image.names for one in able):
+        return
+    automatic = [_RAMDISKS.get(one.kernel) in image.names for one in able]
+    if automatic and all(automatic) and not any(one.initramfs for one in able):
+        yield "auto_initramfs=1"
+    elif boot.kernel and boot.initramfs:
+        yield "auto_initramfs=0"
+        yield f"kernel={boot.kernel}"
+        yield f"initramfs {boot.initramfs} followkernel"
+        if boot.arch in ("arm", "arm64"):
+            yield f"arm_64bit={int(boot.arch == 'arm64')}"
+
+
+def _settings(config: str, model: Model) -> Iterator[tuple[str, str]]:
+    """What holds for a model, in order: ``key=value``, and ``initramfs FILE WHERE``."""
+    holds = True
+    for raw in config.splitlines():
+        line = raw.partition("#")[0].strip()
+        if line.startswith("[") and line.endswith("]"):
+            holds = model in _FILTERS.get(line[1:-1].strip().lower(), ())
+        elif holds and line.split()[:1] == ["initramfs"]:
+            yield "initramfs", line[len("initramfs") :].strip()
+        elif holds and "=" in line:
+            key, _, value = line.partition("=")
+            yield key.strip(), value.strip()
+
+
+def cmdline_txt(image: PiImage, arguments: str) -> str:
+    """The image's words that are not about its card, then ours; one line without its end."""
+    words = [w for w in image.cmdline.split() if _WORD.fullmatch(w) and not _LOCAL.fullmatch(w)]
+    return " ".join([*words, arguments])
