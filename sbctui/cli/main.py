@@ -29,6 +29,7 @@ _VERBS = {
     "root": "images: create, list, clone, allocate, resize, rename, delete",
     "leaf": "one board's own copy of a root: create, list, edit, attach, delete",
     "node": "everything about one node",
+    "boot": "what a node's board asks for and gets, and whether it could boot",
     "board": "boards by MAC: which are up, and which ask and have no node",
     "trash": "what was deleted: list, restore, purge",
     "undo": "bring back what the last delete took",

@@ -10,12 +10,14 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sbctui.engine import facts, recovery
 from sbctui.engine.audit.finding import Finding
 from sbctui.engine.audit.observe import observe
 from sbctui.engine.audit.plan import findings
 from sbctui.engine.audit.remedy import Asked, Remedy, plan_again, plan_on
+from sbctui.engine.boot.template import check_all
 from sbctui.engine.context import Context
 from sbctui.engine.disks.create import inspect_source
 from sbctui.engine.disks.port import Usage
@@ -38,6 +40,11 @@ from sbctui.engine.services.control import SiteControl
 from sbctui.engine.services.port import Control
 from sbctui.engine.siteinit import init_site
 from sbctui.engine.store import Store
+
+if TYPE_CHECKING:
+    from sbctui.engine.boot.asks import Firmware
+    from sbctui.engine.boot.initramfs import Lack
+    from sbctui.engine.boot.served import Served
 
 __all__ = ["Engine", "Job", "init_site", "run_job"]
 
@@ -334,6 +341,34 @@ class Engine:
         """Every disagreement, in the groups' order."""
         site = site or self.site(full=True)
         return findings(site, observe(site, self.control.status()))
+
+    def boot_files(self, name: str, firmware: Firmware | None = None) -> tuple[Served, ...]:
+        """What a node's board asks for and gets, by kind of firmware.
+
+        Raises BadInput for a template that can't be used.
+        """
+        from sbctui.engine.boot.served import served
+
+        return served(self._served_site(), name, firmware)
+
+    def boot_check(
+        self, name: str, firmware: Firmware | None, stop: threading.Event
+    ) -> tuple[Lack, ...]:
+        """What stands between a node and a board that boots from it; looks into its initramfs.
+
+        Raises BadInput for a template that can't be used, ToolMissing, Cancelled.
+        """
+        from sbctui.engine.boot.check import check
+
+        try:
+            return check(self._served_site(), name, firmware, stop=stop)
+        except OSError as error:
+            raise from_os(error, f"looking at the boot files of {name}") from error
+
+    def _served_site(self) -> Site:
+        site = self.site()
+        check_all(site.templates)
+        return site
 
     def usage(self, name: str) -> Usage:
         """A node's disk: apparent, allocated and exclusive bytes, measured now."""

@@ -42,6 +42,8 @@ PACKINGS: tuple[tuple[bytes, str], ...] = (
 
 
 class _Readable(Protocol):
+    """A program's output has ``failed`` and ``complaint`` beside that."""
+
     def read(self, size: int, /) -> bytes: ...
 
 
@@ -74,12 +76,19 @@ class _Stream:
     def read(self, size: int) -> bytes:
         data = self.peek(size)
         if len(data) < size:
-            raise BadInput(f"{self._what} is cut off; make it or copy it again")
+            raise self.ended()
         self._ahead = self._ahead[size:]
         self.position += size
         if self.position > _MOST_BYTES:
             raise BadInput(f"{self._what} unpacks to over {_MOST_BYTES >> 30} GiB; is it one?")
         return data
+
+    def ended(self) -> BadInput:
+        """What to say of an end that comes too early."""
+        if getattr(self._source, "failed", False):
+            complaint = getattr(self._source, "complaint", "")
+            return BadInput(f"{self._what} is damaged ({complaint}); make it again")
+        return BadInput(f"{self._what} is cut off; make it or copy it again")
 
     def skip(self, size: int) -> None:
         while size > 0:
@@ -156,6 +165,8 @@ def _archives(
                 raise BadInput(f"{what} holds over {_MOST_FILES} files; is it an initramfs?")
             yield member
         stream.skip_zeros()
+    if must and not count and not stream.peek(1):
+        raise stream.ended()
     if must and not count:
         raise BadInput(f"{what} is no initramfs: there is no cpio archive in it")
 

@@ -37,7 +37,8 @@ _RAMDISKS: Mapping[str, str] = {
     "kernel_2712.img": "initramfs_2712",
 }
 """With ``auto_initramfs=1``: kernel → its initramfs."""
-_WIDTH: Mapping[str, str] = {"kernel7.img": "0", "kernel7l.img": "0"}
+_NARROW = ("kernel7.img", "kernel7l.img")
+"""Kernels of 32 bits, for ``arm_64bit=0``; a Pi 5 has none and does not heed that."""
 _FILTERS: Mapping[str, tuple[Model, ...]] = {
     "all": MODELS,
     "pi3": ("pi3",),
@@ -83,10 +84,8 @@ def of_interest(name: str, boot: BootSpec) -> bool:
 def loads(config: str, model: Model, names: frozenset[str]) -> Loads:
     """What a model would load, by a config.txt and the files that are there."""
     said = dict(_settings(config, model))
-    if said.get("arm_64bit") == "0":
-        choice = [name for name in _KERNELS[model] if name in _WIDTH]
-    else:
-        choice = list(_KERNELS[model])
+    narrow = [name for name in _KERNELS[model] if name in _NARROW]
+    choice = narrow if narrow and said.get("arm_64bit") == "0" else _KERNELS[model]
     kernel = said.get("kernel") or next((name for name in choice if name in names), choice[0])
     initramfs = said.get("initramfs", "").split()[0] if said.get("initramfs") else ""
     if not initramfs and said.get("auto_initramfs") == "1":
