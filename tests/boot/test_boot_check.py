@@ -74,9 +74,7 @@ def test_a_root_that_can_boot_lacks_nothing(make: Make, tmp_path: Path) -> None:
         (JBD2, f"lib/modules/{VERSION}/…/jbd2.ko"),
     ],
 )
-def test_what_an_initramfs_lacks_is_named(
-    make: Make, tmp_path: Path, gone: str, file: str
-) -> None:
+def test_what_an_initramfs_lacks_is_named(make: Make, tmp_path: Path, gone: str, file: str) -> None:
     program = make(system(tmp_path / "tree", packed(cpio(without(gone)), "zstd")))
     (one,) = lacks(program)
     assert one["file"] == file

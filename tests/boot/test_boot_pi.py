@@ -74,7 +74,8 @@ def test_a_command_line_of_another_name_is_ours_again() -> None:
         ("", "pi5", ("kernel_2712.img", "")),
         ("auto_initramfs=1", "pi5", ("kernel_2712.img", "initramfs_2712")),
         ("auto_initramfs=1\n[pi4]\nauto_initramfs=0", "pi4", ("kernel8.img", "")),
-        ("[pi5]\nkernel=kernel8.img\n[all]\nauto_initramfs=1", "pi5", ("kernel8.img", "initramfs8")),
+        ("[pi5]\nkernel=kernel8.img\n[all]\nauto_initramfs=1", "pi5",
+         ("kernel8.img", "initramfs8")),
         ("arm_64bit=0", "pi4", ("kernel7l.img", "")),
         ("[pi3]\nkernel=a # [pi4]\n[gpio4=1]\nkernel=b\n[cm4]\nkernel=c", "pi3", ("a", "")),
         ("[none]\nkernel=a\n[PI4]\nkernel = b\n", "pi4", ("b", "")),
@@ -124,7 +125,9 @@ def test_from_the_image_to_the_leaf(program: Program, tmp_path: Path) -> None:
     assert "firstboot" not in line
     for name in ("start4.elf", "kernel8.img", "initramfs_2712", "overlays/overlay_map.dtb"):
         assert (leaf / name).stat().st_ino == (boot(program, "pios") / name).stat().st_ino
-    assert (leaf / folder / folder / "start4.elf").read_bytes() == (leaf / "start4.elf").read_bytes()
+    assert (leaf / folder / folder / "start4.elf").read_bytes() == (
+        leaf / "start4.elf"
+    ).read_bytes()
     assert off(program) == []
     before = {path: path.stat().st_ino for path in leaf.rglob("*") if path.is_file()}
     program.ok("services", "apply", "-y")
