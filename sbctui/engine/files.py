@@ -78,7 +78,7 @@ def write_new(path: Path, data: bytes, *, mode: int = 0o640, owner: Owner = None
     fd = os.open(path, flags, 0o600)
     try:
         try:
-            _write_all(fd, data)
+            write_all(fd, data)
             os.fchmod(fd, mode)
             if owner is not None:
                 os.fchown(fd, *owner)
@@ -92,7 +92,8 @@ def write_new(path: Path, data: bytes, *, mode: int = 0o640, owner: Owner = None
         raise
 
 
-def _write_all(fd: int, data: bytes) -> None:
+def write_all(fd: int, data: bytes) -> None:
+    """Write every byte, however many calls it takes."""
     view = memoryview(data)
     hit("file.write")
     while view:

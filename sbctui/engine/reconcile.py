@@ -19,7 +19,7 @@ from sbctui.engine.boot.render import RENDERED
 from sbctui.engine.context import Context, Undo, nothing
 from sbctui.engine.derive import Derived, derive
 from sbctui.engine.errors import ServiceFailed
-from sbctui.engine.files import Owner, hit, make_dir
+from sbctui.engine.files import Owner, hit, make_dir, write_all
 from sbctui.engine.model.addresses import undashed
 from sbctui.engine.model.node import NodeConfig
 from sbctui.engine.model.site import BOOT, Site
@@ -27,6 +27,9 @@ from sbctui.engine.plan import RefreshServices
 from sbctui.engine.services.exportfile import render_export
 from sbctui.engine.services.hosts import HostsDir
 from sbctui.engine.services.port import Changes, Control
+
+_DASHES = 5
+"""In a MAC that is a name."""
 
 
 def refresh(action: RefreshServices, ctx: Context) -> Undo:
@@ -52,12 +55,7 @@ def reconcile(
 
     ``before`` is the site as it was, so that what a node no longer has is taken away.
     """
-    reader = ImageReader()
-
-    def image(config: NodeConfig) -> PiImage | None:
-        return reader.read(f"{site.path}/nodes/{config.name}/{BOOT}", config.boot)
-
-    derived = derive(site, names or None, images=image)
+    derived = derive_all(site, names)
     keys = _keys(site, before, names) if names else None
     folder = site.path / "derived"
     for place in ("", "dnsmasq", "dnsmasq/hosts.d", "tftp", "exports"):
@@ -65,7 +63,7 @@ def reconcile(
     hosts = HostsDir(site.path, control)
     here = {key: host for key, host in derived.hosts.items() if hosts.has(key)}
     hosts.reconcile(here, keys)
-    _boot(site, derived, names, owner)
+    apply_boot(site, derived, names, owner)
     _links(folder / "tftp", derived.links, keys)
     files = {
         f"{key}.json": render_export(target, site.path) for key, target in derived.exports.items()
@@ -100,7 +98,18 @@ def known_hosts(site: Site) -> bytes:
     return "".join(sorted(lines)).encode()
 
 
-def _boot(site: Site, derived: Derived, names: Collection[str], owner: Owner) -> None:
+def derive_all(site: Site, names: Collection[str] = ()) -> Derived:
+    """What should be served for the named nodes (all when empty), their boot files with it."""
+    reader = ImageReader()
+
+    def image(config: NodeConfig) -> PiImage | None:
+        return reader.read(f"{site.path}/nodes/{config.name}/{BOOT}", config.boot)
+
+    return derive(site, names or None, images=image)
+
+
+def apply_boot(site: Site, derived: Derived, names: Collection[str], owner: Owner = None) -> None:
+    """Make the rendered boot files of the named nodes (all when empty) as they were derived."""
     for name in names or site.nodes:
         if name not in site.nodes:
             continue
@@ -113,26 +122,26 @@ def _boot(site: Site, derived: Derived, names: Collection[str], owner: Owner) ->
 def _rendered(
     folder: Path, wanted: Mapping[str, bytes], links: Collection[str], owner: Owner
 ) -> None:
-    for place in dict.fromkeys((folder, *((folder / name).parent for name in wanted))):
-        _there(place, owner)
+    for place in dict.fromkeys(f"{folder}/{name}".rpartition("/")[0] for name in ("", *wanted)):
+        if not os.path.isdir(place):
+            _there(Path(place), owner)
     keep_aside(folder)
     for name, data in wanted.items():
-        _put(folder / name, data, owner, mode=0o644)
-    _links(folder, dict.fromkeys(links, "."), (*links, *_own_links(folder)))
+        _put(f"{folder}/{name}", data, owner, mode=0o644)
+    there = os.listdir(folder)
+    own = [name for name in there if name.count("-") == _DASHES and undashed(name) is not None]
+    if own or links:
+        _links(folder, dict.fromkeys(links, "."), (*links, *own))
     for name in RENDERED:
+        if name not in there or name in wanted:
+            continue
         path = folder / name
         if path.is_dir():
-            for entry in path.iterdir():
-                if f"{name}/{entry.name}" not in wanted:
-                    entry.unlink()
-        elif name not in wanted:
+            for entry in os.listdir(path):
+                if f"{name}/{entry}" not in wanted:
+                    os.unlink(path / entry)
+        else:
             path.unlink(missing_ok=True)
-
-
-def _own_links(folder: Path) -> list[str]:
-    """Names in a boot folder that lead to itself; a MAC with dashes each."""
-    with os.scandir(folder) as entries:
-        return [e.name for e in entries if e.is_symlink() and undashed(e.name) is not None]
 
 
 def _there(folder: Path, owner: Owner) -> None:
@@ -151,24 +160,33 @@ def _files(
             (folder / name).unlink(missing_ok=True)
 
 
-def _put(path: Path, data: bytes, owner: Owner, *, mode: int = 0o640) -> None:
+def _put(path: Path | str, data: bytes, owner: Owner, *, mode: int = 0o640) -> None:
     """Write a derived file if it differs: by rename, so that no reader sees half of it."""
-    with suppress(FileNotFoundError, IsADirectoryError):
-        if path.read_bytes() == data:
-            return
-    temp = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    folder, _, name = os.fspath(path).rpartition("/")
+    if _holds(path, data):
+        return
+    temp = f"{folder}/.{name}.{secrets.token_hex(4)}.tmp"
     hit("derived.write")
     try:
         fd = os.open(temp, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with open(fd, "wb") as file:
-            file.write(data)
+        with open(fd, "wb", buffering=0):
+            write_all(fd, data)
             os.fchmod(fd, mode)
             if owner is not None:
                 os.fchown(fd, *owner)
-        temp.replace(path)
+        os.replace(temp, path)
     except BaseException:
-        temp.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):
+            os.unlink(temp)
         raise
+
+
+def _holds(path: Path | str, data: bytes) -> bool:
+    try:
+        with open(path, "rb", buffering=0) as file:
+            return file.read(len(data) + 1) == data
+    except (FileNotFoundError, IsADirectoryError):
+        return False
 
 
 def _links(folder: Path, wanted: Mapping[str, str], keys: Collection[str] | None) -> None:

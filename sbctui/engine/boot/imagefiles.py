@@ -37,8 +37,7 @@ class ImageReader:
         if not config and not any(name in names for name in FIRMWARE):
             return None
         cmdline = self._text(folder, CMDLINE)
-        seen = frozenset(name for name in names if of_interest(name, boot))
-        return PiImage(config, cmdline, seen)
+        return PiImage(config, cmdline, of_interest(names, boot))
 
     def _text(self, folder: str | Path, name: str) -> str:
         """The image's own file: the one kept aside, else one that we have not written."""

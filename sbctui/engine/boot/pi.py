@@ -7,8 +7,9 @@ formats are those of raspberrypi.com/documentation/computers/config_txt.html.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from sbctui.engine.model.node import BootSpec
@@ -75,10 +76,12 @@ class Loads:
     prefix: str = ""
 
 
-def of_interest(name: str, boot: BootSpec) -> bool:
-    """Whether a file's being there makes a difference to what is written."""
-    known = name in FIRMWARE or name in _RAMDISKS or name in _RAMDISKS.values()
-    return known or name in (boot.kernel, boot.initramfs)
+_KNOWN = frozenset((*FIRMWARE, *_RAMDISKS, *_RAMDISKS.values()))
+
+
+def of_interest(names: Iterable[str], boot: BootSpec) -> frozenset[str]:
+    """Those files whose being there makes a difference to what is written."""
+    return _KNOWN.union((boot.kernel, boot.initramfs)).intersection(names)
 
 
 def loads(config: str, model: Model, names: frozenset[str]) -> Loads:
@@ -98,13 +101,18 @@ def config_txt(image: PiImage, boot: BootSpec) -> str:
     before = image.config
     if before and not before.endswith("\n"):
         before += "\n"
-    wanted = list(_changes(image, boot))
+    wanted = _changes(image, boot.kernel, boot.initramfs, boot.arch)
     ours = "\n# what a root over the network needs\n[all]\n" if wanted else ""
     return f"{MARK}\n{before}{ours}" + "".join(f"{line}\n" for line in wanted)
 
 
-def _changes(image: PiImage, boot: BootSpec) -> Iterator[str]:
+@lru_cache(maxsize=64)
+def _changes(image: PiImage, kernel: str, initramfs: str, arch: str) -> tuple[str, ...]:
     """Lines for a last ``[all]`` section, where the last word counts."""
+    return tuple(_each_change(image, kernel, initramfs, arch))
+
+
+def _each_change(image: PiImage, kernel: str, initramfs: str, arch: str) -> Iterator[str]:
     found = {model: loads(image.config, model, image.names) for model in MODELS}
     if any(one.cmdline != CMDLINE for one in found.values()):
         yield f"cmdline={CMDLINE}"
@@ -114,12 +122,12 @@ def _changes(image: PiImage, boot: BootSpec) -> Iterator[str]:
     automatic = [_RAMDISKS.get(one.kernel) in image.names for one in able]
     if automatic and all(automatic) and not any(one.initramfs for one in able):
         yield "auto_initramfs=1"
-    elif boot.kernel and boot.initramfs:
+    elif kernel and initramfs:
         yield "auto_initramfs=0"
-        yield f"kernel={boot.kernel}"
-        yield f"initramfs {boot.initramfs} followkernel"
-        if boot.arch in ("arm", "arm64"):
-            yield f"arm_64bit={int(boot.arch == 'arm64')}"
+        yield f"kernel={kernel}"
+        yield f"initramfs {initramfs} followkernel"
+        if arch in ("arm", "arm64"):
+            yield f"arm_64bit={int(arch == 'arm64')}"
 
 
 def _settings(config: str, model: Model) -> Iterator[tuple[str, str]]:

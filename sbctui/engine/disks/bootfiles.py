@@ -15,7 +15,7 @@ from sbctui.engine.boot.pi import CMDLINE, CONFIG, KEPT
 from sbctui.engine.boot.render import RENDERED
 from sbctui.engine.disks.sparse import copy_data
 from sbctui.engine.disks.target import new_disk
-from sbctui.engine.files import Owner, fsync_dir, hit, make_dir
+from sbctui.engine.files import Owner, hit, make_dir
 from sbctui.engine.model.text import clean
 
 _KEPT = (CONFIG, CMDLINE)
@@ -154,7 +154,6 @@ def _make_parents(top: Path, folder: Path, owner: Owner) -> None:
     if folder != top and not folder.exists():
         _make_parents(top, folder.parent, owner)
         make_dir(folder, owner=owner)
-        fsync_dir(folder.parent)
 
 
 def _link_or_copy(source: Path, path: Path, *, owner: Owner, stop: threading.Event) -> None:
