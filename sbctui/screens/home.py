@@ -102,12 +102,17 @@ class HomeScreen(Sturdy, DetailPane):
         self.allocations.show((), lambda key, _: (), empty=said if trouble else ())
 
     def refresh_bars(self) -> None:
-        """Header, status line and footer."""
+        """Header, status line and, unless the cursor is on its way, footer."""
         from sbctui.screens.status import status
 
         self.query_one("#header", Bar).show(*self._header())
         told = status(self.live, max(20, self.size.width), self.sbc.keymap.first["home.audit"])
         self.query_one("#status", Bar).show(*told)
+        if not self.moving:
+            self.show_footer()
+
+    def show_footer(self) -> None:
+        """The keys that apply now."""
         self.query_one("#footer", Bar).show(self._footer())
 
     def _header(self) -> tuple[Line, Line]:
@@ -144,7 +149,7 @@ class HomeScreen(Sturdy, DetailPane):
         found = await in_thread(ask)
         if names is self._asked_keys[0]:
             self._keys = found
-            self.refresh_bars()
+            self.show_footer()
 
     # ── what happens in the panes ─────────────────────────────────────────────────────────
 
@@ -155,9 +160,10 @@ class HomeScreen(Sturdy, DetailPane):
         return parent if isinstance(parent, Pane) else self.acting
 
     def on_rows_moved(self, event: Rows.Moved) -> None:
-        """Footer and detail follow the cursor."""
-        self.refresh_bars()
-        self.detail_soon()
+        """Header, and then footer and details, follow the cursor."""
+        if event.rows.has_focus or event.rows is self.acting.rows:
+            self.cursor_moved()
+            self.refresh_bars()
 
     def on_rows_marked(self, event: Rows.Marked) -> None:
         """The keys depend on the marks."""
@@ -167,13 +173,14 @@ class HomeScreen(Sturdy, DetailPane):
         """The keys and the detail depend on the pane."""
         if self.pane() in self.orders:
             self.acting = self.pane()
+        self.cursor_moved()
         self.refresh_bars()
-        self.detail_soon()
 
     def on_pane_filtered(self, event: Pane.Filtered) -> None:
         """Show what the filter lets through, as it is typed."""
         self._show_nodes(event.pane)
         self.refresh_bars()
+        self.show_footer()
 
     def on_rows_opened(self, event: Rows.Opened) -> None:
         """Enter: a group unfolds, anything else shows all about it."""
@@ -261,7 +268,7 @@ class HomeScreen(Sturdy, DetailPane):
     def do_filter(self) -> None:
         """Type a filter for the pane."""
         self.acting.start_filter()
-        self.refresh_bars()
+        self.show_footer()
 
     def do_sort(self) -> None:
         """Sort the pane by its next column."""

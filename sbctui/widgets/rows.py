@@ -125,7 +125,8 @@ class Rows(Sturdy, ScrollView, can_focus=True):
     def _replace(self, keys: Sequence[str]) -> None:
         old = max(0, self.position(self.cursor))
         self._keys, self._index = keys, None
-        self.virtual_size = Size(self.size.width, len(keys))
+        self._measure()
+        self._scroll(self.scroll_offset.y)
         if self.position(self.begun) < 0:
             self.begun = ""
         new = self.position(self.cursor)
@@ -137,6 +138,10 @@ class Rows(Sturdy, ScrollView, can_focus=True):
             self._scroll(self.scroll_offset.y + new - old)
         if self.has_focus:
             self._see()
+
+    def _measure(self) -> None:
+        """Tell Textual how many lines there are, without its laying out the screen again."""
+        self.set_reactive(Rows.virtual_size, Size(self.size.width, len(self._keys)))
 
     def _settle(self, old: int) -> None:
         """The cursor's row is not there: take the one in its place, or the one before nothing."""
@@ -273,7 +278,7 @@ class Rows(Sturdy, ScrollView, can_focus=True):
 
     def on_resize(self, event: events.Resize) -> None:
         """Lines depend on the width; the cursor stays in view."""
-        self.virtual_size = Size(event.size.width, len(self._keys))
+        self._measure()
         self._see()
 
     def on_focus(self) -> None:
