@@ -26,8 +26,6 @@ PICTURES = {
     "bulk": (110, 28),
     "audit": (110, 28),
     "delete-plan": (90, 26),
-    "job": (110, 28),
-    "help": (90, 26),
 }
 """Of what size each screen is drawn, in cells."""
 
@@ -46,7 +44,7 @@ def png(svg: str, target: Path) -> None:
     """Write a picture; the web font that the export names is not fetched."""
     svg = svg.replace("Fira Code", FONT).replace("font-size: 20px", f"font-size: {WIDE}px")
     svg = svg.replace("<svg ", '<svg xml:space="preserve" ', 1)
-    command = ["rsvg-convert", "--width", "1400", "--output", str(target)]
+    command = ["rsvg-convert", "--width", "1200", "--output", str(target)]
     subprocess.run(command, input=svg.encode(), check=True)
 
 
@@ -57,7 +55,7 @@ def main(wanted: list[str]) -> int:
         morning.trouble(morning.make(site))
         for name in wanted or PICTURES:
             png(asyncio.run(draw(site, name, PICTURES[name])), FOLDER / f"{name}.png")
-            print(FOLDER / f"{name}.png")
+            sys.stdout.write(f"{FOLDER / name}.png\n")
     return 0
 
 

@@ -140,6 +140,7 @@ class Pane(Sturdy, Vertical):
         self.problem = self.problem if text else ""
         self.title()
         if changed:
+            self.rows.from_top = bool(text)
             self.post_message(self.Filtered(self, text))
 
     def on_key(self, event: events.Key) -> None:

@@ -77,6 +77,8 @@ class Rows(Sturdy, ScrollView, can_focus=True):
         self.margin_width = 2 if markable else 1
         self._has_cursor = cursor
         self._touched = False
+        self.from_top = False
+        """Whether a cursor that loses its row to the next rows shown goes to the first."""
         self._before = ""
         self._shared = marks is not None
         self.cursor = ""
@@ -133,9 +135,10 @@ class Rows(Sturdy, ScrollView, can_focus=True):
         if keys and not old and not self._touched:
             new, self.cursor = 0, keys[0]
         if new < 0:
-            self._settle(old)
+            self._settle(0 if self.from_top else old)
         elif new != old and self._has_cursor and (self.has_focus or self.scroll_offset.y):
             self._scroll(self.scroll_offset.y + new - old)
+        self.from_top = False
         if self.has_focus:
             self._see()
 

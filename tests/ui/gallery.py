@@ -107,7 +107,7 @@ async def _job(tui: Tui) -> None:
     rows = _rows(tui)
     rows.move_to(f"job:{failed.id}")
     await tui.press("enter")
-    await tui.expect(f"Job {failed.id}", "$ sbctui leaf create")
+    await tui.expect(f"Job {failed.id}", "$ sbctui leaf create", "left to do")
 
 
 async def _settings(tui: Tui) -> None:
