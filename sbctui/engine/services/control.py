@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -126,6 +126,26 @@ class SiteControl:
         """Ask the supervisor to end the daemons, newest first, and itself."""
         self._do("stop")
 
+    def replace(self, name: str) -> None:
+        """Put a new process in the place of a running daemon. Raises ServiceFailed, BadInput."""
+        self._do("replace", name=name)
+
+    def begin_anew(self, seconds: float) -> None:
+        """Have the supervisor replace itself; returns when the new one answers.
+
+        Raises ServiceFailed when none does within ``seconds``.
+        """
+        before = self._caller.ask("instance")
+        self._do("again")
+        deadline = monotonic() + seconds
+        while monotonic() < deadline:
+            with suppress(Silent):
+                if self._caller.ask("instance") != before:
+                    return
+            threading.Event().wait(_STEP)
+        log = self._caller.site / "state" / "supervise.log"
+        raise ServiceFailed(f"the supervisor did not begin anew within {seconds:g} s; see {log}")
+
     def connected(self) -> tuple[Session, ...]:
         """Sessions the gate knows. Raises ServiceFailed when it can't be asked."""
         return self._query("sessions", wire.SESSIONS, ())
@@ -217,6 +237,22 @@ def _settled(statuses: tuple[Status, ...]) -> bool:
         if status.state == "failing":
             raise ServiceFailed(f"{status.name} does not start: {status.detail}")
     return all(status.state in ("running", "off") for status in statuses)
+
+
+def restart_services(site_path: Path, names: Sequence[str] = ()) -> None:
+    """Begin the supervisor anew, with the program as it is now, and replace these daemons or all.
+
+    Boards notice nothing: the gate hands its sockets over, and holds them while the storage
+    daemon is away. What did not run is started. Raises ServiceFailed, NotASite, NotPermitted.
+    """
+    control = SiteControl(site_path)
+    if not control.running():
+        start_services(site_path)
+        return
+    control.begin_anew(_START)
+    start_services(site_path)
+    for name in names or DAEMONS:
+        control.replace(name)
 
 
 def stop_services(site_path: Path, force: bool) -> None:

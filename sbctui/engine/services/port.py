@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from sbctui.engine.model.node import DiskFormat
 from sbctui.engine.model.site import Lease, Seen, Session
@@ -112,6 +112,17 @@ class Daemon(Protocol):
 
     def started(self) -> None:
         """Called once it is healthy after a (re)start: put exports or rules back."""
+
+
+@runtime_checkable
+class Relieved(Protocol):
+    """A daemon that another process of it can take over from, unnoticed by who is connected."""
+
+    def successor(self) -> Sequence[str]:
+        """The argument list of that process: it ends by itself when it can't take over.
+
+        The old one ends with exit code 0 once it has handed over, and else goes on.
+        """
 
 
 class Control(Protocol):

@@ -9,10 +9,10 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Address
 from pathlib import Path
-from time import monotonic, time
+from time import monotonic, time, time_ns
 from typing import Any, Protocol
 
-from sbctui.engine.errors import SbcError
+from sbctui.engine.errors import BadInput, SbcError
 from sbctui.engine.files import is_held
 from sbctui.engine.lockfile import read_lock
 from sbctui.engine.model.addresses import parse_ip, parse_mac
@@ -30,6 +30,8 @@ _LOGS = 60.0
 _SERVING = {"storage", "gate"}
 _PATIENCE = 5.0
 """Seconds an apply waits for a daemon that is just being restarted."""
+_REPLACED = 50.0
+"""Seconds a service may take to be replaced by a new process of it."""
 _FRESH = 1.0
 """Seconds in which two changes of a file may bear the same time."""
 _SETTLED = 0.5
@@ -108,7 +110,9 @@ class Supervisor:
         self._settings = self._stamp()
         self._trouble = ""
         self._said = ""
+        self._instance = f"{os.getpid()}-{time_ns()}"
         self.ending = threading.Event()
+        self.again = threading.Event()
 
     def begin(self) -> None:
         """Start or adopt every daemon, in order, each after the one before has settled."""
@@ -117,9 +121,9 @@ class Supervisor:
             keeper.settled(self._pace.start)
 
     def follow(self, stop: threading.Event) -> None:
-        """Follow the site until ``stop`` is set or an end is asked for."""
+        """Follow the site until ``stop`` is set, or an end or a new beginning is asked for."""
         shortened = monotonic()
-        while not (stop.is_set() or self.ending.is_set()):
+        while not (stop.is_set() or self.ending.is_set() or self.again.is_set()):
             self._look()
             if monotonic() - shortened >= _LOGS:
                 shortened = monotonic()
@@ -165,6 +169,9 @@ class Supervisor:
             "seen": lambda _: wire.SEEN.dump_python(serving.seen(), mode="json"),
             "reload_dhcp": lambda _: self._reload(),
             "release": lambda c: serving.release(parse_mac(c.text("mac")), parse_ip(c.text("ip"))),
+            "replace": lambda c: self._replace(c.text("name")),
+            "instance": lambda _: self._instance,
+            "again": lambda _: self.again.set(),
             "stop": lambda _: self.ending.set(),
         }
 
@@ -177,6 +184,12 @@ class Supervisor:
         # Who asks holds the lock, and makes the generation even by letting go of it.
         self._generation = max(self._generation, generation + generation % 2)
         return wire.CHANGES.dump_python(changes, mode="json")
+
+    def _replace(self, name: str) -> None:
+        keeper = self._keepers.get(name)
+        if keeper is None:
+            raise BadInput(f"{name} is no service; they are {', '.join(self._keepers)}")
+        keeper.replace(_REPLACED)
 
     def _reload(self) -> bool:
         keeper = self._keepers.get("dnsmasq")
