@@ -15,12 +15,12 @@ from typing import TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from sbctui.engine import commands
-from sbctui.engine.errors import Refused, ServiceFailed
+from sbctui.engine.errors import Cancelled, Refused, ServiceFailed
 from sbctui.engine.model.site import Lease, Seen, Session
 from sbctui.engine.services import control_wire as wire
 from sbctui.engine.services import processes
 from sbctui.engine.services.control_client import Caller, Silent
-from sbctui.engine.services.port import Changes, Status
+from sbctui.engine.services.port import Changes, Report, Status
 from sbctui.engine.services.processes import Child, Process
 from sbctui.engine.services.supervise_place import DAEMONS, open_log, prepare_state
 from sbctui.engine.store import check_site
@@ -33,6 +33,8 @@ _FEW = 64
 """Exports that are named in a request; of more, all are looked at."""
 _START = 40.0
 _STEP = 0.05
+_LOOK = 0.1
+"""Seconds between looks at how far a copy is."""
 _KEPT = ("XDG_RUNTIME_DIR", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE")
 """What of our environment the supervisor gets."""
 _HINT = "start the services with: sbctui services start"
@@ -95,6 +97,27 @@ class SiteControl:
                 return cut and not stop.is_set() and self._cut(export)
             stop.wait(0.1)
         return True
+
+    def copy(self, export: str, name: str, stop: threading.Event, report: Report) -> None:
+        """Copy a served raw disk as it is at one instant into the staged node ``name``."""
+        try:
+            copy = self._caller.ask("copy", seconds=_ACT, export=export, name=name)
+            try:
+                while not self._copied(copy, report):
+                    if stop.wait(_LOOK):
+                        raise Cancelled("stopped while copying a disk; the half copy is gone")
+            finally:
+                self._caller.ask("end_copy", seconds=_ACT, copy=copy)
+        except Silent:
+            raise ServiceFailed(
+                "the services' supervisor ended while a disk was copied; the half copy is gone, "
+                "try again"
+            ) from None
+
+    def _copied(self, copy: str, report: Report) -> bool:
+        found = self._caller.ask("copied", copy=copy)
+        report(int(found["done"]), int(found["total"]))
+        return found["over"] is True
 
     def reload_dhcp(self) -> None:
         """Make dnsmasq forget deleted host files (SIGHUP)."""

@@ -47,12 +47,19 @@ class Begun:
 
 @dataclass(frozen=True, slots=True)
 class Memo:
-    """A request for another gate: as far as it came, and what became of it."""
+    """A request for another gate: as far as it came, and what became of it.
+
+    Raises ValueError for a header of another length.
+    """
 
     head: bytes
     body: bytes
     mark: int
     failed: bool
+
+    def __post_init__(self) -> None:
+        if len(self.head) != HEAD:
+            raise ValueError("a request's header has another length")
 
     @classmethod
     def of(cls, request: Request) -> Memo:
@@ -72,8 +79,6 @@ class Memo:
 
     def request(self) -> Request:
         """The request again. Raises ValueError when this is none."""
-        if len(self.head) != HEAD:
-            raise ValueError("a request's header has another length")
         magic, _, command, cookie, _, length = nbd.REQUEST.unpack(self.head)
         most = length if command == nbd.CMD_WRITE else 0
         if magic != nbd.REQUEST_MAGIC or len(self.body) > min(most, LONGEST):

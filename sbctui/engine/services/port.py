@@ -6,7 +6,7 @@ Adapters live beside this file; a contract suite under tests/services holds each
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -14,6 +14,9 @@ from typing import Literal, Protocol, runtime_checkable
 
 from sbctui.engine.model.node import DiskFormat
 from sbctui.engine.model.site import Lease, Seen, Session
+
+Report = Callable[[int, int], None]
+"""Called with (bytes done, bytes in all)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +155,13 @@ class Control(Protocol):
 
     def drain(self, export: str, seconds: int, *, cut: bool, stop: threading.Event) -> bool:
         """Admit nobody new, wait; True when nobody is connected any more."""
+
+    def copy(self, export: str, name: str, stop: threading.Event, report: Report) -> None:
+        """Copy a served raw disk as it is at one instant into the staged node ``name``.
+
+        The node's disk is an empty file of the same size. Boards that write meanwhile go on.
+        Raises Cancelled, NoSpace, Refused, ServiceFailed; what is in the file then is nothing.
+        """
 
     def reload_dhcp(self) -> None:
         """Make dnsmasq forget deleted host files (SIGHUP)."""

@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from ipaddress import IPv4Address
 from pathlib import Path
 from time import monotonic, time, time_ns
@@ -15,11 +15,12 @@ from typing import Any, Protocol
 from sbctui.engine.errors import BadInput, SbcError
 from sbctui.engine.files import is_held
 from sbctui.engine.lockfile import read_lock
-from sbctui.engine.model.addresses import parse_ip, parse_mac
+from sbctui.engine.model.addresses import parse_ip, parse_mac, parse_name
 from sbctui.engine.model.site import Lease, Seen, Session
 from sbctui.engine.services import control_wire as wire
 from sbctui.engine.services.control_server import Call, Handler
 from sbctui.engine.services.port import Changes, Daemon, Status
+from sbctui.engine.services.storage_copy import CopyState
 from sbctui.engine.services.supervise_place import Pace, Place, shorten_log
 from sbctui.engine.services.supervisor_keeper import Keeper
 
@@ -60,6 +61,15 @@ class Serving(Protocol):
 
     def cut(self, export: str) -> None:
         """End the open session."""
+
+    def copy(self, export: str, name: str, asker: int) -> str:
+        """Copy a disk into the staged node ``name``; the copy, until ``asker`` ends."""
+
+    def copied(self, copy: str) -> CopyState:
+        """How far a copy is."""
+
+    def end_copy(self, copy: str) -> None:
+        """Let go of a copy's file."""
 
     def sessions(self) -> tuple[Session, ...]:
         """Who is connected."""
@@ -163,6 +173,9 @@ class Supervisor:
             ),
             "restore": lambda c: serving.restore(c.text("export")),
             "close": lambda c: serving.close(c.text("export"), c.pid),
+            "copy": lambda c: serving.copy(c.text("export"), parse_name(c.text("name")), c.pid),
+            "copied": lambda c: asdict(serving.copied(c.text("copy"))),
+            "end_copy": lambda c: serving.end_copy(c.text("copy")),
             "cut": lambda c: serving.cut(c.text("export")),
             "sessions": lambda _: wire.SESSIONS.dump_python(serving.sessions(), mode="json"),
             "leases": lambda _: wire.LEASES.dump_python(serving.leases(), mode="json"),
