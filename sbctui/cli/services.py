@@ -74,6 +74,30 @@ def start(place: Place, how: How) -> int:
 
 
 @services.command()
+@click.argument("names", nargs=-1, type=click.Choice(("storage", "gate", "dnsmasq")))
+@options.mutating
+@click.pass_obj
+def restart(place: Place, names: tuple[str, ...], how: How) -> int:
+    """Begin them anew, after an upgrade say: all, or those named. Boards keep their disks.
+
+    The gate hands its connections to its successor, and holds them while the storage daemon is
+    away. Asks nothing.
+    """
+    place.refuse_if_read_only()
+    engine = place.engine()
+    engine.site()
+    title = f"restart {', '.join(names) or 'the services'}"
+    if how.dry_run:
+        return _dry(title, engine.control.status(), how)
+    from sbctui.engine.services.control import restart_services
+
+    place.doer.announce(title)
+    restart_services(place.path, names)
+    _show(engine.control.status(), how.json)
+    return 0
+
+
+@services.command()
 @click.option("--cut", is_flag=True, help="Also when boards have their disks open.")
 @options.mutating
 @click.pass_obj

@@ -10,6 +10,7 @@ import shlex
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -17,7 +18,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, NoReturn
 
 from sbctui.engine.errors import Cancelled, ToolFailed, ToolMissing
 from sbctui.engine.model.text import clean
@@ -252,6 +253,14 @@ def start(
             extra_groups=[] if user is not None else None,
             umask=0o027,
         )
+
+
+def begin_anew() -> NoReturn:
+    """Replace this process by its own program as it is on the disk now (execve); the id stays.
+
+    Children stay children, descriptors that are not inherited are closed. Raises OSError.
+    """
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
 
 _detached: list[subprocess.Popen[bytes]] = []

@@ -142,17 +142,7 @@ def can_create_root(site: Site) -> str | None:
 
 def can_clone(site: Site, name: str) -> str | None:
     """Whether a root's disk can be copied now, live or not (S0.14)."""
-    return _first(site, name, _settled, _is_root, _clone_live)
-
-
-def _clone_live(site: Site, name: str) -> str | None:
-    found = site.nodes[name]
-    if not site.sessions_of.get(found.config.export, ()) or site.facts.store == "reflink":
-        return None
-    return (
-        f"a board is running from {name} and {site.facts.filesystem or 'this file system'} can't "
-        "share extents, so a copy would be torn; shut the board down first"
-    )
+    return _first(site, name, _settled, _is_root)
 
 
 def can_allocate(site: Site, name: str) -> str | None:

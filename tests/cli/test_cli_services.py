@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.program import MAC, Program, until
+from tests.nbdclient import board
 
 
 def free_port() -> int:
@@ -84,3 +85,32 @@ def test_supervise_runs_until_told_to_stop_and_leaves_the_daemons_up(
     assert process.returncode == 0, err
     served.ok("services", "start")
     assert states(served)["storage"] == "running"
+
+
+def test_a_root_is_cloned_and_the_services_begun_anew_under_its_board(served: Program) -> None:
+    """Whatever the file system can: what is promised of the copy is said before and recorded."""
+    served.ok("services", "start")
+    served.ok("root", "allocate", "one", "--mac", MAC.format(1), "-y")
+    ip = served("node", "show", "one", "--json").json["node"]["ip"]
+    line = next(x for x in (served.site / "site.toml").read_text().splitlines() if "nbd" in x)
+    port = int(line.rpartition(" ")[2])
+    with board(port, MAC.format(1).replace(":", "-"), ip) as connected:
+        plan = served.ok("root", "clone", "one", "copy", "--dry-run").out
+        assert "crash-consistent" in plan
+        before = served("services", "status", "--json").json["services"]
+        assert "restart the services" in served.ok("services", "restart", "--dry-run").out
+        served.ok("services", "restart", "gate")
+        after = served("services", "status", "--json").json["services"]
+        changed = [a["name"] for b, a in zip(before, after, strict=True) if a["pid"] != b["pid"]]
+        assert changed == ["gate"]
+        served.ok("root", "clone", "one", "copy", "-y")
+        assert connected.read(1024 + 56, 2) == b"\x53\xef"  # ext4 (kernel, fs/ext4/ext4.h)
+    copy = served("node", "show", "copy", "--json").json["node"]
+    assert copy["promise"] == "crash-consistent"
+    assert "crash-consistent" in served.ok("node", "show", "copy").out
+    assert '"promise": "crash-consistent"' in (served.site / "nodes/copy/config.json").read_text()
+    assert served("audit", "--json").json == {"findings": []}
+
+
+def test_a_service_that_is_none_is_2(served: Program) -> None:
+    assert served("services", "restart", "nothing").code == 2

@@ -10,6 +10,7 @@ import stat
 import struct
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import cast
@@ -181,12 +182,19 @@ def test_a_root_clone_on_an_overlay_site_is_a_raw_copy(room: Room, source: Sourc
     assert ctx.found.base is None
 
 
-@pytest.mark.parametrize("store", ["overlay", "copy"])
-def test_a_live_disk_is_never_copied_without_reflink(
+@pytest.mark.parametrize("store", ["reflink", "overlay", "copy"])
+def test_an_overlay_that_is_open_is_never_copied(
     room: Room, source: Source, store: StoreKind
 ) -> None:
+    """Not even by reflink: what its cluster tables say and what is written would differ."""
     room.make(source)
-    with pytest.raises(Refused, match="shut the board down"):
+    node = room.site.nodes["golden"]
+    overlaid = node.config.model_copy(
+        update={"disk": node.config.disk.model_copy(update={"format": "qcow2"})}
+    )
+    room.site = replace(room.site, nodes={"golden": replace(node, config=overlaid)})
+    assert room.site.disk_path("golden").suffix == ".qcow2"
+    with pytest.raises(Refused, match="open overlay would be torn"):
         room.clone("other", store, live=True)
     assert [p.name for p in (room.site.staging_path("other")).iterdir()] == ["boot"]
 

@@ -65,15 +65,16 @@ def test_clone_of_a_served_root_without_reflink_takes_its_export_away_meanwhile(
     assert kinds(plan)[-1] == ["refresh"]
 
 
-def test_live_clone_needs_reflink_and_says_its_promise():
+@pytest.mark.parametrize("store", ["reflink", "overlay", "copy"])
+def test_live_clone_takes_no_disk_away_and_says_its_promise(store):
     source = root("debian12", mac=mac(1), ip=IPv4Address("10.77.0.60"))
     session = Session(source.config.export, "10.77.0.60", 0.0)
-    with pytest.raises(Refused, match="torn"):
-        plan_for(ask.CloneRoot(source="debian12", name="copy"), site(source, sessions=(session,)))
     plan = plan_for(
         ask.CloneRoot(source="debian12", name="copy"),
-        site(source, sessions=(session,), store="reflink"),
+        site(source, sessions=(session,), store=store),
     )
+    assert "withdraw-export" not in kinds(plan)[0]
+    assert ("one instant" in plan.units[0].detail) == (store != "reflink")
     assert plan.units[0].actions[-2].config.promise == "crash-consistent"
     assert plan.units[0].actions[1].live
     assert "power cut" in plan.notes[0]

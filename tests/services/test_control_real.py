@@ -20,7 +20,12 @@ from sbctui.engine.errors import NotASite, Refused, ServiceFailed
 from sbctui.engine.files import remove_tree
 from sbctui.engine.lockfile import SiteLock, read_generation
 from sbctui.engine.model.settings import Settings
-from sbctui.engine.services.control import SiteControl, start_services, stop_services
+from sbctui.engine.services.control import (
+    SiteControl,
+    restart_services,
+    start_services,
+    stop_services,
+)
 from sbctui.engine.services.exportfile import render_export
 from sbctui.engine.services.port import Status, Target
 from sbctui.engine.services.processes import find_marked
@@ -313,3 +318,73 @@ def test_what_is_closed_with_nobody_to_open_it_is_opened_again(site: Served) -> 
     (run_dir(site.path) / "holds.json").write_text(json.dumps([[ONE, 2**22, 1]]))
     start_services(site.path)
     assert until(lambda: site.boots(ONE, "127.0.0.11"), 3.0)
+
+
+class TestAnUpgrade:
+    def test_everything_is_begun_anew_and_boards_notice_nothing(self, site: Served) -> None:
+        start_services(site.path)
+        before, supervisor = site.pids(), read_holder(site.path)
+        with site.board(ONE, "127.0.0.11") as one:
+            one.write(0, b"answered, never flushed")
+            restart_services(site.path)
+            assert one.read(0, 23) == b"answered, never flushed"
+            assert [s.export for s in site.control.sessions()] == [ONE]
+        after = site.pids()
+        assert not set(before.values()) & set(after.values())
+        assert supervisor is not None
+        assert (now := read_holder(site.path)) is not None
+        assert now.pid == supervisor.pid  # a unit of systemd goes on with it
+        assert not any(Path(f"/proc/{pid}").exists() for pid in before.values())
+        restart_services(site.path, ["gate"])
+        assert site.pids()["storage"] == after["storage"]
+        assert site.pids()["gate"] != after["gate"]
+
+    def test_another_program_is_noticed_by_the_next_supervisor(self, site: Served) -> None:
+        start_services(site.path)
+        record = run_dir(site.path) / "gate.json"
+        holder = read_holder(site.path)
+        assert holder is not None
+        with site.board(ONE, "127.0.0.11") as one:
+            os.kill(holder.pid, signal.SIGTERM)
+            assert until(lambda: not site.control.running())
+            old = json.loads(record.read_bytes())
+            record.write_text(json.dumps({**old, "version": "of an older program"}))
+            start_services(site.path)
+            assert until(lambda: site.state("gate").pid not in (0, old["pid"]))
+            one.write(0, b"through another gate")
+
+    def test_new_settings_move_it_and_keep_its_boards(self, site: Served) -> None:
+        start_services(site.path)
+        before = site.pids()["gate"]
+        with site.board(ONE, "127.0.0.11") as one:
+            site.port = free_port()
+            write_settings(site.path, site.settings())
+            assert until(lambda: site.state("gate").pid not in (0, before))
+            one.write(0, b"still here")
+            assert site.boots(TWO, "127.0.0.12")
+
+    def test_one_that_can_not_be_relieved_goes_on_and_says_why(self, site: Served) -> None:
+        start_services(site.path)
+        before = site.pids()["gate"]
+        (run_dir(site.path) / "daemons" / "gate.heir").unlink()
+        with site.board(ONE, "127.0.0.11") as one:
+            with pytest.raises(ServiceFailed, match="can't take over"):
+                restart_services(site.path, ["gate"])
+            one.write(0, b"undisturbed")
+        assert site.state("gate").pid == before
+        assert "can't take over" in site.state("gate").detail
+
+    def test_a_killed_gate_is_back_and_lets_its_board_in_at_once(self, site: Served) -> None:
+        start_services(site.path)
+        with site.board(ONE, "127.0.0.11") as one, site.board(TWO, "127.0.0.12") as two:
+            one.write(0, b"flushed")
+            one.flush()
+            os.kill(site.pids()["gate"], signal.SIGKILL)
+            assert one.gone()
+            assert until(lambda: site.boots(ONE, "127.0.0.11"), 2)
+            assert two.gone()
+            with site.board(TWO, "127.0.0.12") as stale, site.board(TWO, "127.0.0.12") as again:
+                assert stale.gone()
+                again.write(0, b"mine")
+        with site.board(ONE, "127.0.0.11") as one:
+            assert one.read(0, 7) == b"flushed"

@@ -14,7 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sbctui.engine.services.gate_requests import Broken, Requests
+from sbctui.engine.services.gate_request import Broken, Memory
+from sbctui.engine.services.gate_requests import Requests
+from sbctui.engine.services.gate_return import Recipe
+from sbctui.engine.services.gate_state import GateState, SessionState, pack, unpack
 
 READ, WRITE, DISC, FLUSH, TRIM = 0, 1, 2, 3, 4
 BLOCK, BLOCKS = 64, 12
@@ -126,9 +129,49 @@ def split(dice: random.Random, data: bytes) -> list[bytes]:
     return parts
 
 
+def session(memory: Memory) -> SessionState:
+    """As a gate would hand it over."""
+    recipe = Recipe("dc-a6", "storage.sock", True, None, b"go", b"about")
+    return SessionState(
+        recipe=recipe,
+        peer="10.0.0.9:1",
+        since=5.5,
+        reason="",
+        held=False,
+        client=True,
+        backend=True,
+        read=1,
+        written=2,
+        fruitless=0,
+        asks=b"up",
+        answers=b"",
+        memory=memory,
+    )
+
+
+def some_session(seed: int) -> SessionState:
+    """One in the middle of things."""
+    board, requests = Board(random.Random(seed)), Requests()
+    asked_for = b"".join(board.ask() for _ in range(9)) + asked(WRITE, 99, 0, 64, b"half of it")
+    requests.sent(memoryview(asked_for))
+    reading = next(cookie for cookie, (command, _, _) in board.open.items() if command == READ)
+    requests.answered(memoryview(simple(reading, b"x" * 9)))
+    return session(requests.memory())
+
+
+def sometimes_handed_over(dice: random.Random, requests: Requests) -> Requests:
+    """The same, in another gate."""
+    if dice.random() > 0.05:
+        return requests
+    state = GateState({}, frozenset(), (session(requests.memory()),))
+    return Requests.of(unpack(b"".join(pack(state))).sessions[0].memory)
+
+
 @given(st.integers(min_value=0, max_value=2**32), st.integers(min_value=0, max_value=6))
 @settings(max_examples=400, deadline=None)
-def test_a_board_never_notices_a_storage_daemon_that_dies(seed: int, deaths: int) -> None:
+def test_a_board_never_notices_a_storage_daemon_that_dies_nor_another_gate(
+    seed: int, deaths: int
+) -> None:
     dice = random.Random(seed)
     board, daemon, requests = Board(dice), Daemon(), Requests()
     dying = sorted(dice.sample(range(60), deaths))
@@ -136,6 +179,7 @@ def test_a_board_never_notices_a_storage_daemon_that_dies(seed: int, deaths: int
         for part in split(dice, b"".join(board.ask() for _ in range(dice.randrange(4)))):
             requests.sent(memoryview(part))
             daemon.take(part)
+            requests = sometimes_handed_over(dice, requests)
             if dice.random() < 0.1 and not requests.until_whole:
                 daemon.take(requests.own_flush())
         answers = b"".join(
@@ -147,6 +191,7 @@ def test_a_board_never_notices_a_storage_daemon_that_dies(seed: int, deaths: int
         for part in parts:
             for piece in requests.answered(memoryview(part)):
                 board.hear(bytes(piece))
+            requests = sometimes_handed_over(dice, requests)
         if step in dying:
             daemon = daemon.dies()
             for change in requests.unsafe():

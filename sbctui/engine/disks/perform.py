@@ -20,6 +20,7 @@ from sbctui.engine.disks.personalise import personalise
 from sbctui.engine.disks.repair import repair
 from sbctui.engine.disks.resize import resize
 from sbctui.engine.disks.stores import store_for
+from sbctui.engine.disks.target import new_disk
 from sbctui.engine.errors import Refused
 from sbctui.engine.files import fsync_file, hit, remove_tree
 from sbctui.engine.model.addresses import undashed
@@ -58,18 +59,15 @@ def make_disk(action: MakeDisk, ctx: Context) -> Undo:
 def clone_disk(action: CloneDisk, ctx: Context) -> Undo:
     """A copy of a root's disk and links to its boot files; repaired if it was not unmounted."""
     source = ctx.site.disk_path(action.source)
-    if action.live and action.store != "reflink":
+    if action.live and source.name != DISK_FILES["raw"]:
         raise Refused(
-            f"a board has the disk of {action.source} open, and only a reflink of it would be "
-            "whole; shut the board down first"
+            f"a board has the disk of {action.source} open, and a copy of an open overlay would "
+            "be torn; shut the board down first"
         )
-    store = store_for(action.store)
-    format = store.format(leaf=undashed(action.name) is not None)
+    format = store_for(action.store).format(leaf=undashed(action.name) is not None)
     folder = ctx.staged(action.name)
     disk = folder / DISK_FILES[format]
-    report = ctx.progress(f"copying {action.source}")
-    with nullcontext() if action.live else read_lease(source):
-        store.clone(source, disk, stop=ctx.stop, report=report)
+    _copy(action, source, disk, ctx)
     try:
         seen = disk if format == "raw" else source
         facts = superblock(seen)
@@ -87,6 +85,23 @@ def clone_disk(action: CloneDisk, ctx: Context) -> Undo:
     ctx.found.promise = "crash-consistent" if torn else "clean"
     ctx.found.base = source if format == "qcow2" else None
     return nothing
+
+
+def _copy(action: CloneDisk, source: Path, disk: Path, ctx: Context) -> None:
+    """The bare copy, as at one instant even of a disk that is being written."""
+    report = ctx.progress(f"copying {action.source}")
+    if action.live and action.store != "reflink" and ctx.control.running():
+        export = ctx.site.nodes[action.source].config.export
+        with new_disk(disk, ctx.stop) as made:
+            os.ftruncate(made, source.stat().st_size)
+            if ctx.owner is not None:
+                os.fchown(made, *ctx.owner)
+            hit("disk.live-copy")
+            ctx.control.copy(export, action.name, ctx.stop, report)
+        return
+    shared = action.live and action.store == "reflink"
+    with nullcontext() if shared else read_lease(source):
+        store_for(action.store).clone(source, disk, stop=ctx.stop, report=report)
 
 
 def personalise_disk(action: PersonaliseDisk, ctx: Context) -> Undo:

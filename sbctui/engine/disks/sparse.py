@@ -5,13 +5,12 @@ from __future__ import annotations
 import errno
 import os
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 from sbctui.engine.disks.port import Report
 from sbctui.engine.disks.target import new_disk
 from sbctui.engine.errors import Cancelled
-from sbctui.engine.files import hit
+from sbctui.engine.files import data_ranges, hit
 from sbctui.engine.model.node import DiskFormat, StoreKind
 
 _STEP = 16 * 1024**2
@@ -61,20 +60,6 @@ def copy_data(source: int, target: int, *, stop: threading.Event, report: Report
             done += moved
             report(min(done, total), total)
     report(total, total)
-
-
-def data_ranges(fd: int, size: int) -> Iterator[tuple[int, int]]:
-    """The (start, end) byte ranges of an open file that are no holes."""
-    end = 0
-    while end < size:
-        try:
-            start = os.lseek(fd, end, os.SEEK_DATA)
-        except OSError as error:
-            if error.errno == errno.ENXIO:
-                return
-            raise
-        end = os.lseek(fd, start, os.SEEK_HOLE)
-        yield start, end
 
 
 def _move(source: int, target: int, offset: int, length: int) -> int:

@@ -99,7 +99,8 @@ def clone(site: Site, request: ask.CloneRoot) -> Plan:
     needs = _copy_bytes(site, source)
     rules.enough_space(site, needs, NODE_INODES)
     served = source.config.mac is not None
-    live = served and store == "reflink"
+    connected = bool(site.sessions_of.get(source.config.export))
+    live = served and (connected or store == "reflink")
     config = NodeConfig(
         kind="root",
         name=request.name,
@@ -116,7 +117,7 @@ def clone(site: Site, request: ask.CloneRoot) -> Plan:
     unit = Unit(
         title=f"clone {source.name} to {request.name}",
         node=request.name,
-        detail=f"by {store}",
+        detail=_copied_by(store, live=live),
         actions=(
             *withdrawn,
             StageNode(name=request.name),
@@ -137,11 +138,17 @@ def _copy_bytes(site: Site, source: Node) -> int:
     return NODE_BYTES + (source.disk.allocated if source.disk else 0)
 
 
+def _copied_by(store: StoreKind, *, live: bool) -> str:
+    if live and store == "copy":
+        return "by copy at one instant, while a board writes"
+    return f"by {store}"
+
+
 def _clone_notes(source: Node, *, live: bool, away: bool) -> tuple[str, ...]:
     if live:
         return (
             f"{source.name} is in use: the copy is as after a power cut at one instant, "
-            "then repaired and checked",
+            "then repaired and checked (crash-consistent)",
         )
     if away:
         return (f"{source.config.mac} can't reach its disk while it is copied",)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -15,12 +15,12 @@ from typing import TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from sbctui.engine import commands
-from sbctui.engine.errors import Refused, ServiceFailed
+from sbctui.engine.errors import Cancelled, Refused, ServiceFailed
 from sbctui.engine.model.site import Lease, Seen, Session
 from sbctui.engine.services import control_wire as wire
 from sbctui.engine.services import processes
 from sbctui.engine.services.control_client import Caller, Silent
-from sbctui.engine.services.port import Changes, Status
+from sbctui.engine.services.port import Changes, Report, Status
 from sbctui.engine.services.processes import Child, Process
 from sbctui.engine.services.supervise_place import DAEMONS, open_log, prepare_state
 from sbctui.engine.store import check_site
@@ -33,6 +33,8 @@ _FEW = 64
 """Exports that are named in a request; of more, all are looked at."""
 _START = 40.0
 _STEP = 0.05
+_LOOK = 0.1
+"""Seconds between looks at how far a copy is."""
 _KEPT = ("XDG_RUNTIME_DIR", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE")
 """What of our environment the supervisor gets."""
 _HINT = "start the services with: sbctui services start"
@@ -96,6 +98,27 @@ class SiteControl:
             stop.wait(0.1)
         return True
 
+    def copy(self, export: str, name: str, stop: threading.Event, report: Report) -> None:
+        """Copy a served raw disk as it is at one instant into the staged node ``name``."""
+        try:
+            copy = self._caller.ask("copy", seconds=_ACT, export=export, name=name)
+            try:
+                while not self._copied(copy, report):
+                    if stop.wait(_LOOK):
+                        raise Cancelled("stopped while copying a disk; the half copy is gone")
+            finally:
+                self._caller.ask("end_copy", seconds=_ACT, copy=copy)
+        except Silent:
+            raise ServiceFailed(
+                "the services' supervisor ended while a disk was copied; the half copy is gone, "
+                "try again"
+            ) from None
+
+    def _copied(self, copy: str, report: Report) -> bool:
+        found = self._caller.ask("copied", copy=copy)
+        report(int(found["done"]), int(found["total"]))
+        return found["over"] is True
+
     def reload_dhcp(self) -> None:
         """Make dnsmasq forget deleted host files (SIGHUP)."""
         self._do("reload_dhcp")
@@ -125,6 +148,26 @@ class SiteControl:
     def end(self) -> None:
         """Ask the supervisor to end the daemons, newest first, and itself."""
         self._do("stop")
+
+    def replace(self, name: str) -> None:
+        """Put a new process in the place of a running daemon. Raises ServiceFailed, BadInput."""
+        self._do("replace", name=name)
+
+    def begin_anew(self, seconds: float) -> None:
+        """Have the supervisor replace itself; returns when the new one answers.
+
+        Raises ServiceFailed when none does within ``seconds``.
+        """
+        before = self._caller.ask("instance")
+        self._do("again")
+        deadline = monotonic() + seconds
+        while monotonic() < deadline:
+            with suppress(Silent):
+                if self._caller.ask("instance") != before:
+                    return
+            threading.Event().wait(_STEP)
+        log = self._caller.site / "state" / "supervise.log"
+        raise ServiceFailed(f"the supervisor did not begin anew within {seconds:g} s; see {log}")
 
     def connected(self) -> tuple[Session, ...]:
         """Sessions the gate knows. Raises ServiceFailed when it can't be asked."""
@@ -217,6 +260,22 @@ def _settled(statuses: tuple[Status, ...]) -> bool:
         if status.state == "failing":
             raise ServiceFailed(f"{status.name} does not start: {status.detail}")
     return all(status.state in ("running", "off") for status in statuses)
+
+
+def restart_services(site_path: Path, names: Sequence[str] = ()) -> None:
+    """Begin the supervisor anew, with the program as it is now, and replace these daemons or all.
+
+    Boards notice nothing: the gate hands its sockets over, and holds them while the storage
+    daemon is away. What did not run is started. Raises ServiceFailed, NotASite, NotPermitted.
+    """
+    control = SiteControl(site_path)
+    if not control.running():
+        start_services(site_path)
+        return
+    control.begin_anew(_START)
+    start_services(site_path)
+    for name in names or DAEMONS:
+        control.replace(name)
 
 
 def stop_services(site_path: Path, force: bool) -> None:

@@ -11,7 +11,15 @@ from typing import Any, NoReturn
 
 from pydantic import TypeAdapter
 
-from sbctui.engine.errors import BadInput, Locked, NotPermitted, Refused, SbcError, ServiceFailed
+from sbctui.engine.errors import (
+    BadInput,
+    Locked,
+    NoSpace,
+    NotPermitted,
+    Refused,
+    SbcError,
+    ServiceFailed,
+)
 from sbctui.engine.model.site import Lease, Seen, Session
 from sbctui.engine.model.text import clean
 from sbctui.engine.services.port import Changes, Status
@@ -30,7 +38,8 @@ SEEN = TypeAdapter(tuple[Seen, ...])
 CHANGES = TypeAdapter(Changes)
 
 _ERRORS: Mapping[str, type[SbcError]] = {
-    kind.__name__: kind for kind in (BadInput, Locked, NotPermitted, Refused, ServiceFailed)
+    kind.__name__: kind
+    for kind in (BadInput, Locked, NoSpace, NotPermitted, Refused, ServiceFailed)
 }
 
 

@@ -63,11 +63,7 @@ class GateClient:
         deadline = monotonic() + seconds
         line = json.dumps({"do": act, **fields}).encode() + b"\n"
         try:
-            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
-                sock.settimeout(seconds)
-                sock.connect(str(self._socket))
-                sock.sendall(line)
-                answer = _line(sock, deadline)
+            answer = self._talk(line, deadline)
         except (FileNotFoundError, ConnectionRefusedError):
             raise GateAway(
                 "the gate is not running; start it with: sbctui services start"
@@ -80,6 +76,23 @@ class GateClient:
             raise ServiceFailed(f"the gate refuses: {clean(str(answer.get('error')))}")
         return answer
 
+    def _talk(self, line: bytes, deadline: float) -> dict[str, Any]:
+        """One exchange; once more with the successor of a gate that has handed itself over."""
+        while True:
+            try:
+                with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+                    sock.settimeout(max(0.001, deadline - monotonic()))
+                    sock.connect(str(self._socket))
+                    sock.sendall(line)
+                    return _line(sock, deadline)
+            except (_Ended, ConnectionResetError, BrokenPipeError):
+                if monotonic() >= deadline:
+                    raise
+
+
+class _Ended(OSError):
+    """The connection ended before the answer."""
+
 
 def _line(sock: socket.socket, deadline: float) -> dict[str, Any]:
     """One JSON object. Raises OSError when the connection ends or time is up."""
@@ -88,7 +101,7 @@ def _line(sock: socket.socket, deadline: float) -> dict[str, Any]:
         sock.settimeout(max(0.001, deadline - monotonic()))
         part = sock.recv(1 << 16)
         if not part:
-            raise OSError("it ended")
+            raise _Ended("it ended")
         data += part
     answer = json.loads(data)
     if not isinstance(answer, dict):

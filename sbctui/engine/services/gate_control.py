@@ -17,9 +17,15 @@ from sbctui.engine.services.gate_rules import parse_rules, write_rules
 
 _LINE = 8 << 20
 _CUT = 4.0
+_STEP = 0.005
 
 Request = dict[str, Any]
 Answer = dict[str, object]
+
+
+def in_waiting(path: Path) -> Path:
+    """A socket's name until it takes the place of the one that is there."""
+    return path.with_name(f".{path.name}.{os.getpid()}")
 
 
 class Control:
@@ -29,6 +35,10 @@ class Control:
         self._gate = gate
         self._rules = rules
         self._saving = asyncio.Lock()
+        self._awake = asyncio.Event()
+        self._awake.set()
+        self._acting = 0
+        self._server: asyncio.Server | None = None
         self._acts: dict[str, Callable[[Request], Awaitable[Answer]]] = {
             "ping": self._ping,
             "rules": self._replace,
@@ -40,14 +50,29 @@ class Control:
             "sessions": self._sessions,
         }
 
-    async def serve(self, socket: Path) -> asyncio.Server:
-        """Listen; only the owner may connect."""
-        socket.unlink(missing_ok=True)
+    async def serve(self, socket: Path) -> None:
+        """Listen where ``in_waiting`` says, for the owner only, until that is given its name."""
         before = os.umask(0o177)
         try:
-            return await asyncio.start_unix_server(self._talk, socket, limit=_LINE)
+            fresh = in_waiting(socket)
+            self._server = await asyncio.start_unix_server(self._talk, fresh, limit=_LINE)
         finally:
             os.umask(before)
+
+    def close(self) -> None:
+        """Listen no more."""
+        if self._server is not None:
+            self._server.close()
+
+    async def hush(self) -> None:
+        """Let no act begin until ``wake``, and wait for those that have; questions are answered."""
+        self._awake.clear()
+        while self._acting:
+            await asyncio.sleep(_STEP)
+
+    def wake(self) -> None:
+        """Undo ``hush``."""
+        self._awake.set()
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -66,7 +91,14 @@ class Control:
         except (ValueError, KeyError, TypeError, RecursionError):
             return {"ok": False, "error": "the gate does not know this request"}
         try:
-            return {"ok": True, **await act(request)}
+            if act in (self._ping, self._state, self._sessions):
+                return {"ok": True, **await act(request)}
+            await self._awake.wait()
+            self._acting += 1
+            try:
+                return {"ok": True, **await act(request)}
+            finally:
+                self._acting -= 1
         except (ValueError, KeyError, TypeError, OSError) as error:
             return {"ok": False, "error": str(error)}
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import os
 import socket
 import sys
@@ -9,6 +11,7 @@ from collections.abc import Sequence
 from ipaddress import IPv4Address
 from pathlib import Path
 
+from sbctui import __version__
 from sbctui.engine.errors import ServiceFailed
 from sbctui.engine.services.gate_client import GateClient
 from sbctui.engine.services.gate_rules import RULES, read_rules, write_rules
@@ -75,8 +78,14 @@ class GateDaemon:
             "--port",
             str(self._port),
             *(["--owner", f"{owner[0]}:{owner[1]}"] if owner else []),
+            "--program",
+            program(),
             *(str(address) for address in self._listen),
         ]
+
+    def successor(self) -> Sequence[str]:
+        """A gate that takes over from the one that runs; boards notice nothing."""
+        return [*self.argv(), "--take-over"]
 
     def drop_privileges(self) -> bool:
         """It drops them itself: our Python may be where the site's owner can't read."""
@@ -102,6 +111,15 @@ class GateDaemon:
     def _foreign(self) -> tuple[int, int] | None:
         """The owner when we are root and he is not."""
         return self._owner if os.geteuid() == 0 and self._owner[0] != 0 else None
+
+
+@functools.cache
+def program() -> str:
+    """Names the gate's program as it was when first asked: by all that it is made of."""
+    digest = hashlib.sha256(sys.version.encode())
+    for path in sorted(Path(__file__).parent.glob("gate*.py")):
+        digest.update(path.read_bytes())
+    return f"{__version__}-{digest.hexdigest()[:12]}"
 
 
 def _first_free_port() -> int:

@@ -6,6 +6,7 @@ import asyncio
 import errno
 import socket
 from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,12 +15,16 @@ from sbctui.engine.services.gate_log import say, say_refused
 from sbctui.engine.services.gate_relay import Relay
 from sbctui.engine.services.gate_return import Recipe
 from sbctui.engine.services.gate_rules import Slot, Slots
+from sbctui.engine.services.gate_state import SessionState
 from sbctui.engine.services.gate_wire import Backend, Hangup, Wire
 
-_NEGOTIATION = 10.0
+NEGOTIATION = 10.0
 """Seconds a client has from its connection to its disk."""
+_FULL = 0.1
+"""Seconds without new boards when there are no descriptors left."""
 _AT_ONCE = 512
 _AT_ONCE_EACH = 16
+_STEP = 0.005
 _KEEPALIVE = (
     (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
     (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 60),
@@ -38,19 +43,47 @@ class Gate:
         self._storage = str(storage)
         self._negotiating: Counter[str] = Counter()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._listeners: list[socket.socket] = []
+        self._accepting = False
 
-    async def serve(self, listener: socket.socket) -> None:
-        """Accept boards until cancelled."""
+    @property
+    def listeners(self) -> list[socket.socket]:
+        """Where boards are accepted."""
+        return self._listeners
+
+    def open(self, listeners: list[socket.socket]) -> None:
+        """Accept boards."""
+        self._listeners, self._accepting = listeners, True
+        for listener in listeners:
+            asyncio.get_running_loop().add_reader(listener, self._accept, listener)
+
+    def shut(self) -> None:
+        """Accept nobody for now: who comes waits at the door, which stays."""
+        self._accepting = False
+        for listener in self._listeners:
+            asyncio.get_running_loop().remove_reader(listener)
+
+    def _accept(self, listener: socket.socket) -> None:
+        """One at a time, so that the loop asks again."""
+        try:
+            sock, peer = listener.accept()
+        except OSError as error:
+            if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
+                say_refused(f"can't accept: {error.strerror}")
+                self._accept_later(listener)
+            return
+        sock.setblocking(False)
+        self._greet(sock, str(peer[0]), int(peer[1]))
+
+    def _accept_later(self, listener: socket.socket) -> None:
         loop = asyncio.get_running_loop()
-        while True:
-            try:
-                sock, peer = await loop.sock_accept(listener)
-            except OSError as error:
-                if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
-                    say_refused(f"can't accept: {error.strerror}")
-                    await asyncio.sleep(0.1)
-                continue
-            self._greet(sock, str(peer[0]), int(peer[1]))
+        loop.remove_reader(listener)
+
+        def again() -> None:
+            if self._accepting:
+                loop.add_reader(listener, self._accept, listener)
+
+        loop.call_later(_FULL, again)
 
     def _greet(self, sock: socket.socket, address: str, port: int) -> None:
         """Negotiate with an address we know; anybody else gets nothing but a closed door."""
@@ -76,10 +109,10 @@ class Gate:
         try:
             for option in _KEEPALIVE:
                 sock.setsockopt(*option)
-            async with asyncio.timeout(_NEGOTIATION):
+            async with asyncio.timeout(NEGOTIATION):
                 await handshake.run()
         except TimeoutError:
-            why = f"no session after {_NEGOTIATION:g} s"
+            why = f"no session after {NEGOTIATION:g} s"
         except (Hangup, OSError) as error:
             why = str(error)
         finally:
@@ -109,15 +142,27 @@ class Gate:
 
     def enter(self, slot: Slot, recipe: Recipe, wire: Wire, backend: Backend, peer: str) -> None:
         """Both ends agree: begin the session."""
-        address = peer.rpartition(":")[0]
+        wanted = _wanting(slot, peer)
+        self._begin(slot, Relay(recipe, peer, wire.sock, backend.sock, wanted))
+        say(f"admitted {recipe.export} {peer}")
 
-        def wanted() -> bool:
-            return slot.address == address and not slot.closed
+    def inherit(self, state: SessionState, client: socket.socket, backend: socket.socket) -> Relay:
+        """A session that another gate paused, with the sockets it has; it is not started yet.
 
-        relay = Relay(recipe, peer, wire.sock, backend.sock, wanted)
+        Raises ValueError when its state can't be.
+        """
+        slot = self.slots.made(state.recipe.export)
+        slot.relay = Relay.of(state, client, backend, _wanting(slot, state.peer))
+        return slot.relay
+
+    def start_inherited(self) -> None:
+        """Begin all sessions that were inherited."""
+        for relay in self.slots.relays():
+            self._begin(self.slots.made(relay.export), relay)
+
+    def _begin(self, slot: Slot, relay: Relay) -> None:
         slot.relay = relay
         relay.start()
-        say(f"admitted {recipe.export} {peer}")
         task = asyncio.create_task(self._outlive(slot, relay))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -133,6 +178,27 @@ class Gate:
             f"read {facts['bytes_read']}, written {facts['bytes_written']} bytes"
         )
         self.slots.tidy(relay.export)
+
+    async def settled(self, seconds: float) -> bool:
+        """Wait until nobody negotiates; False when that took too long."""
+        deadline = asyncio.get_running_loop().time() + seconds
+        while self._negotiating and asyncio.get_running_loop().time() < deadline:
+            await asyncio.sleep(_STEP)
+        return not self._negotiating
+
+    async def pause(self) -> list[Relay]:
+        """Pause all sessions, and name those that are not over; ``resume`` goes on with them."""
+        relays = self.slots.relays()
+        for relay in relays:
+            await relay.pause()
+        return [relay for relay in relays if not relay.closed.is_set()]
+
+    def resume(self) -> None:
+        """Go on with everything, and accept boards again."""
+        for relay in self.slots.relays():
+            if not relay.closed.is_set():
+                relay.start()
+        self.open(self._listeners)
 
     async def close(self, export: str) -> int:
         """Admit nobody to an export any more; how many sessions it still has (0 or 1)."""
@@ -154,3 +220,9 @@ class Gate:
             async with asyncio.timeout(seconds):
                 await relay.closed.wait()
         return relay.closed.is_set()
+
+
+def _wanting(slot: Slot, peer: str) -> Callable[[], bool]:
+    """Whether a board that has a disk may still have it."""
+    address = peer.rpartition(":")[0]
+    return lambda: slot.address == address and not slot.closed

@@ -2,7 +2,7 @@
 
 One thread serves all sessions with non-blocking sockets and one shared buffer. When the storage
 daemon goes away the board's connection is held, and what it waits for is asked of the next one:
-see gate_requests.py.
+see gate_requests.py. Between two bytes a session can be paused, and go on here or in another gate.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
+from sbctui.engine.services.gate_flow import SIZE, Flow
 from sbctui.engine.services.gate_log import say
 from sbctui.engine.services.gate_peer import peer_closed
-from sbctui.engine.services.gate_requests import Begun, Broken, Piece, Requests
+from sbctui.engine.services.gate_request import Begun, Broken, Piece
+from sbctui.engine.services.gate_requests import Requests
 from sbctui.engine.services.gate_return import Recipe, Unlike, redo, rest_of
-from sbctui.engine.services.gate_wire import Hangup
+from sbctui.engine.services.gate_state import SessionState
+from sbctui.engine.services.gate_wire import Backend, Hangup
 
-_SIZE = 256 * 1024
-_BUFFER = bytearray(_SIZE)
-_VIEW = memoryview(_BUFFER)
 _RESET = struct.pack("ii", 1, 0)
 _KEPT_EACH = 32 * 1024**2
 _KEPT_ALL = 512 * 1024**2
@@ -32,89 +32,6 @@ sessions that hold little excepted."""
 _PAUSE, _LONGEST_PAUSE = 0.02, 0.5
 _FRUITLESS = 5
 """Storage daemons that a session may lose in a row without an answer from any."""
-
-
-class Flow:
-    """One direction. What the receiver can't take yet is kept, and the sender waits meanwhile."""
-
-    __slots__ = ("_loop", "_most", "_over", "_pending", "_source", "_take", "_target", "count")
-
-    def __init__(
-        self,
-        source: socket.socket,
-        target: socket.socket,
-        take: Callable[[memoryview], Sequence[Piece]],
-        most: Callable[[], int],
-        over: Callable[[socket.socket, str], None],
-    ) -> None:
-        self.count = 0
-        self._source = source
-        self._target = target
-        self._take = take
-        self._most = most
-        self._over = over
-        self._pending = b""
-        self._loop = asyncio.get_running_loop()
-
-    def start(self, first: bytes = b"") -> None:
-        """Begin to pass bytes, ``first`` before what comes."""
-        self._pending = first
-        if first:
-            self._loop.add_writer(self._target, self._writable)
-        else:
-            self._loop.add_reader(self._source, self._readable)
-
-    def stop(self) -> bytes:
-        """Pass no more; what was not sent yet. Both sockets must still be open."""
-        self._loop.remove_reader(self._source)
-        self._loop.remove_writer(self._target)
-        return self._pending
-
-    def _readable(self) -> None:
-        try:
-            got = self._source.recv_into(_BUFFER, self._most())
-        except BlockingIOError:
-            return
-        except OSError:
-            got = 0
-        if not got:
-            self._over(self._source, "")
-            return
-        self.count += got
-        try:
-            pieces = self._take(_VIEW[:got])
-        except Broken as error:
-            self._over(self._source, str(error))
-            return
-        self._pass(pieces)
-
-    def _pass(self, pieces: Sequence[Piece]) -> None:
-        for number, piece in enumerate(pieces):
-            try:
-                sent = self._target.send(piece)
-            except BlockingIOError:
-                sent = 0
-            except OSError:
-                self._over(self._target, "")
-                return
-            if sent < len(piece):
-                self._pending = b"".join((piece[sent:], *pieces[number + 1 :]))
-                self._loop.remove_reader(self._source)
-                self._loop.add_writer(self._target, self._writable)
-                return
-
-    def _writable(self) -> None:
-        try:
-            sent = self._target.send(self._pending)
-        except BlockingIOError:
-            return
-        except OSError:
-            self._over(self._target, "")
-            return
-        self._pending = self._pending[sent:]
-        if not self._pending:
-            self._loop.remove_writer(self._target)
-            self._loop.add_reader(self._source, self._readable)
 
 
 class Relay:
@@ -147,18 +64,84 @@ class Relay:
         self._read = self._written = 0
         self._fruitless = 0
         self._held = False
+        self._asks = self._answers = b""
+        self._task: asyncio.Task[None] | None = None
         self._make_flows()
+
+    @classmethod
+    def of(
+        cls,
+        state: SessionState,
+        client: socket.socket,
+        backend: socket.socket,
+        wanted: Callable[[], bool],
+    ) -> Relay:
+        """A session that another gate paused; a socket that it had not is a closed one.
+
+        Raises ValueError when its state can't be.
+        """
+        made = cls(state.recipe, state.peer, client, backend, wanted)
+        made.since, made.reason, made._held = state.since, state.reason, state.held
+        made._read, made._written, made._fruitless = state.read, state.written, state.fruitless
+        made._asks, made._answers = state.asks, state.answers
+        made._requests = Requests.of(state.memory)
+        made._make_flows()
+        return made
 
     def _make_flows(self) -> None:
         self._up = Flow(self._client, self._backend, self._asked, self._most, self._lost)
         self._down = Flow(
-            self._backend, self._client, self._requests.answered, lambda: _SIZE, self._lost
+            self._backend, self._client, self._requests.answered, lambda: SIZE, self._lost
         )
 
     def start(self) -> None:
-        """Pass bytes both ways."""
-        self._up.start()
-        self._down.start()
+        """Pass bytes both ways; one that was paused goes on with what it was about."""
+        self._count_kept()
+        if self.reason:
+            self._end(self.reason)
+        elif self._held:
+            self._task = asyncio.create_task(self._return())
+        else:
+            self._up.start(self._asks)
+            self._down.start(self._answers)
+            self._asks = self._answers = b""
+
+    async def pause(self) -> None:
+        """Do nothing more with its sockets until ``start``."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait((self._task,))
+            self._task = None
+        elif not self._held and not self.reason:
+            self._stop_flows()
+
+    def state(self) -> SessionState:
+        """What another gate wants to know of a paused session."""
+        return SessionState(
+            recipe=self._recipe,
+            peer=self.peer,
+            since=self.since,
+            reason=self.reason,
+            held=self._held,
+            client=self._client.fileno() >= 0,
+            backend=self._backend.fileno() >= 0,
+            read=self._read,
+            written=self._written,
+            fruitless=self._fruitless,
+            asks=self._asks,
+            answers=self._answers,
+            memory=self._requests.memory(),
+        )
+
+    def sockets(self) -> list[socket.socket]:
+        """Those of its two sockets that are open, the board's first."""
+        return [one for one in (self._client, self._backend) if one.fileno() >= 0]
+
+    def _stop_flows(self) -> None:
+        self._asks, self._answers = self._up.stop(), self._down.stop()
+        self._read += self._down.count
+        self._written += self._up.count
+        self._up.count = self._down.count = 0
 
     def facts(self) -> dict[str, object]:
         """The session as the control socket tells it. Bytes are those of the protocol.
@@ -179,7 +162,7 @@ class Relay:
 
     def _most(self) -> int:
         """Bytes to read of the board at once: when a flush is due, to the end of a request."""
-        return (self._flush_due() and self._requests.until_whole) or _SIZE
+        return (self._flush_due() and self._requests.until_whole) or SIZE
 
     def _flush_due(self) -> bool:
         kept = self._requests.kept
@@ -218,55 +201,45 @@ class Relay:
 
     def _hold(self) -> None:
         """Keep the board waiting, and the answer that it has not taken yet."""
-        self._up.stop()
-        answers = self._down.stop()
+        self._stop_flows()
         self._held = True
-        self._read += self._down.count
-        self._written += self._up.count
-        self._up.count = self._down.count = 0
         say(f"held {self.export} {self.peer}: the storage daemon is away")
-        self._task = asyncio.create_task(self._return(answers))
+        self._task = asyncio.create_task(self._return())
 
-    async def _return(self, answers: bytes) -> None:
+    async def _return(self) -> None:
         began = time.monotonic()
         try:
             begun = self._requests.begun()
             await self._let_go()
-            self._backend, rest = await self._another(begun)
+            rest = await self._another(begun)
             self._still_there()
         except (Hangup, Broken, Unlike) as error:
             self._end(str(error))
             return
         self._held = False
+        self._task = None
         self._make_flows()
-        self._up.start(self._requests.again())
-        self._down.start(answers + rest)
+        self._asks, self._answers = self._requests.again(), self._answers + rest
+        self.start()
         say(f"went on {self.export} {self.peer}: after {time.monotonic() - began:.1f} s")
 
-    async def _another(self, begun: Begun | None) -> tuple[socket.socket, bytes]:
-        """A new connection, with all that might have been lost written again.
+    async def _another(self, begun: Begun | None) -> bytes:
+        """Get a new connection, with all that might have been lost written again.
 
-        And what the board misses of an answer that had begun.
+        What the board misses of an answer that had begun.
         """
         pause = _PAUSE
         while True:
             self._still_there()
             try:
-                backend = await self._recipe.connect()
+                self._backend = (await self._recipe.connect()).sock
+                backend = Backend(self._backend)
+                await redo(backend, self._requests.unsafe())
+                return await rest_of(backend, begun) if begun else b""
             except Hangup:
+                await self._let_go()
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE)
-                continue
-            try:
-                await redo(backend, self._requests.unsafe())
-                rest = await rest_of(backend, begun) if begun else b""
-            except Hangup:
-                backend.close()
-            except BaseException:
-                backend.close()
-                raise
-            else:
-                return backend.sock, rest
 
     def _still_there(self) -> None:
         """Raises Hangup when the board has left or may not have its disk any more."""
@@ -299,8 +272,7 @@ class Relay:
             self.reason = reason
             self._client.close()
             return
-        self._up.stop()
-        self._down.stop()
+        self._stop_flows()
         self._end(reason)
 
     def _end(self, reason: str) -> None:
@@ -311,25 +283,24 @@ class Relay:
         self._task = asyncio.create_task(self._close())
 
     async def _close(self) -> None:
-        try:
-            await self._let_go()
-        finally:
-            self.closed.set()
+        await self._let_go()
+        self.closed.set()
 
     async def _let_go(self) -> None:
-        """Read the backend to its end, then wait, however long, for its descriptor to go too."""
+        """Read the backend to its end, then wait, however long, for its descriptor to go too.
+
+        Cancelled, it can be begun anew.
+        """
         loop = asyncio.get_running_loop()
         if self._backend.fileno() < 0:
             return
         with suppress(OSError):
             self._backend.shutdown(socket.SHUT_WR)
-        try:
-            with suppress(OSError):
-                while await loop.sock_recv(self._backend, _SIZE):
-                    pass
-            pause = 0.001
-            while not peer_closed(self._backend):
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, 0.1)
-        finally:
-            self._backend.close()
+        with suppress(OSError):
+            while await loop.sock_recv(self._backend, SIZE):
+                pass
+        pause = 0.001
+        while not peer_closed(self._backend):
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, 0.1)
+        self._backend.close()

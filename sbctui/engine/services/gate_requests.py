@@ -7,49 +7,23 @@ an answer, and before those the changes that were answered but not yet flushed.
 from __future__ import annotations
 
 import secrets
-import struct
 import time
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 from sbctui.engine.services import nbd
-
-_LONGEST = 64 * 1024**2
-_HEAD = nbd.REQUEST.size
-_MAGIC = 4
-Piece = memoryview | bytes
-
-
-class Broken(Exception):
-    """Somebody does not speak NBD, or what was lost can't be asked again."""
-
-
-@dataclass(slots=True)
-class Request:
-    """One request as it came: its header, and the data of a write so far."""
-
-    head: bytes
-    command: int
-    cookie: int
-    length: int
-    body: list[bytes] = field(default_factory=list)
-    kept: int = 0
-    mark: int = 0
-    failed: bool = False
-
-    def bytes(self) -> bytes:
-        """As it goes over the wire."""
-        return self.head + b"".join(self.body)
-
-
-@dataclass(frozen=True, slots=True)
-class Begun:
-    """A read of ``length`` bytes of which the board has the first ``passed``."""
-
-    head: bytes
-    length: int
-    passed: int
+from sbctui.engine.services.gate_request import (
+    HEAD,
+    LONGEST,
+    MAGIC,
+    Begun,
+    Broken,
+    Memo,
+    Memory,
+    Piece,
+    Request,
+    header_size,
+)
 
 
 class Requests:
@@ -77,7 +51,7 @@ class Requests:
     @property
     def until_whole(self) -> int:
         """Bytes that are missing of the request that has begun; 0 between requests."""
-        return self._left or (_HEAD - len(self._head) if self._head else 0)
+        return self._left or (HEAD - len(self._head) if self._head else 0)
 
     def sent(self, part: memoryview) -> None:
         """Bytes from the board. Raises Broken."""
@@ -85,14 +59,14 @@ class Requests:
         while at < end:
             if self._left:
                 at += self._more(part[at : at + self._left])
-            elif not self._head and end - at >= _HEAD:
-                self._begin(bytes(part[at : at + _HEAD]))
-                at += _HEAD
+            elif not self._head and end - at >= HEAD:
+                self._begin(bytes(part[at : at + HEAD]))
+                at += HEAD
             else:
-                taken = part[at : at + _HEAD - len(self._head)]
+                taken = part[at : at + HEAD - len(self._head)]
                 self._head += taken
                 at += len(taken)
-                if len(self._head) == _HEAD:
+                if len(self._head) == HEAD:
                     head = bytes(self._head)
                     self._head.clear()
                     self._begin(head)
@@ -114,7 +88,7 @@ class Requests:
             return
         if cookie in self._asked:
             raise Broken("the client has two requests of one cookie")
-        if command == nbd.CMD_WRITE and length > _LONGEST:
+        if command == nbd.CMD_WRITE and length > LONGEST:
             raise Broken(f"a write of {length} bytes")
         request = Request(head, command, cookie, length, mark=self._number)
         self._asked[cookie] = request
@@ -155,7 +129,7 @@ class Requests:
                 if not self._reply_left:
                     self._end()
                 continue
-            size = _header_size(part, at)
+            size = header_size(part, at)
             if not size or end - at < size:
                 self._reply_head += part[at:]
                 pieces.append(part[begun:at])
@@ -171,12 +145,12 @@ class Requests:
 
     def _completed(self, part: memoryview) -> Sequence[Piece]:
         """The same, for a part that begins in the middle of a header."""
-        size = _header_size(self._reply_head, 0)
+        size = header_size(self._reply_head, 0)
         while part and (not size or len(self._reply_head) < size):
-            wanted = (size or _MAGIC) - len(self._reply_head)
+            wanted = (size or MAGIC) - len(self._reply_head)
             self._reply_head += part[:wanted]
             part = part[wanted:]
-            size = size or _header_size(self._reply_head, 0)
+            size = size or header_size(self._reply_head, 0)
         if not size or len(self._reply_head) < size:
             return ()
         head = bytes(self._reply_head)
@@ -271,17 +245,49 @@ class Requests:
             request.failed, request.mark = False, self._number
         return b"".join(r.bytes() for r in self._asked.values()) + bytes(self._head)
 
+    # ── another gate ──────────────────────────────────────────────────────────────────────
 
-def _header_size(data: bytes | bytearray | memoryview, at: int) -> int:
-    """The length of the reply header that begins there; 0 when too little of it is there.
+    def memory(self) -> Memory:
+        """All of it, as another gate goes on from it."""
+        return Memory(
+            asked=tuple(map(Memo.of, self._asked.values())),
+            changed=tuple((number, Memo.of(request)) for number, request in self._changed),
+            number=self._number,
+            first_change=self.first_change,
+            leaving=self.leaving,
+            head=bytes(self._head),
+            current=self._current.cookie if self._current is not None and self._left else None,
+            flush=self._flush.cookie if self._flush is not None else None,
+            reply=self._reply.cookie if self._reply is not None else None,
+            reply_head=bytes(self._reply_head),
+            reply_left=self._reply_left,
+            reply_last=self._reply_last,
+            chunked=tuple(self._chunked),
+        )
 
-    Raises Broken when there is none.
-    """
-    if len(data) - at < _MAGIC:
-        return 0
-    (magic,) = struct.unpack_from(">I", data, at)
-    if magic == nbd.SIMPLE_MAGIC:
-        return nbd.SIMPLE.size
-    if magic == nbd.CHUNK_MAGIC:
-        return nbd.CHUNK.size
-    raise Broken("the storage daemon answers out of order")
+    @classmethod
+    def of(cls, memory: Memory) -> Requests:
+        """What another gate remembered. Raises ValueError when that can't be."""
+        made = cls()
+        made.first_change, made.leaving = memory.first_change, memory.leaving
+        made._asked = {memo.cookie: memo.request() for memo in memory.asked}
+        made._changed = deque((number, memo.request()) for number, memo in memory.changed)
+        made._number = memory.number
+        made.kept = sum(r.kept for r in made._asked.values())
+        made.kept += sum(r.kept for _, r in made._changed)
+        made._head += memory.head
+        made._current = made._open(memory.current)
+        made._left = made._current.length - made._current.kept if made._current else 0
+        made._flush, made._reply = made._open(memory.flush), made._open(memory.reply)
+        made._reply_head += memory.reply_head
+        made._reply_left, made._reply_last = memory.reply_left, memory.reply_last
+        made._chunked = set(memory.chunked)
+        memory.check()
+        return made
+
+    def _open(self, cookie: int | None) -> Request | None:
+        if cookie is None:
+            return None
+        if cookie not in self._asked:
+            raise ValueError("it speaks of a request that is not open")
+        return self._asked[cookie]

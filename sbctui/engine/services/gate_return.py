@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sbctui.engine.services import nbd
-from sbctui.engine.services.gate_requests import Begun
+from sbctui.engine.services.gate_request import Begun
 from sbctui.engine.services.gate_wire import Backend, Hangup
 
 

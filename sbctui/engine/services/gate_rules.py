@@ -8,10 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sbctui.engine.files import write_atomic
-from sbctui.engine.services.gate_relay import Relay
+
+if TYPE_CHECKING:
+    from sbctui.engine.services.gate_relay import Relay
 
 RULES = "gate-rules.json"
 """The rules' file in the runtime folder: the gate starts from it."""
@@ -19,6 +21,8 @@ SOCKET = "gate.sock"
 """The gate's control socket in the runtime folder."""
 STORAGE = "storage.sock"
 """The storage daemon's NBD socket in the runtime folder."""
+HEIR = "gate.heir"
+"""The socket in the runtime folder at which a gate hands itself over to its successor."""
 
 
 @dataclass
@@ -87,6 +91,10 @@ class Slots:
         """The export's slot, if there is one."""
         return self._slots.get(export)
 
+    def made(self, export: str) -> Slot:
+        """The export's slot, which there is from now on."""
+        return self._slots.setdefault(export, Slot())
+
     def knows(self, address: str) -> bool:
         """Whether any export is for this address."""
         return address in self._known
@@ -114,7 +122,7 @@ class Slots:
 
     def put(self, export: str, address: str) -> None:
         """One rule, or none with an empty address; a session there goes on."""
-        slot = self._slots.setdefault(export, Slot())
+        slot = self.made(export)
         if slot.address != address:
             self._count(slot.address, -1)
             self._count(address, 1)

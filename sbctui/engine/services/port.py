@@ -6,14 +6,17 @@ Adapters live beside this file; a contract suite under tests/services holds each
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from sbctui.engine.model.node import DiskFormat
 from sbctui.engine.model.site import Lease, Seen, Session
+
+Report = Callable[[int, int], None]
+"""Called with (bytes done, bytes in all)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +117,17 @@ class Daemon(Protocol):
         """Called once it is healthy after a (re)start: put exports or rules back."""
 
 
+@runtime_checkable
+class Relieved(Protocol):
+    """A daemon that another process of it can take over from, unnoticed by who is connected."""
+
+    def successor(self) -> Sequence[str]:
+        """The argument list of that process: it ends by itself when it can't take over.
+
+        The old one ends with exit code 0 once it has handed over, and else goes on.
+        """
+
+
 class Control(Protocol):
     """How the engine talks to the site's services; every wait is bounded and stoppable.
 
@@ -141,6 +155,13 @@ class Control(Protocol):
 
     def drain(self, export: str, seconds: int, *, cut: bool, stop: threading.Event) -> bool:
         """Admit nobody new, wait; True when nobody is connected any more."""
+
+    def copy(self, export: str, name: str, stop: threading.Event, report: Report) -> None:
+        """Copy a served raw disk as it is at one instant into the staged node ``name``.
+
+        The node's disk is an empty file of the same size. Boards that write meanwhile go on.
+        Raises Cancelled, NoSpace, Refused, ServiceFailed; what is in the file then is nothing.
+        """
 
     def reload_dhcp(self) -> None:
         """Make dnsmasq forget deleted host files (SIGHUP)."""

@@ -132,6 +132,10 @@ class Process:
             poll.register(also, select.POLLIN)
         return any(fd == self._fd for fd, _ in poll.poll(max(0.0, seconds) * 1000))
 
+    def fileno(self) -> int:
+        """Readable once it has ended."""
+        return self._fd
+
     def send(self, number: int) -> bool:
         """Send a signal; False when the process has ended already."""
         try:
@@ -155,12 +159,22 @@ class Process:
 
     def outcome(self) -> str:
         """How it ended, in words; also takes a child of ours off the process table."""
-        code = self._child.poll() if self._child else None
+        code = self._child.poll() if self._child else self._reaped()
         if code is None:
             return "ended"
         if code < 0:
             return f"was ended by signal {-code}"
         return f"ended with exit code {code}"
+
+    def _reaped(self) -> int | None:
+        """The exit code of a child that was started before our program was replaced (execve)."""
+        try:
+            found = os.waitid(os.P_PIDFD, self._fd, os.WEXITED | os.WNOHANG)
+        except OSError:
+            return None
+        if found is None:
+            return None
+        return found.si_status if found.si_code == os.CLD_EXITED else -found.si_status
 
     def close(self) -> None:
         """Let go of it; it keeps running."""

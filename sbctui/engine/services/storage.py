@@ -11,16 +11,19 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from secrets import token_hex
 from time import monotonic
 
 from sbctui.engine import commands
 from sbctui.engine.errors import Refused, ServiceFailed
+from sbctui.engine.services import storage_copy as copies
 from sbctui.engine.services import storage_nodes as nodes
 from sbctui.engine.services.gate_rules import STORAGE
 from sbctui.engine.services.nbd_targets import DerivedExports
 from sbctui.engine.services.port import Changes, Target
 from sbctui.engine.services.qmp import QmpGone
-from sbctui.engine.services.storage_view import InUse, StorageView
+from sbctui.engine.services.storage_copy import CopyState
+from sbctui.engine.services.storage_view import InUse, Served, StorageView
 
 QMP = "storage.qmp"
 """The control socket in the runtime folder."""
@@ -39,6 +42,14 @@ class _Tally:
         return Changes(*(tuple(part) for part in vars(self).values()))
 
 
+@dataclass(frozen=True)
+class _Copy:
+    """``life`` tells whether the daemon still has it."""
+
+    served: Served
+    life: int
+
+
 class StorageDaemon:
     """The storage daemon of one site, as the supervisor keeps it and as what it exports.
 
@@ -55,6 +66,7 @@ class StorageDaemon:
         self._lock = threading.RLock()
         self._withdrawn: set[str] = set()
         self._draining: set[str] = set()
+        self._copies: dict[str, _Copy] = {}
 
     def off(self) -> str:
         """Always wanted."""
@@ -159,7 +171,7 @@ class StorageDaemon:
                 return
             except ServiceFailed as error:
                 self._withdrawn.discard(export)
-                raise Refused(f"{export}: {error}; shut the board down first") from None
+                raise Refused(f"{export}: {error}") from None
 
     def restore(self, export: str, target: Target | None) -> None:
         """Undo ``withdraw``; None when the disk is no longer wanted. Raises ServiceFailed."""
@@ -168,6 +180,48 @@ class StorageDaemon:
             refused = self.adjust({export: target}).refused
         for name, why in refused:
             raise ServiceFailed(f"{name} can't be served: {why}")
+
+    # ── copies ────────────────────────────────────────────────────────────────────────────
+
+    def copy(self, export: str, target: Path) -> str:
+        """Begin to copy a raw disk as it is now to an empty file; the copy's name.
+
+        Raises Refused, ServiceFailed, NoSpace; then nothing is left but the file.
+        """
+        with self._lock:
+            self._view.survey()
+            have = self._view.served.get(export)
+            if have is None or have.target is None or have.node != nodes.identify(have.target):
+                raise ServiceFailed(f"{export} is not served just now; try again")
+            if have.target.format != "raw" or have.copying:
+                why = "it is being copied already" if have.copying else "only raw disks are copied"
+                raise Refused(f"{export}: {why}")
+            name = f"{copies.PREFIX}{token_hex(4)}"
+            disk = have.target.file
+            copies.begin(self._view, self._run / STORAGE, have.node, disk, target, name)
+            have.copying = True
+            self._copies[name] = _Copy(have, self._view.lives)
+            return name
+
+    def look_at_copy(self, name: str) -> CopyState:
+        """How far a copy is. Raises ServiceFailed when it came to nothing."""
+        with self._lock:
+            copy = self._copies.get(name)
+            self._view.survey()
+            if copy is None or copy.life != self._view.lives:
+                raise ServiceFailed("the storage daemon went away while it copied; try again")
+            return copies.look(self._view, name)
+
+    def end_copy(self, name: str) -> None:
+        """Let go of a copy's file, which is whole if ``look_at_copy`` said so."""
+        with self._lock:
+            copy = self._copies.pop(name, None)
+            if copy is None:
+                return
+            copy.served.copying = False
+            self._view.survey()
+            if copy.life == self._view.lives:
+                copies.end(self._view, copy.served.node, name)
 
     def _settle(self, export: str, target: Target | None, tally: _Tally) -> None:
         """Make one export what it should be. Raises ServiceFailed."""

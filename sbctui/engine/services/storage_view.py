@@ -17,6 +17,7 @@ from sbctui.engine.errors import ServiceFailed
 from sbctui.engine.services import storage_nodes as nodes
 from sbctui.engine.services.port import Target
 from sbctui.engine.services.qmp import Qmp, QmpError
+from sbctui.engine.services.storage_copy import sweep
 
 _SPARE = 256
 """Descriptors kept for the daemon itself."""
@@ -32,21 +33,27 @@ class InUse(ServiceFailed):
 
 @dataclass
 class Served:
-    """One export. ``target`` is None for one found in the daemon and not yet compared."""
+    """One export. ``target`` is None for one found in the daemon and not yet compared.
+
+    ``copying`` while a copy of it is being made.
+    """
 
     node: str
     target: Target | None = None
+    copying: bool = False
 
 
 class StorageView:
     """A daemon by its QMP socket; ``owner`` is the (uid, gid) it runs as.
 
-    All methods raise QmpGone when it is away, and then ask anew after the next ``connect``.
+    All methods raise QmpGone when it is away, and then ask anew after the next ``connect``;
+    ``lives`` counts how often that was.
     """
 
     def __init__(self, socket: Path, owner: tuple[int, int]) -> None:
         self.served: dict[str, Served] = {}
         self.answered = 0.0
+        self.lives = 0
         self._qmp = Qmp(socket)
         self._owner = owner
         self._known = False
@@ -59,15 +66,17 @@ class StorageView:
     def ping(self) -> None:
         """Have it answer something within 0.9 s."""
         self._connect()
-        self._ask("query-version", timeout=0.9)
+        self.ask("query-version", timeout=0.9)
 
     def survey(self) -> None:
         """Ask what it has, unless that is known. Raises QmpError."""
         self._connect()
         if self._known:
             return
-        exports = self._ask("query-block-exports")
-        listed = self._ask("query-named-block-nodes", {"flat": True})
+        self.lives += 1
+        sweep(self)
+        exports = self.ask("query-block-exports")
+        listed = self.ask("query-named-block-nodes", {"flat": True})
         there = {str(node["node-name"]) for node in listed}
         self.served = {
             str(export["id"]).removeprefix(nodes.EXPORT): Served(str(export["node-name"]))
@@ -76,7 +85,7 @@ class StorageView:
         for name in there - {have.node for have in self.served.values()}:
             if name.startswith(nodes.DISK):
                 with suppress(QmpError):
-                    self._ask("blockdev-del", {"node-name": name})
+                    self.ask("blockdev-del", {"node-name": name})
         self._known = True
 
     def add(self, target: Target, node: str) -> None:
@@ -87,13 +96,13 @@ class StorageView:
                 "raise the limit of open files (LimitNOFILE, ulimit -Hn)"
             )
         try:
-            self._ask("blockdev-add", nodes.disk_options(target, node))
+            self.ask("blockdev-add", nodes.disk_options(target, node))
         except QmpError as error:
             raise ServiceFailed(self._with_remedy(str(error))) from None
         try:
-            self._ask("block-export-add", nodes.export_options(target.export, node))
+            self.ask("block-export-add", nodes.export_options(target.export, node))
         except QmpError:
-            self._ask("blockdev-del", {"node-name": node})
+            self.ask("blockdev-del", {"node-name": node})
             raise
         self.served[target.export] = Served(node, target)
 
@@ -102,19 +111,25 @@ class StorageView:
         have = self.served.get(export)
         if have is None:
             return
+        if have.copying:
+            raise InUse("it is being copied; wait for that, or cancel it")
         name = nodes.EXPORT + export
         try:
-            self._ask("block-export-del", {"id": name, "mode": "safe"})
+            self.ask("block-export-del", {"id": name, "mode": "safe"})
         except QmpError as error:
             if "in use" in str(error):
-                raise InUse("a board has it open") from None
+                raise InUse("a board has it open; shut the board down first") from None
             if "shutting down" not in str(error):
                 raise
         self._known = False  # until both steps are done
         self._qmp.wait_for("BLOCK_EXPORT_DELETED", _GONE, id=name)
-        self._ask("blockdev-del", {"node-name": have.node})
+        self.ask("blockdev-del", {"node-name": have.node})
         del self.served[export]
         self._known = True
+
+    def wait_for(self, event: str, timeout: float, **data: object) -> bool:
+        """Wait for an event whose data has these values; False in vain."""
+        return self._qmp.wait_for(event, timeout, **data)
 
     def _connect(self) -> None:
         if not self._qmp.connected:
@@ -122,9 +137,10 @@ class StorageView:
             self._qmp.connect()
             self._most = _raise_limit(self._qmp.pid)
 
-    def _ask(
+    def ask(
         self, command: str, arguments: dict[str, Any] | None = None, timeout: float = 10.0
     ) -> Any:
+        """One command's answer. Raises QmpError."""
         answer = self._qmp.execute(command, arguments, timeout=timeout)
         self.answered = monotonic()
         return answer

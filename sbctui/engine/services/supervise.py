@@ -16,6 +16,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from sbctui.engine import commands
 from sbctui.engine.errors import SbcError
 from sbctui.engine.files import remove_tree
 from sbctui.engine.lockfile import SiteLock, read_lock
@@ -34,13 +35,14 @@ _DESCRIPTORS = 65536
 """Open files wanted for the daemons: two for each overlay disk."""
 
 
-def supervise(site_path: Path, stop: threading.Event) -> None:
+def supervise(site_path: Path, stop: threading.Event) -> bool:
     """Keep a site's daemons running until ``stop`` is set or an end is asked for.
 
-    ``stop`` leaves the daemons running; a ``services stop`` ends them. Raises Locked naming
-    the supervisor that is there already, NotASite, NotPermitted.
+    ``stop`` leaves the daemons running; a ``services stop`` ends them. True when a ``services
+    restart`` wants the caller's program begun anew: ``commands.begin_anew``. Raises Locked
+    naming the supervisor that is there already, NotASite, NotPermitted.
     """
-    supervise_with(site_path, stop, wiring.services, Pace())
+    return supervise_with(site_path, stop, wiring.services, Pace())
 
 
 def supervise_with(
@@ -48,7 +50,7 @@ def supervise_with(
     stop: threading.Event,
     build: Callable[[Path, Place], Services],
     pace: Pace,
-) -> None:
+) -> bool:
     """The same with other daemons and times."""
     site = site_path.resolve()
     check_site(site)
@@ -62,7 +64,7 @@ def supervise_with(
         place = Place(run, site / "state", site_id(site), owner)
         log = open_log(place.log("supervise"), owner)
         try:
-            _serve(site, stop, build, pace, place, _teller(log))
+            return _serve(site, stop, build, pace, place, _teller(log))
         finally:
             os.close(log)
     finally:
@@ -76,7 +78,7 @@ def _serve(
     pace: Pace,
     place: Place,
     tell: Callable[[str], None],
-) -> None:
+) -> bool:
     _derive_again(site, place, tell)
     supervisor = Supervisor(site, build(site, place), place, pace, tell)
     server = ControlServer(place.run / CONTROL, supervisor.handlers(), place.owner)
@@ -93,7 +95,9 @@ def _serve(
         server.close()
     if supervisor.ending.is_set():
         remove_tree(place.run)
-    tell("ended")
+    again = supervisor.again.is_set() and not (supervisor.ending.is_set() or stop.is_set())
+    tell("begins anew" if again else "ended")
+    return again
 
 
 def _derive_again(site: Path, place: Place, tell: Callable[[str], None]) -> None:
@@ -146,7 +150,8 @@ def main(arguments: list[str]) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     try:
-        supervise(Path(arguments[0]), stop)
+        if supervise(Path(arguments[0]), stop):
+            commands.begin_anew()
     except SbcError as error:
         sys.stderr.write(f"{error}\n")
         return error.code

@@ -6,20 +6,21 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from ipaddress import IPv4Address
 from pathlib import Path
-from time import monotonic, time
+from time import monotonic, time, time_ns
 from typing import Any, Protocol
 
-from sbctui.engine.errors import SbcError
+from sbctui.engine.errors import BadInput, SbcError
 from sbctui.engine.files import is_held
 from sbctui.engine.lockfile import read_lock
-from sbctui.engine.model.addresses import parse_ip, parse_mac
+from sbctui.engine.model.addresses import parse_ip, parse_mac, parse_name
 from sbctui.engine.model.site import Lease, Seen, Session
 from sbctui.engine.services import control_wire as wire
 from sbctui.engine.services.control_server import Call, Handler
 from sbctui.engine.services.port import Changes, Daemon, Status
+from sbctui.engine.services.storage_copy import CopyState
 from sbctui.engine.services.supervise_place import Pace, Place, shorten_log
 from sbctui.engine.services.supervisor_keeper import Keeper
 
@@ -30,6 +31,8 @@ _LOGS = 60.0
 _SERVING = {"storage", "gate"}
 _PATIENCE = 5.0
 """Seconds an apply waits for a daemon that is just being restarted."""
+_REPLACED = 50.0
+"""Seconds a service may take to be replaced by a new process of it."""
 _FRESH = 1.0
 """Seconds in which two changes of a file may bear the same time."""
 _SETTLED = 0.5
@@ -58,6 +61,15 @@ class Serving(Protocol):
 
     def cut(self, export: str) -> None:
         """End the open session."""
+
+    def copy(self, export: str, name: str, asker: int) -> str:
+        """Copy a disk into the staged node ``name``; the copy, until ``asker`` ends."""
+
+    def copied(self, copy: str) -> CopyState:
+        """How far a copy is."""
+
+    def end_copy(self, copy: str) -> None:
+        """Let go of a copy's file."""
 
     def sessions(self) -> tuple[Session, ...]:
         """Who is connected."""
@@ -108,7 +120,9 @@ class Supervisor:
         self._settings = self._stamp()
         self._trouble = ""
         self._said = ""
+        self._instance = f"{os.getpid()}-{time_ns()}"
         self.ending = threading.Event()
+        self.again = threading.Event()
 
     def begin(self) -> None:
         """Start or adopt every daemon, in order, each after the one before has settled."""
@@ -117,9 +131,9 @@ class Supervisor:
             keeper.settled(self._pace.start)
 
     def follow(self, stop: threading.Event) -> None:
-        """Follow the site until ``stop`` is set or an end is asked for."""
+        """Follow the site until ``stop`` is set, or an end or a new beginning is asked for."""
         shortened = monotonic()
-        while not (stop.is_set() or self.ending.is_set()):
+        while not (stop.is_set() or self.ending.is_set() or self.again.is_set()):
             self._look()
             if monotonic() - shortened >= _LOGS:
                 shortened = monotonic()
@@ -159,12 +173,18 @@ class Supervisor:
             ),
             "restore": lambda c: serving.restore(c.text("export")),
             "close": lambda c: serving.close(c.text("export"), c.pid),
+            "copy": lambda c: serving.copy(c.text("export"), parse_name(c.text("name")), c.pid),
+            "copied": lambda c: asdict(serving.copied(c.text("copy"))),
+            "end_copy": lambda c: serving.end_copy(c.text("copy")),
             "cut": lambda c: serving.cut(c.text("export")),
             "sessions": lambda _: wire.SESSIONS.dump_python(serving.sessions(), mode="json"),
             "leases": lambda _: wire.LEASES.dump_python(serving.leases(), mode="json"),
             "seen": lambda _: wire.SEEN.dump_python(serving.seen(), mode="json"),
             "reload_dhcp": lambda _: self._reload(),
             "release": lambda c: serving.release(parse_mac(c.text("mac")), parse_ip(c.text("ip"))),
+            "replace": lambda c: self._replace(c.text("name")),
+            "instance": lambda _: self._instance,
+            "again": lambda _: self.again.set(),
             "stop": lambda _: self.ending.set(),
         }
 
@@ -177,6 +197,12 @@ class Supervisor:
         # Who asks holds the lock, and makes the generation even by letting go of it.
         self._generation = max(self._generation, generation + generation % 2)
         return wire.CHANGES.dump_python(changes, mode="json")
+
+    def _replace(self, name: str) -> None:
+        keeper = self._keepers.get(name)
+        if keeper is None:
+            raise BadInput(f"{name} is no service; they are {', '.join(self._keepers)}")
+        keeper.replace(_REPLACED)
 
     def _reload(self) -> bool:
         keeper = self._keepers.get("dnsmasq")

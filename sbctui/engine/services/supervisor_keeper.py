@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import os
 import select
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from time import monotonic
@@ -13,9 +14,10 @@ from time import monotonic
 from sbctui.engine import commands
 from sbctui.engine.errors import SbcError, ServiceFailed
 from sbctui.engine.services import processes
-from sbctui.engine.services.port import Daemon, State, Status
+from sbctui.engine.services.port import Daemon, Relieved, State, Status
 from sbctui.engine.services.processes import MARK, Process
 from sbctui.engine.services.supervise_place import Pace, Place, open_log, version_of
+from sbctui.engine.services.supervisor_relief import relieved
 
 _FAULTS = (SbcError, OSError)
 
@@ -37,6 +39,8 @@ class Keeper:
         self._refused = ""
         self._killed = ""
         self._furnished = False
+        self._renewal = math.inf
+        self._anew = False
         self._version = ""
         self._restarts = 0
         self._tries = 0
@@ -65,6 +69,23 @@ class Keeper:
         """Take over new settings: tested first, restarted only if its configuration differs."""
         self._candidate = daemon
         self._ring()
+
+    def replace(self, seconds: float) -> None:
+        """Put a new process in the place of the running one; who is connected notices nothing.
+
+        Raises ServiceFailed when the old one goes on, or nothing came of it within ``seconds``.
+        """
+        with self._changed:
+            if self._status.state == "off":
+                return
+            self._anew = True
+        self._ring()
+        with self._changed:
+            if not self._changed.wait_for(lambda: not self._anew, seconds):
+                raise ServiceFailed(f"{self.name} was not replaced within {seconds:g} s")
+            status, refused = self._status, self._refused
+        if status.state != "running" or refused:
+            raise ServiceFailed(f"{self.name}: {refused or status.detail}")
 
     def signal(self, number: int) -> bool:
         """Send a signal to the running daemon; False when it is not running."""
@@ -104,15 +125,19 @@ class Keeper:
             if self.status().state != "off":
                 self._end_process(self._running())
             self._say("off", reason)
+            self._replaced()
             self._hear(self._pace.again)
             return
         self._furnished = healthy = False
         began = monotonic()
-        process = self._process = self._adopt() or self._start()
+        adopted = self._adopt()
+        process = self._process = adopted or self._start()
+        healthy = process is not None and self._become_healthy(process)
+        if adopted is None:
+            self._replaced()
         if process is not None:
-            healthy = self._become_healthy(process)
             if healthy:
-                self._watch(process)
+                process = self._watch(process)
             if self._leaving.is_set():
                 return
             self._bury(process, healthy)
@@ -130,7 +155,10 @@ class Keeper:
         now = version_of(self._daemon)
         if record is not None and record.pid == process.pid:
             self._restarts = record.restarts
-            if record.version != now:
+            if record.version != now and isinstance(self._daemon, Relieved):
+                self._renewal = 0.0
+                now = record.version
+            elif record.version != now:
                 self._tell(f"{self.name}: its configuration changed meanwhile, restarted")
                 self._end_process(process)
                 return None
@@ -146,12 +174,17 @@ class Keeper:
     def _start(self) -> Process | None:
         self._say("failing" if self._tries else "starting", self._status.detail)
         self._prepare()
+        version = version_of(self._daemon)
         try:
-            return self._spawn()
+            process = self._spawn(self._daemon.argv())
         except _FAULTS as error:
             self._tell(f"{self.name}: {error}")
             self._say("failing", str(error))
             return None
+        self._version, self._renewal = version, math.inf
+        self._record(process)
+        self._tell(f"{self.name}: started, pid {process.pid}")
+        return process
 
     def _prepare(self) -> bool:
         """Write and test the configuration; False when refused: the old one stays in force."""
@@ -164,14 +197,13 @@ class Keeper:
         self._refused = ""
         return True
 
-    def _spawn(self) -> Process:
-        self._version = version_of(self._daemon)
+    def _spawn(self, argv: Sequence[str]) -> Process:
         user = self._place.user if self._daemon.drop_privileges() else None
         log = open_log(self._place.log(self.name), self._place.owner)
         try:
             self._log_from = os.fstat(log).st_size
             child = commands.start(
-                self._daemon.argv(),
+                argv,
                 log_file=Path(f"/proc/self/fd/{log}"),
                 env={MARK: self._place.mark(self.name)},
                 user=user[0] if user else None,
@@ -182,8 +214,6 @@ class Keeper:
         process = Process.open(child.pid, child=child)
         if process is None:
             raise ServiceFailed(f"{self.name} can't be watched: its process {child.pid} is gone")
-        self._record(process)
-        self._tell(f"{self.name}: started, pid {process.pid}")
         return process
 
     def _record(self, process: Process) -> None:
@@ -219,26 +249,73 @@ class Keeper:
             self._furnished = True
             self._say("running")
 
-    def _watch(self, process: Process) -> None:
-        """Until it ends, hangs, is to be restarted or the keeper is to leave."""
+    def _watch(self, process: Process) -> Process:
+        """Until it ends, hangs, is to be restarted or the keeper is to leave; who ran last."""
         missed = 0
         while not self._leaving.is_set():
             if process.wait(self._pace.first if missed else self._pace.tick, self._bell):
-                return
-            if self._heard() and self._superseded():
-                process.end(self._pace.grace)
-                return
+                return process
+            if self._to_be_renewed():
+                if not isinstance(self._daemon, Relieved) or self._daemon.off():
+                    process.end(self._pace.grace)
+                    return process
+                process = self._relieve(process, self._daemon)
             wrong = self._daemon.healthy()
             missed = missed + 1 if wrong else 0
             if missed >= self._pace.misses:
                 self._kill(process, f"it hung: {wrong}")
-                return
+                return process
             if wrong:
                 self._say("running", f"answers late: {wrong}")
             elif self._furnished:
                 self._say("running")
             else:
                 self._furnish()
+        return process
+
+    def _to_be_renewed(self) -> bool:
+        """Whether another process is wanted now: by new settings, a new program, or on request."""
+        if (self._heard() and self._superseded()) or self._anew:
+            self._renewal = 0.0
+        return monotonic() >= self._renewal
+
+    def _relieve(self, process: Process, daemon: Relieved) -> Process:
+        """Have another process take over; the same one when that did not come about."""
+        version, log = version_of(self._daemon), self._place.log(self.name)
+        begun = log.stat().st_size if log.exists() else 0
+        try:
+            successor = self._spawn(daemon.successor())
+        except _FAULTS as error:
+            self._not_relieved(str(error))
+            return process
+        if relieved(process, successor, self._leaving):
+            self._tell(f"{self.name}: handed over from {process.pid} to {successor.pid}")
+            self._forget(process)
+            self._process, self._version, self._renewal = successor, version, math.inf
+            self._furnished, self._refused = False, ""
+            self._record(successor)
+            self._become_healthy(successor)
+            self._replaced()
+            return successor
+        if not self._leaving.is_set():
+            self._not_relieved(processes.last_line(log, begun) or successor.outcome())
+        successor.outcome()
+        successor.close()
+        return process
+
+    def _not_relieved(self, why: str) -> None:
+        """The old process goes on; another attempt later."""
+        self._refused = why
+        self._tell(f"{self.name}: not relieved: {why}")
+        self._renewal = monotonic() + self._pace.longest
+        self._say("running")
+        self._replaced()
+
+    def _replaced(self) -> None:
+        """Whoever asked for a new process has it, or what there is to say."""
+        with self._changed:
+            self._anew = False
+            self._changed.notify_all()
 
     def _kill(self, process: Process, why: str) -> None:
         self._killed = f"killed, {why}"

@@ -9,8 +9,9 @@ from ipaddress import IPv4Address
 from pathlib import Path
 
 from sbctui.engine.errors import SbcError, ServiceFailed
+from sbctui.engine.model.node import DISK_FILES
 from sbctui.engine.model.settings import Network
-from sbctui.engine.model.site import Lease, Seen, Session
+from sbctui.engine.model.site import STAGING, Lease, Seen, Session
 from sbctui.engine.services.dnsmasq import DnsmasqDaemon
 from sbctui.engine.services.dnsmasq_net import addresses
 from sbctui.engine.services.gate_client import GateClient
@@ -20,13 +21,17 @@ from sbctui.engine.services.leases import lease_file, read_leases
 from sbctui.engine.services.nbd_exports import NbdExports
 from sbctui.engine.services.nbd_targets import DerivedExports
 from sbctui.engine.services.port import Changes, Daemon
+from sbctui.engine.services.processes import Process
 from sbctui.engine.services.rundir import DAEMONS
 from sbctui.engine.services.seen import SeenBoards
 from sbctui.engine.services.storage import StorageDaemon
+from sbctui.engine.services.storage_copy import CopyState
 from sbctui.engine.services.supervise_place import Place
 from sbctui.engine.services.supervisor import Services
 from sbctui.engine.services.supervisor_holds import Holds
 from sbctui.engine.store import read_settings
+
+_DISK = DISK_FILES["raw"]
 
 
 def services(site: Path, place: Place) -> Services:
@@ -52,6 +57,7 @@ class SiteServing:
         self._rules_stamp = (0, 0)
         self._closed: set[str] = set()
         self._dhcp: DnsmasqDaemon | None = None
+        self._copies: dict[str, Process] = {}
 
     def renewed(self) -> tuple[Daemon, ...]:
         """The daemons that the settings shape, for the settings as they are now.
@@ -80,6 +86,11 @@ class SiteServing:
     def pending(self) -> bool:
         """Whether ``apply`` has work though the site did not change."""
         with self._acting:
+            abandoned = [copy for copy, asker in self._copies.items() if asker.wait(0)]
+        for copy in abandoned:
+            with suppress(ServiceFailed):
+                self.end_copy(copy)
+        with self._acting:
             return self._holds.lapsed() or bool(self._forgotten()) or self._exports.pending()
 
     def withdraw(self, export: str, *, cut: bool, asker: int) -> None:
@@ -99,6 +110,32 @@ class SiteServing:
         with self._acting:
             self._exports.close(export)
             self._hold(export, asker)
+
+    def copy(self, export: str, name: str, asker: int) -> str:
+        """Copy a disk into the staged node ``name``; until ``asker`` ends, or ends the copy."""
+        process = Process.open(asker)
+        if process is None:
+            raise ServiceFailed("whoever asked has ended")
+        try:
+            copy = self.storage.copy(export, self._site / "nodes" / (STAGING + name) / _DISK)
+        except SbcError:
+            process.close()
+            raise
+        with self._acting:
+            self._copies[copy] = process
+        return copy
+
+    def copied(self, copy: str) -> CopyState:
+        """How far a copy is. Raises ServiceFailed when it came to nothing."""
+        return self.storage.look_at_copy(copy)
+
+    def end_copy(self, copy: str) -> None:
+        """Let go of a copy's file."""
+        with self._acting:
+            asker = self._copies.pop(copy, None)
+        if asker is not None:
+            asker.close()
+        self.storage.end_copy(copy)
 
     def cut(self, export: str) -> None:
         """End the open session."""
