@@ -39,6 +39,7 @@ PACKAGES: Mapping[str, str] = {
     "ip": "iproute2",
     "mcopy": "mtools",
     "mke2fs": "e2fsprogs",
+    "mount": "mount",
     "qemu-img": "qemu-utils",
     "qemu-storage-daemon": "qemu-system-common",
     "resize2fs": "e2fsprogs",
