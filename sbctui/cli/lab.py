@@ -13,7 +13,6 @@ from sbctui.engine.errors import Refused
 
 if TYPE_CHECKING:
     from sbctui.cli.names import Named, Typing
-    from sbctui.cli.place import Place
     from sbctui.lab.spec import Power, State
 
 
@@ -46,13 +45,12 @@ def open_lab(*, quiet: bool = False) -> None:
     _enter([sys.executable, "-P", "-m", "sbctui"], quiet=quiet)
 
 
-def instead_of(place: Place) -> None:
+def instead_of_a_site() -> None:
     """Open a lab because there is no site, and say so."""
-    output.error_lines([
-        f"no site is configured and there is none at {place.path}: this is a lab in a box, where "
-        "nothing is real or kept; the real thing: sudo sbctui setup --interface IF"
-    ])  # fmt: skip
-    open_lab(quiet=True)
+    output.error_lines(
+        ["no site is configured: this is a lab in a box (for real: sudo sbctui setup)"]
+    )
+    open_lab()
 
 
 def _enter(program: list[str], *, quiet: bool) -> None:
@@ -79,8 +77,6 @@ def _root() -> bool:
 @click.option("-q", "--quiet", is_flag=True, help="Don't say what is being made.")
 def exec_(program: tuple[str, ...], quiet: bool) -> None:
     """Run PROGRAM in a lab, as a script or a shell; sbctui is about the lab's site there."""
-    if output.is_captured():
-        raise Refused("a console runs no programs; in a shell: sbctui lab exec PROGRAM")
     _enter(list(program), quiet=quiet)
 
 

@@ -102,15 +102,17 @@ def _console(ctx: click.Context, *, or_lab: bool) -> None:
         ctx.exit(2)
     place: Place = ctx.obj
     if or_lab and not place.configured:
-        from sbctui.cli.lab import instead_of
+        from sbctui.cli.lab import instead_of_a_site
 
-        instead_of(place)
+        instead_of_a_site()
     if place.read_only or place.found() == "other":
         place.to_open()
     from sbctui.app import run_app
     from sbctui.cli.inside import Inside
+    from sbctui.lab.remote import greeting
 
-    ctx.exit(run_app(place.path, read_only=place.read_only, verbs=Inside()))
+    said = greeting()
+    ctx.exit(run_app(place.path, read_only=place.read_only, verbs=Inside(), greeting=said))
 
 
 def run(arguments: Sequence[str]) -> int:

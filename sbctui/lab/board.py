@@ -66,11 +66,11 @@ class Board:
             time.sleep(_PI_AGAIN)
 
     def _boot(self) -> NoReturn:
-        if self._spec.exports:
-            self._keep_to(self._loopback)
-        kernel = self._load(self._address())
+        kernel = None if self._spec.exports else self._load(self._address())
         if self._spec.hangs:
             raise Stuck("Starting kernel ... and nothing more: is it a kernel for this board?")
+        if kernel is None:
+            self._keep_to(self._loopback)
         self._tell("starts", f"its kernel starts and connects to {kernel.export}")
         self._keep_to(lambda: nbd.Disk(kernel.server, kernel.port, kernel.export))
 

@@ -34,19 +34,21 @@ BOARDS = (
          serial=0x77000007),
     Spec("02:00:00:77:00:08", "is new, and switched off", on=False),
 )  # fmt: skip
-"""The simulated boards. The first five have leaves."""
-_LEAVES = BOARDS[:5]
+"""The simulated boards."""
+_WITH_LEAF = 5
+"""So many of them, from the first on, have leaves."""
 
 
 def furnish(site: Path, scratch: Path, interface: str, port: int, say: Say) -> tuple[Spec, ...]:
-    """Make a site below ``scratch``'s file system and start its services; the boards for it.
+    """Make a site on ``scratch``'s file system and start its services; the boards for it.
 
     Without an interface all is on the loopback. Raises SbcError.
     """
+    boards, leaves = _chosen(interface)
     say("the site")
     init_site(site, _settings(interface, port))
     engine = Engine(site)
-    say(f"the root {_ROOT} and {len(_LEAVES)} leaves")
+    say(f"the root {_ROOT} and {len(leaves)} leaves")
     tree = _tree(scratch / "tree")
     _do(
         engine,
@@ -57,15 +59,24 @@ def furnish(site: Path, scratch: Path, interface: str, port: int, say: Say) -> t
             notes="a stand-in: a file system and boot files, no system in it",
         ),
     )
-    leaves = tuple(LeafSpec(mac=spec.mac, alias=f"lab-{n:02}", group=_group(spec))
-                   for n, spec in enumerate(_LEAVES, 1))  # fmt: skip
     _do(engine, CreateLeaves(root=_ROOT, leaves=leaves))
     say("the services")
     start_services(site)
     if interface:
-        return BOARDS
+        return boards
     exports = str(site / "derived" / "exports")
-    return tuple(replace(spec, exports=exports, port=port) for spec in BOARDS)
+    return tuple(replace(spec, exports=exports, port=port) for spec in boards)
+
+
+def _chosen(interface: str) -> tuple[tuple[Spec, ...], tuple[LeafSpec, ...]]:
+    """The boards, and leaves for some. Without DHCP and TFTP a Raspberry Pi has nothing to show."""
+    boards = tuple(spec for spec in BOARDS if interface or spec.firmware != "pi")
+    leaves = tuple(
+        LeafSpec(mac=spec.mac, alias=f"lab-{n:02}", group=_group(spec))
+        for n, spec in enumerate(BOARDS[:_WITH_LEAF], 1)
+        if spec in boards
+    )
+    return boards, leaves
 
 
 def _group(spec: Spec) -> str:

@@ -16,14 +16,13 @@ from pathlib import Path
 
 from sbctui.engine import commands
 from sbctui.engine.errors import SbcError, ServiceFailed
-from sbctui.engine.files import remove_tree
 from sbctui.engine.model.text import clean
-from sbctui.engine.services.control import stop_services
 from sbctui.lab.furnish import SERVER, SUBNET, Say, furnish
 from sbctui.lab.init import run_as_init
 from sbctui.lab.nbd import PORT
 from sbctui.lab.rack import BRIDGE
 from sbctui.lab.remote import FOLDER, SOCKET, boards
+from sbctui.lab.tidy import SITE, tidy
 
 OWN = Path("/run/lab")
 """The lab's folder in a world of its own: in memory, and gone with the world."""
@@ -47,7 +46,7 @@ def main(arguments: list[str]) -> int:
         return error.code if isinstance(error, SbcError) else 1
     finally:
         if not alone:
-            _tidy(place)
+            tidy(place)
 
 
 def _world() -> None:
@@ -74,13 +73,13 @@ def _furnish(place: Path, say: Say, *, alone: bool) -> Mapping[str, str]:
         {
             FOLDER: str(place),
             "TMPDIR": str(scratch),
-            "SBCTUI_SITE": str(place / "site"),
+            "SBCTUI_SITE": str(place / SITE),
             "PATH": f"{place / 'bin'}:{commands.search_path()}",
         }
     )
     began = time.monotonic()
     port = PORT if alone else _free_port()
-    specs = furnish(place / "site", scratch, BRIDGE if alone else "", port, say)
+    specs = furnish(place / SITE, scratch, BRIDGE if alone else "", port, say)
     say(f"{len(specs)} boards")
     door = place / SOCKET
     program = [sys.executable, "-P", "-m", "sbctui.lab.rack", str(door), str(os.getpid())]
@@ -115,14 +114,6 @@ def _door(folder: Path) -> None:
 def _free_port() -> int:
     with socket.create_server(("127.77.0.1", 0)) as probe:
         return int(probe.getsockname()[1])
-
-
-def _tidy(place: Path) -> None:
-    """What a world of its own takes with it."""
-    with suppress(SbcError):
-        stop_services(place / "site", force=True)
-    with suppress(OSError):
-        remove_tree(place)
 
 
 def _say(what: str) -> None:

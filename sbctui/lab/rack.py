@@ -192,8 +192,13 @@ def _shown(state: State) -> dict[str, Any]:
 
 def main(arguments: list[str]) -> int:
     """``python -m sbctui.lab.rack SOCKET PARENT SPEC...``."""
-    path, parent, *specs = arguments
-    Rack([Spec.loaded(spec) for spec in specs]).serve(Path(path), int(parent))
+    path, parent, *dumped = arguments
+    specs = [Spec.loaded(spec) for spec in dumped]
+    Rack(specs).serve(Path(path), int(parent))
+    if any(spec.exports for spec in specs):
+        from sbctui.lab.tidy import tidy
+
+        tidy(Path(path).parent)
     return 0
 
 

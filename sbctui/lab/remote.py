@@ -10,12 +10,17 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from sbctui.engine.errors import NoSuchNode, ServiceFailed
+from sbctui.engine.errors import NoSuchNode, Refused, ServiceFailed
 from sbctui.lab.spec import Power, State
 
 FOLDER = "SBCTUI_LAB"
 """Environment variable of everything in a lab: the lab's folder."""
 SOCKET = "rack.sock"
+_GREETING = (
+    "A lab in a box: nothing here is real or kept.\n"
+    ":lab boards   what each board does\n"
+    ":lab power on dc:a6:32:77:00:03"
+)
 _PATIENCE = 20.0
 _MOST = 1 << 20
 
@@ -27,7 +32,7 @@ class NoLab(NoSuchNode):
 def boards(macs: Sequence[str] = (), power: Power | None = None) -> tuple[State, ...]:
     """The boards as they are, all or those named, after switching them if asked to.
 
-    Raises NoLab, NoSuchNode for a MAC that the lab does not have, ServiceFailed.
+    Raises NoLab, Refused for more than one, NoSuchNode for a MAC that the lab does not have, ServiceFailed.
     """
     question = {"macs": list(macs), **({"power": power} if power else {})}
     answer = _asked(_folder() / SOCKET, question)
@@ -42,12 +47,21 @@ def inside() -> bool:
     return FOLDER in os.environ
 
 
+def greeting() -> str:
+    """What a console in a lab says first; empty elsewhere."""
+    return _GREETING if inside() else ""
+
+
 def _folder() -> Path:
     here = os.environ.get(FOLDER)
-    found = Path(here) if here else next(_open_labs(), None)
-    if found is None:
+    if here:
+        return Path(here)
+    found = {_identity(folder): folder for folder in _open_labs()}
+    if not found:
         raise NoLab("no lab of yours is open; open one with: sbctui lab")
-    return found
+    if len(found) > 1:
+        raise Refused(f"{len(found)} labs of yours are open; ask inside the one that you mean")
+    return next(iter(found.values()))
 
 
 def _open_labs() -> Iterator[Path]:
@@ -62,6 +76,11 @@ def _open_labs() -> Iterator[Path]:
                     folder = Path(f"/proc/{entry.name}/root{os.fsdecode(value)}")
                     if (folder / SOCKET).exists():
                         yield folder
+
+
+def _identity(folder: Path) -> tuple[int, int]:
+    facts = (folder / SOCKET).stat()
+    return facts.st_dev, facts.st_ino
 
 
 def _asked(path: Path, question: dict[str, Any]) -> dict[str, Any]:
