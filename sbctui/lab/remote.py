@@ -32,7 +32,8 @@ class NoLab(NoSuchNode):
 def boards(macs: Sequence[str] = (), power: Power | None = None) -> tuple[State, ...]:
     """The boards as they are, all or those named, after switching them if asked to.
 
-    Raises NoLab, Refused for more than one, NoSuchNode for a MAC that the lab does not have, ServiceFailed.
+    Raises NoLab, Refused where several are open, NoSuchNode for a MAC that it does not have,
+    ServiceFailed.
     """
     question = {"macs": list(macs), **({"power": power} if power else {})}
     answer = _asked(_folder() / SOCKET, question)
