@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
 _VERBS = {
+    "setup": "make a server for boards of this machine",
     "site": "make a site, or show what it is",
     "root": "images: create, list, clone, allocate, resize, rename, delete",
     "leaf": "one board's own copy of a root: create, list, edit, attach, delete",

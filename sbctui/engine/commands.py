@@ -52,6 +52,7 @@ PACKAGES: Mapping[str, str] = {
     "tune2fs": "e2fsprogs",
     "unshare": "util-linux",
     "useradd": "passwd",
+    "userdel": "passwd",
     "xz": "xz-utils",
     "zstd": "zstd",
 }

@@ -99,9 +99,14 @@ def _ids(owner: str) -> Owner:
     except KeyError:
         if owner != SERVICE_USER:
             raise Refused(f"there is no user {owner}; make it first with: useradd") from None
-        commands.run(
-            ["useradd", "--system", "--user-group", "--no-create-home", "--shell",
-             "/usr/sbin/nologin", owner]
-        )  # fmt: skip
+        make_user(owner)
         found = pwd.getpwnam(owner)
     return found.pw_uid, found.pw_gid
+
+
+def make_user(name: str) -> None:
+    """Make a system user and group without home or shell. Raises ToolFailed, ToolMissing."""
+    commands.run(
+        ["useradd", "--system", "--user-group", "--no-create-home", "--shell",
+         "/usr/sbin/nologin", name]
+    )  # fmt: skip
