@@ -26,17 +26,20 @@ _ASK = 3.0
 
 def look(wish: Wish, site: SiteFound) -> Found:
     """All that a plan asks about. Raises OSError for what can't be read, NotASite, BadInput."""
-    state = psutil.net_if_stats().get(wish.interface)
-    up = state is not None and state.isup
+    cards = psutil.net_if_stats()
+    flags = cards[wish.interface].flags.split(",") if wish.interface in cards else []
+    up = "up" in flags
     there = site == "site"
+    addresses = _addresses(wish.interface)
     unit = systemd.look(wish.site) if systemd.running() else None
     ours = f"--conf-file={wish.site / 'derived' / 'dnsmasq' / 'dnsmasq.conf'}"
     return Found(
         root=os.geteuid() == 0,
-        interfaces=tuple(sorted(set(psutil.net_if_stats()) - {"lo"})),
+        interfaces=tuple(sorted(set(cards) - {"lo"})),
         up=up,
-        addresses=_addresses(wish.interface),
-        strangers=_strangers(wish.interface) if up else None,
+        linked="running" in flags,
+        addresses=addresses,
+        strangers=_strangers(wish.interface) if up and addresses else None,
         taken=taken(wish.interface, ours),
         missing=_missing(),
         user=_known(SERVICE_USER),

@@ -10,7 +10,7 @@ from time import monotonic
 
 from sbctui.engine import commands
 from sbctui.engine.errors import SbcError, ServiceFailed
-from sbctui.engine.files import remove_tree
+from sbctui.engine.files import remove_tree, write_atomic
 from sbctui.engine.places import SERVICE_USER
 from sbctui.engine.services import systemd
 from sbctui.engine.services.control import SiteControl, start_services, stop_services
@@ -87,11 +87,13 @@ def _unit(setup: Setup, found: Found) -> Undo:
 
 
 def _put_back(site: Path, path: Path, before: bytes | None) -> None:
-    with suppress(SbcError, OSError):
-        if before is None:
-            systemd.uninstall(site)
-        else:
-            path.write_bytes(before)
+    """The unit as it was, also where systemd itself says no."""
+    if before is not None:
+        write_atomic(path, before, mode=0o644)
+        return
+    with suppress(SbcError):
+        systemd.uninstall(site)
+    path.unlink(missing_ok=True)
 
 
 def _start(setup: Setup, found: Found) -> Undo:

@@ -36,14 +36,15 @@ class Wish:
 class Found:
     """The machine as it is.
 
-    ``strangers`` are DHCP servers that answer on the interface, None where nobody could be
-    asked. ``taken`` says which program here holds our ports. ``unit`` is the state of the
-    site's unit, empty without systemd.
+    ``linked``: the interface has a link. ``strangers`` are DHCP servers that answer on it, None
+    where nobody could be asked. ``taken`` says which program here holds our ports. ``unit`` is
+    the state of the site's unit, empty without systemd.
     """
 
     root: bool
     interfaces: tuple[str, ...]
     up: bool = False
+    linked: bool = True
     addresses: tuple[IPv4Interface, ...] = ()
     strangers: tuple[IPv4Address, ...] | None = None
     taken: str = ""
@@ -202,6 +203,8 @@ def _steps(wish: Wish, found: Found, settings: Settings) -> Iterator[Step]:
 
 
 def _notes(found: Found) -> Iterator[str]:
+    if not found.linked:
+        yield "the interface has no link now: is its cable in?"
     if found.strangers is None:
         yield "the network was not asked for other DHCP servers: only root may"
     if not found.unit:
