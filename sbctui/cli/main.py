@@ -28,6 +28,7 @@ _VERBS = {
     "setup": "make a server for boards of this machine",
     "site": "make a site, or show what it is",
     "root": "images: create, list, clone, allocate, resize, rename, delete",
+    "image": "OS images kept for roots, and the default root of a board model",
     "leaf": "one board's own copy of a root: create, list, edit, attach, delete",
     "node": "everything about one node",
     "board": "boards by MAC: which are up, and which ask and have no node",

@@ -9,8 +9,11 @@ from pathlib import Path
 from time import monotonic
 
 from sbctui.engine import commands
+from sbctui.engine.engine import Engine
 from sbctui.engine.errors import SbcError, ServiceFailed
 from sbctui.engine.files import remove_tree, write_atomic
+from sbctui.engine.model.requests import ApplyServices
+from sbctui.engine.model.settings import Settings
 from sbctui.engine.places import SERVICE_USER
 from sbctui.engine.services import systemd
 from sbctui.engine.services.control import SiteControl, start_services, stop_services
@@ -19,6 +22,8 @@ from sbctui.engine.setup.plan import Found, Setup, Step
 from sbctui.engine.siteinit import init_site, make_user, write_settings
 
 _FOLLOWED = 20.0
+_NOTICED = 1.0
+"""Seconds in which a supervisor has seen that the settings are others."""
 Undo = Callable[[], None]
 
 
@@ -69,8 +74,25 @@ def _unmake(site: Path, *, keep: bool) -> None:
 
 def _network(setup: Setup, found: Found) -> Undo:
     site = setup.wish.site
-    write_settings(site, setup.settings)
-    return lambda: write_settings(site, found.settings)
+
+    def change(settings: Settings) -> None:
+        write_settings(site, settings)
+        engine = Engine(site)
+        report = engine.apply(engine.plan(ApplyServices()))
+        if report.code:
+            raise ServiceFailed(report.error or report.of("failed")[0].error)
+
+    def undo() -> None:
+        with suppress(SbcError):
+            change(found.settings)
+
+    try:
+        change(setup.settings)
+    except BaseException:
+        undo()
+        raise
+    threading.Event().wait(_NOTICED if found.serving else 0)
+    return undo
 
 
 def _unit(setup: Setup, found: Found) -> Undo:
@@ -124,7 +146,7 @@ def _serving(setup: Setup) -> tuple[Status, ...]:
     deadline = monotonic() + _FOLLOWED
     while True:
         status = control.status()
-        idle = [one for one in status if one.state != "running"]
+        idle = [one for one in status if one.state != "running" or one.detail]
         if not idle:
             return status
         if monotonic() > deadline:
