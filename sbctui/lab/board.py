@@ -94,7 +94,7 @@ class Board:
         offer = line.ask(dhcp.Message(dhcp.DISCOVER, xid, line.mac, options=says), _ANSWER)
         if offer is None or offer.kind != dhcp.OFFER:
             return None
-        chosen = {dhcp.ASKED: offer.yours.packed, dhcp.SERVER: offer.options[dhcp.SERVER]}
+        chosen = {dhcp.ASKED: offer.yours.packed, dhcp.SERVER: offer.server.packed}
         wish = dhcp.Message(dhcp.REQUEST, xid, line.mac, options=says | chosen)
         answer = line.ask(wish, _ANSWER)
         return answer if answer is not None and answer.kind == dhcp.ACK else None

@@ -186,7 +186,7 @@ def _wrapped(data: bytes) -> bytes:
 
 def _unwrapped(packet: bytes) -> bytes:
     """What a UDP packet to a DHCP client carries; empty for every other packet."""
-    size = (packet[0] & 15) * 4 if packet else 0
+    size = max(_IP.size, (packet[0] & 15) * 4) if packet else _IP.size
     if len(packet) < size + _UDP.size or packet[9] != socket.IPPROTO_UDP:
         return b""
     _, to, length, _ = _UDP.unpack_from(packet, size)
