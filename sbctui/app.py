@@ -53,6 +53,7 @@ class SbcApp(Sturdy, Faults, Pasting, Notices, Commanding, Choosing):
         read_only: bool = False,
         verbs: Verbs | None = None,
         fault: str = "",
+        greeting: str = "",
     ) -> None:
         super().__init__(ansi_color=True, driver_class=driver_class)
         self.begin_with(prefs or Prefs(), terminal or Terminal())
@@ -62,6 +63,7 @@ class SbcApp(Sturdy, Faults, Pasting, Notices, Commanding, Choosing):
         heights = {0: "-flat", 16: "-h16", 18: "-h18", 21: "-h21", 24: "-h24", 36: "-h36"}
         self.VERTICAL_BREAKPOINTS = list(heights.items())
         self._fault = fault
+        self._greeting = greeting
         self.feeds = Feeds(
             path, self._publish, self.job_ended, self.report_crash,
             read_only=read_only, refresh=self.prefs.refresh,
@@ -80,6 +82,8 @@ class SbcApp(Sturdy, Faults, Pasting, Notices, Commanding, Choosing):
             if self._fault:
                 said = f"{self._fault}\nThe usual settings are in force."
                 self.notify(said, title="settings", severity="warning", timeout=20)
+            if self._greeting:
+                self.notify(self._greeting, timeout=20)
             self.background(self._open())
 
         self.call_after_refresh(begin)
@@ -199,8 +203,10 @@ def _driver(prefs: Prefs) -> type[Driver] | None:
     return DiffDriver
 
 
-def run_app(site_path: Path, *, read_only: bool = False, verbs: Verbs | None = None) -> int:
-    """Run the console on a site until it is left; the exit code."""
+def run_app(
+    site_path: Path, *, read_only: bool = False, verbs: Verbs | None = None, greeting: str = ""
+) -> int:
+    """Run the console on a site until it is left; the exit code. ``greeting`` is shown first."""
     prefs, fault = Prefs(), ""
     try:
         prefs = load()
@@ -215,6 +221,7 @@ def run_app(site_path: Path, *, read_only: bool = False, verbs: Verbs | None = N
         read_only=read_only,
         fault=fault,
         verbs=verbs,
+        greeting=greeting,
     )
     hangup.watch(sys.stdin.fileno())
     mouse = not terminal.remote if prefs.mouse == "auto" else prefs.mouse == "on"

@@ -20,6 +20,7 @@ from sbctui.engine.model.text import clean
 
 _SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@+-]*")
 """What every shell takes for one plain word; other names are not offered."""
+_SAFE_PATH = re.compile(r"/[A-Za-z0-9._:@+/-]*")
 _MOST_FILES = 200
 
 
@@ -71,6 +72,16 @@ def offered(
         CompletionItem(value, help=about)
         for value, about in dict(find(at)).items()
         if value.startswith(typed) and value not in already and _SAFE.fullmatch(value)
+    ]
+
+
+def offered_paths(find: Find, ctx: click.Context, typed: str) -> list[CompletionItem[str]]:
+    """Paths that ``find`` knows and that begin as typed, or whose name does."""
+    return [
+        CompletionItem(value, help=about)
+        for value, about in find(Typing(_site(ctx), typed))
+        if (value.startswith(typed) or value.rpartition("/")[2].startswith(typed))
+        and _SAFE_PATH.fullmatch(value)
     ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -77,7 +78,7 @@ def _listed(site: Site, name: str | None) -> tuple[list[Node], list[str]]:
 
 
 @leaf.command()
-@click.argument("root", type=options.ROOT)
+@click.argument("root", required=False, type=options.ROOT)
 @click.argument("macs", nargs=-1, type=options.BOARD, metavar="[MAC[,ALIAS[,GROUP]]]...")
 @click.option("--macs", "file", type=options.FILE, metavar="FILE",
               help="Read them from a list or CSV, one board a line (MAC, alias, group); "
@@ -87,13 +88,18 @@ def _listed(site: Site, name: str | None) -> tuple[list[Node], list[str]]:
 @click.pass_obj
 def create(
     place: Place,
-    root: str,
+    root: str | None,
     macs: tuple[str, ...],
     file: str | None,
     ip: IPv4Address | None,
     how: How,
 ) -> int:
-    """Make one leaf of ROOT per MAC; those that are there already are left alone."""
+    """Make one leaf of ROOT per MAC; those that are there already are left alone.
+
+    Without ROOT they are of the default root of the boards' model.
+    """
+    if root is not None and _begins_with_mac(root):
+        macs, root = (root, *macs), None
     text = _gathered(macs, file)
     if text is None:
         raise click.UsageError("Give MACs, or --macs FILE", click.get_current_context())
@@ -106,9 +112,28 @@ def create(
     def make(engine: Engine) -> Request:
         from sbctui.engine.model.requests import CreateLeaves
 
-        return CreateLeaves(root=root, leaves=leaves)
+        return CreateLeaves(root=root or _default(engine, leaves), leaves=leaves)
 
     return act(place, make, how)
+
+
+def _begins_with_mac(text: str) -> bool:
+    """Whether a line of boards stands where a root may; no root is called like a MAC."""
+    from sbctui.engine.model.addresses import parse_mac
+
+    if text == "-" or "[" in text or "{" in text:
+        return True
+    try:
+        parse_mac(text.split(",")[0].split(";")[0].strip())
+    except BadInput:
+        return False
+    return True
+
+
+def _default(engine: Engine, leaves: Sequence[LeafSpec]) -> str:
+    from sbctui.engine.model.boardmodel import root_for
+
+    return root_for(engine.site(), (leaf.mac for leaf in leaves))
 
 
 def _gathered(macs: tuple[str, ...], file: str | None) -> str | None:

@@ -25,8 +25,10 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
 _VERBS = {
+    "setup": "make a server for boards of this machine",
     "site": "make a site, or show what it is",
     "root": "images: create, list, clone, allocate, resize, rename, delete",
+    "image": "OS images kept for roots, and the default root of a board model",
     "leaf": "one board's own copy of a root: create, list, edit, attach, delete",
     "node": "everything about one node",
     "boot": "what a node's board asks for and gets, and whether it could boot",
@@ -39,6 +41,7 @@ _VERBS = {
     "doctor": "what this machine lacks, and the command that mends it",
     "job": "running and past jobs: list, show, follow, cancel",
     "keys": "what the keys of the terminal UI do, as they are set",
+    "lab": "a throw-away site with simulated boards, to try all this",
     "completion": "verbs and names by the Tab key, in bash, zsh or fish",
 }
 COMPLETE = "_SBCTUI_COMPLETE"
@@ -80,9 +83,11 @@ class _Lazy(click.Group):
               help="The site's folder (else SBCTUI_SITE, else 'site' in "
               "~/.config/sbctui/config.toml or /etc/sbctui/config.toml).")  # fmt: skip
 @click.option("--read-only", is_flag=True, help="Only look: whatever changes something is refused.")
+@click.option("--or-lab", is_flag=True,
+              help="Open a lab in a box where no site is configured.")  # fmt: skip
 @click.version_option(__version__, message="sbctui %(version)s")
 @click.pass_context
-def cli(ctx: click.Context, given: str | None, read_only: bool) -> None:
+def cli(ctx: click.Context, given: str | None, read_only: bool, or_lab: bool) -> None:
     """Manage the network-booted boards of a lab. Without a verb: the terminal UI.
 
     Exit codes: 0 done, 1 failed or declined, 2 can't be parsed, 3 refused by a rule, 4 no such
@@ -91,20 +96,26 @@ def cli(ctx: click.Context, given: str | None, read_only: bool) -> None:
     """
     ctx.obj = ctx.obj or Place(given, read_only=read_only)
     if ctx.invoked_subcommand is None:
-        _console(ctx)
+        _console(ctx, or_lab=or_lab)
 
 
-def _console(ctx: click.Context) -> None:
+def _console(ctx: click.Context, *, or_lab: bool) -> None:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         output.error_text(ctx.get_help())
         ctx.exit(2)
     place: Place = ctx.obj
+    if or_lab and not place.configured:
+        from sbctui.cli.lab import instead_of_a_site
+
+        instead_of_a_site()
     if place.read_only or place.found() == "other":
         place.to_open()
     from sbctui.app import run_app
     from sbctui.cli.inside import Inside
+    from sbctui.lab.remote import greeting
 
-    ctx.exit(run_app(place.path, read_only=place.read_only, verbs=Inside()))
+    said = greeting()
+    ctx.exit(run_app(place.path, read_only=place.read_only, verbs=Inside(), greeting=said))
 
 
 def run(arguments: Sequence[str]) -> int:

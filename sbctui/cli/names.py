@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -112,6 +113,18 @@ def boards(at: Typing) -> Iterator[Named]:
         return
     for board in found:
         yield str(board["mac"]), str(board["vendor_class"]) or "a board that asks"
+
+
+def images(at: Typing) -> Iterator[Named]:
+    """Paths in the site's folder of images."""
+    from sbctui.engine import glance
+    from sbctui.engine.errors import SbcError
+    from sbctui.engine.images import image_names
+
+    folder = glance.settings(at.site).get("images")
+    if isinstance(folder, str) and folder:
+        with suppress(SbcError):
+            yield from ((f"{folder}/{name}", "an image") for name in image_names(Path(folder)))
 
 
 def interfaces(at: Typing) -> Iterator[Named]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import IPv4Address
@@ -47,40 +48,59 @@ class Word(click.ParamType[Any]):
 
 
 class FilePath(click.ParamType[Any]):
-    """A path, which the shell completes itself: ``dir`` for folders only."""
+    """A path, which the shell completes itself: ``dir`` for folders only.
+
+    ``find`` gives paths to offer before one is begun.
+    """
 
     name = "path"
 
-    def __init__(self, kind: Literal["file", "dir"] = "file") -> None:
+    def __init__(
+        self, kind: Literal["file", "dir"] = "file", find: names.Find | None = None
+    ) -> None:
         self._kind = kind
+        self._find = find
 
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem[str]]:
-        """The word as it is, marked as a path."""
+        """Paths that are known; else the word as it is, marked as a path."""
         from click.shell_completion import CompletionItem
 
-        return [CompletionItem(incomplete, type=self._kind)]
+        from sbctui.cli.completing import offered_paths
+
+        known = offered_paths(self._find, ctx, incomplete) if self._find else []
+        return known or [CompletionItem(incomplete, type=self._kind)]
 
 
 class Parsed(Word):
-    """A value parsed by one of ``model.addresses``; its BadInput is the error."""
+    """A value parsed by one of ``model.addresses`` or its sister ``module``.
 
-    def __init__(self, name: str, function: str, find: names.Find | None = None) -> None:
+    Its BadInput is the error.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        function: str,
+        find: names.Find | None = None,
+        module: str = "addresses",
+    ) -> None:
         super().__init__(name, find)
         self._function = function
+        self._module = module
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
         """The parsed value; what is parsed already passes."""
         if not isinstance(value, str):
             return value
-        from sbctui.engine.model import addresses
-
-        return getattr(addresses, self._function)(value)
+        found = importlib.import_module(f"sbctui.engine.model.{self._module}")
+        return getattr(found, self._function)(value)
 
 
 FILE = FilePath()
 FOLDER = FilePath("dir")
+IMAGE = FilePath("file", names.images)
 ROOT = Word("root", names.roots)
 LEAF = Word("leaf", names.leaves)
 ORPHAN = Word("leaf", names.orphans)

@@ -56,13 +56,23 @@ class Place:
     @cached_property
     def path(self) -> Path:
         """The absolute folder. Raises BadInput for a configuration that can't be used."""
+        default = SYSTEM_SITE if os.geteuid() == 0 else _data_home() / "sbctui"
+        return self._named or default
+
+    @cached_property
+    def _named(self) -> Path | None:
         for source in (self.given, os.environ.get("SBCTUI_SITE") or None):
             if source is not None:
                 return _absolute(source)
         for file in (configfile.own(), configfile.SYSTEM):
             if (configured := _configured(file)) is not None:
                 return configured
-        return SYSTEM_SITE if os.geteuid() == 0 else _data_home() / "sbctui"
+        return None
+
+    @property
+    def configured(self) -> bool:
+        """Whether somebody named a site, or there is anything where it is by default."""
+        return self._named is not None or self.found() not in ("missing", "empty")
 
     def found(self) -> Literal["site", "missing", "empty", "other"]:
         """What is there. Raises NotPermitted where the folder can't be looked into."""

@@ -55,7 +55,7 @@ def list_(place: Place, json: bool) -> int:
 @click.argument("name", type=options.NAME)
 @click.option("--size", type=options.SIZE, help="The disk's size, as 2G or 512M; without it, that "
               "of the image it is filled from.")  # fmt: skip
-@click.option("--from", "source", type=options.FILE, metavar="PATH",
+@click.option("--from", "source", type=options.IMAGE, metavar="PATH",
               help="Fill it from an OS image or a rootfs tar (plain, gz, xz or zst), or from a "
               "directory.")  # fmt: skip
 @click.option("--notes", default="", help="A note for people.")

@@ -14,6 +14,7 @@ from sbctui.engine.errors import Refused, ServiceFailed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from sbctui.engine.services.port import Status
 
@@ -144,3 +145,71 @@ def apply(place: Place, how: How) -> int:
     from sbctui.engine.model.requests import ApplyServices
 
     return act(place, lambda engine: ApplyServices(), how)
+
+
+@services.command()
+@options.mutating
+@click.pass_obj
+def install(place: Place, how: How) -> int:
+    """Have systemd start them with the machine and keep their supervisor running."""
+    from sbctui.engine.services import systemd
+
+    unit = systemd.wanted(_written(place))
+    name = unit.path.name
+    lines = [f"  write {unit.path}", f"  enable and start {name}"]
+    lines += [f"  its drop-in {one} stays as it is" for one in unit.dropins]
+    if unit.state == "current":
+        lines[0] = f"  {unit.path} is there and stays as it is"
+    title = f"install the unit {name} of systemd"
+    if how.dry_run:
+        return _dry_lines(title, lines, how)
+    place.doer.confirm(title, lines, "", how)
+    from sbctui.engine.services.control import start_services
+
+    engine = place.engine()
+    systemd.install(place.path)
+    systemd.take_over(place.path)
+    start_services(place.path)
+    _show(engine.control.status(), how.json)
+    return 0
+
+
+@services.command()
+@options.mutating
+@click.pass_obj
+def uninstall(place: Place, how: How) -> int:
+    """Take the unit of systemd away; what runs goes on, and drop-ins stay."""
+    from sbctui.engine.services import systemd
+
+    unit = systemd.wanted(_written(place))
+    lines = [f"  stop and disable {unit.path.name}", f"  remove {unit.path}"]
+    lines += [f"  its drop-in {one} stays as it is" for one in unit.dropins]
+    if unit.state == "missing":
+        lines = [f"  there is no {unit.path}"]
+    title = f"remove the unit {unit.path.name} of systemd"
+    if how.dry_run:
+        return _dry_lines(title, lines, how)
+    if unit.state != "missing":
+        place.doer.confirm(title, lines, "", how)
+    from sbctui.engine.services.control import start_services
+
+    engine = place.engine()
+    served = engine.control.running()
+    systemd.uninstall(place.path)
+    if served:
+        start_services(place.path)
+    _show(engine.control.status(), how.json)
+    return 0
+
+
+def _written(place: Place) -> Path:
+    place.refuse_if_read_only()
+    return place.to_open()
+
+
+def _dry_lines(title: str, lines: Sequence[str], how: How) -> int:
+    if how.json:
+        output.document({"plan": {"title": title, "steps": [line.strip() for line in lines]}})
+    else:
+        output.lines([title, *lines, "dry run: nothing was changed"])
+    return 0

@@ -172,6 +172,8 @@ def _print(found: Site, document: dict[str, Any]) -> None:
         ("roots", str(document["roots"])),
         ("leaves", str(document["leaves"])),
         ("broken", str(document["broken"]) if document["broken"] else ""),
+        ("images", found.settings.images),
+        ("by model", ", ".join(f"{m}: {r}" for m, r in found.settings.models.items())),
         ("trash", words.plural(document["trash"], "node")),
         ("disks", f"{document['disk_kind']} on {document['filesystem']}"),
         ("space", f"{words.size(document['free'])} free of {words.size(document['total'])}"),

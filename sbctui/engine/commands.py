@@ -41,6 +41,7 @@ PACKAGES: Mapping[str, str] = {
     "lz4": "lz4",
     "mcopy": "mtools",
     "mke2fs": "e2fsprogs",
+    "mount": "mount",
     "qemu-img": "qemu-utils",
     "qemu-storage-daemon": "qemu-system-common",
     "resize2fs": "e2fsprogs",
@@ -53,6 +54,7 @@ PACKAGES: Mapping[str, str] = {
     "tune2fs": "e2fsprogs",
     "unshare": "util-linux",
     "useradd": "passwd",
+    "userdel": "passwd",
     "xz": "xz-utils",
     "zstd": "zstd",
 }

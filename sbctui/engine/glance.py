@@ -68,6 +68,15 @@ def jobs(site: Path) -> Iterator[tuple[str, str]]:
         yield job, json.loads(found[1]) if found else ""
 
 
+def settings(site: Path) -> dict[str, Any]:
+    """What site.toml says, unchecked."""
+    import tomllib
+
+    with suppress(OSError, ValueError):
+        return tomllib.loads(_bytes(f"{site}/site.toml", _LARGEST).decode())
+    return {}
+
+
 def _names(folder: Path) -> list[str]:
     try:
         return sorted(name for name in os.listdir(folder) if not name.startswith("."))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+from collections.abc import Callable
 from pathlib import Path
 
 import tomli_w
@@ -12,10 +13,10 @@ from sbctui.engine import commands
 from sbctui.engine.disks.probe import probe
 from sbctui.engine.errors import NotASite, NotPermitted, Refused, from_os
 from sbctui.engine.files import Owner, fsync_dir, make_dir, write_atomic, write_new
-from sbctui.engine.lockfile import first_text
+from sbctui.engine.lockfile import SiteLock, first_text
 from sbctui.engine.model.settings import Settings
 from sbctui.engine.places import SERVICE_USER
-from sbctui.engine.store import SETTINGS
+from sbctui.engine.store import SETTINGS, read_settings
 
 FOLDERS = (
     "nodes",
@@ -53,6 +54,23 @@ def write_settings(path: Path, settings: Settings) -> None:
     facts = (path / SETTINGS).stat()
     owner = (facts.st_uid, facts.st_gid) if os.geteuid() == 0 else None
     write_atomic(path / SETTINGS, render_settings(settings), owner=owner)
+
+
+def change_settings(path: Path, change: Callable[[Settings], Settings]) -> Settings:
+    """Change site.toml under the site's lock; the settings as they are then.
+
+    ``change`` gets them as they are under the lock. Raises Locked, NotASite, NotPermitted, and
+    what ``change`` raises; nothing is changed then.
+    """
+    try:
+        lock = SiteLock(path, "changing the settings")
+        with lock.held():
+            after = change(read_settings(path))
+            write_settings(path, after)
+            lock.touch("*")
+            return after
+    except OSError as error:
+        raise from_os(error, f"changing the settings of {path}") from error
 
 
 def render_settings(settings: Settings) -> bytes:
@@ -99,9 +117,14 @@ def _ids(owner: str) -> Owner:
     except KeyError:
         if owner != SERVICE_USER:
             raise Refused(f"there is no user {owner}; make it first with: useradd") from None
-        commands.run(
-            ["useradd", "--system", "--user-group", "--no-create-home", "--shell",
-             "/usr/sbin/nologin", owner]
-        )  # fmt: skip
+        make_user(owner)
         found = pwd.getpwnam(owner)
     return found.pw_uid, found.pw_gid
+
+
+def make_user(name: str) -> None:
+    """Make a system user and group without home or shell. Raises ToolFailed, ToolMissing."""
+    commands.run(
+        ["useradd", "--system", "--user-group", "--no-create-home", "--shell",
+         "/usr/sbin/nologin", name]
+    )  # fmt: skip

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from ipaddress import IPv4Address, IPv4Network
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from sbctui.engine.errors import BadInput
-from sbctui.engine.model.addresses import Ip, parse_network, shown
+from sbctui.engine.model.addresses import Ip, parse_name, parse_network, shown
 
 
 def _network(value: object) -> object:
@@ -27,6 +28,7 @@ def _interface(value: str) -> str:
     return value
 
 
+_PATTERN = re.compile(r"[A-Za-z0-9 ._,:+()/?*-]{1,64}")
 _ARGUMENTS = re.compile(r"[A-Za-z0-9 ,.:=/_@%+~!*()\[\]-]*")
 
 
@@ -47,6 +49,31 @@ def _kernel_arguments(value: str) -> str:
         raise ValueError(str(error)) from None
 
 
+def parse_pattern(text: str) -> str:
+    """A board model, or a pattern with ``*`` and ``?`` for many; compared without case."""
+    if not _PATTERN.fullmatch(text) or text != text.strip():
+        raise BadInput(
+            f"{shown(text)} is no board model; write it as boards are listed, as "
+            "'Raspberry Pi 4*', at most 64 characters"
+        )
+    return text
+
+
+def _models(value: Mapping[str, str]) -> Mapping[str, str]:
+    try:
+        return {parse_pattern(pattern): parse_name(root) for pattern, root in value.items()}
+    except BadInput as error:
+        raise ValueError(str(error)) from None
+
+
+def _images(value: str) -> str:
+    if value and not (value.startswith("/") and value.isprintable()):
+        raise ValueError(f"{shown(value)} is no folder's full path, as /srv/images")
+    return value
+
+
+Models = Annotated[dict[str, str], AfterValidator(_models)]
+Images = Annotated[str, AfterValidator(_images)]
 Subnet = Annotated[IPv4Network, BeforeValidator(_network)]
 Interface = Annotated[str, AfterValidator(_interface)]
 KernelArguments = Annotated[str, AfterValidator(_kernel_arguments)]
@@ -130,5 +157,7 @@ class Settings(_Section):
     ssh_user: str = Field(default="root", pattern=r"^[a-z_][a-z0-9_-]{0,31}$")
     drain_seconds: int = Field(default=30, ge=0, le=3600)
     trash_days: int = Field(default=14, ge=0, le=3650)
+    images: Images = ""
+    models: Models = {}
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)

@@ -124,13 +124,14 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A board without a node that asked for an address."""
+    """A board without a node that asked for an address; ``model`` is empty where it says none."""
 
     mac: str
     first: float
     last: float
     count: int
     vendor_class: str = ""
+    model: str = ""
 
 
 @dataclass(frozen=True, slots=True)

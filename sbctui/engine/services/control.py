@@ -18,7 +18,7 @@ from sbctui.engine import commands
 from sbctui.engine.errors import Cancelled, Refused, ServiceFailed
 from sbctui.engine.model.site import Lease, Seen, Session
 from sbctui.engine.services import control_wire as wire
-from sbctui.engine.services import processes
+from sbctui.engine.services import processes, systemd
 from sbctui.engine.services.control_client import Caller, Silent
 from sbctui.engine.services.port import Changes, Report, Status
 from sbctui.engine.services.processes import Child, Process
@@ -213,7 +213,7 @@ class SiteControl:
 
 
 def start_services(site_path: Path) -> None:
-    """Start the supervisor in a session of its own, or find it running.
+    """Start the supervisor, by its unit or in a session of its own, or find it running.
 
     Returns when every daemon runs or is off. Raises ServiceFailed with the line of the one
     that does not, NotASite, NotPermitted.
@@ -223,7 +223,7 @@ def start_services(site_path: Path) -> None:
     child = None
     log = site_path / "state" / "supervise.log"
     size = log.stat().st_size if log.exists() else 0
-    if not control.running():
+    if not control.running() and not systemd.start(site_path):
         child = _spawn(site_path)
     deadline = monotonic() + _START
     while monotonic() < deadline:

@@ -1,0 +1,1 @@
+"""The lab in a box: a throw-away site with real services and simulated boards."""
