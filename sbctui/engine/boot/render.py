@@ -56,7 +56,7 @@ def kernel_arguments(config: NodeConfig, settings: Settings) -> str:
 
     Without a server address in the settings U-Boot fills in its own ``${serverip}``.
     """
-    disk = f"{_server(settings)}:{settings.network.nbd_port}/{config.export}"
+    disk = f"{_server(config, settings)}:{settings.network.nbd_port}/{config.export}"
     words = ["root=/dev/nbd0", "ip=dhcp", f"nbdroot={disk}", "rw"]
     left_out = set(settings.personalise.what) - set(config.personalised)
     if config.kind == "leaf" and "hostname" in left_out:
@@ -73,8 +73,8 @@ def machine_id(config: NodeConfig) -> str:
     return sha256(about.encode()).hexdigest()[:32]
 
 
-def _server(settings: Settings) -> str:
-    return str(settings.network.server or "${serverip}")
+def _server(config: NodeConfig, settings: Settings) -> str:
+    return str(settings.network.server_for(config.ip) or "${serverip}")
 
 
 def _values(config: NodeConfig, mac: str, settings: Settings) -> dict[str, str]:
@@ -94,7 +94,7 @@ def _values(config: NodeConfig, mac: str, settings: Settings) -> dict[str, str]:
         "hostname": parse_name(config.hostname),
         "mac": parse_mac(mac),
         "ip": str(config.ip or ""),
-        "server": _server(settings),
+        "server": _server(config, settings),
         "port": str(settings.network.nbd_port),
         "export": config.export,
         "arguments": kernel_arguments(config, settings),

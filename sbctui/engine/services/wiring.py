@@ -5,11 +5,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Collection, Sequence
 from contextlib import suppress
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
 from sbctui.engine.errors import SbcError, ServiceFailed
-from sbctui.engine.model.settings import Network
+from sbctui.engine.model.settings import Network, is_host
 from sbctui.engine.model.site import Lease, Seen, Session
 from sbctui.engine.services.dnsmasq import DnsmasqDaemon
 from sbctui.engine.services.dnsmasq_net import addresses
@@ -145,9 +145,19 @@ class SiteServing:
 
 def listen_on(network: Network) -> Sequence[IPv4Address]:
     """Where boards reach the gate; none for a site without a network."""
-    if network.server is not None:
-        return (network.server,)
     if network.subnet is None:
         return ()
-    here = [ip for ip in addresses(network.interface) if network.is_host(ip)]
-    return here or (network.subnet.network_address + 1,)
+    own = list(_own(network.interface, network.subnet, network.server))
+    for one in network.more:
+        own += _own(one.interface, one.subnet, one.server)
+    return tuple(dict.fromkeys(own))
+
+
+def _own(
+    interface: str, subnet: IPv4Network, server: IPv4Address | None
+) -> Sequence[IPv4Address]:
+    """This machine's addresses in a subnet; the usual one where it has none yet."""
+    if server is not None:
+        return (server,)
+    here = [ip for ip in addresses(interface) if is_host(subnet, ip)]
+    return here or (subnet.network_address + 1,)
