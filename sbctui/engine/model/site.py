@@ -124,13 +124,25 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A board without a node that asked for an address."""
+    """A board without a node that asked for an address; all its texts are cleaned.
+
+    ``first`` and ``last`` are epoch seconds. ``vendor`` is who made its network card; ``local``
+    says that its MAC was made up, so that nobody is known. The rest is what its requests say,
+    empty where they say nothing: ``model`` and ``serial`` of a Raspberry Pi, its processor and
+    firmware, and the name it goes by.
+    """
 
     mac: str
     first: float
     last: float
     count: int
     vendor_class: str = ""
+    vendor: str = ""
+    local: bool = False
+    model: str = ""
+    serial: str = ""
+    architecture: str = ""
+    hostname: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 from sbctui.engine.model.text import clean
 
 _MOST = 4 << 20
+_DAY = 86400.0
 _COMPLAINTS = (
     re.compile(r".+ at line \d+ of (?P<path>/.+)"),
     re.compile(r"cannot read (?P<path>/.+): [^:]+"),
@@ -34,6 +36,32 @@ def split(line: str) -> LogLine | None:
     if match is None:
         return None
     return LogLine(match["at"], match["part"], int(match["pid"]), match["text"])
+
+
+class Clock:
+    """dnsmasq's ``Nov 21 06:50:32``, local and without a year, as epoch seconds."""
+
+    def __init__(self) -> None:
+        self._text = ""
+        self._epoch = 0.0
+
+    def epoch(self, text: str) -> float:
+        """The latest such moment that is not in the future; now when it can't be read."""
+        if text != self._text:
+            self._text, self._epoch = text, _epoch(text)
+        return self._epoch
+
+
+def _epoch(text: str) -> float:
+    now = time.time()
+    year = time.localtime(now).tm_year
+    for candidate in (year, year - 1):
+        with suppress(ValueError, OverflowError):
+            parts = time.strptime(f"{candidate} {text}", "%Y %b %d %H:%M:%S")
+            at = time.mktime((*parts[:8], -1))
+            if at <= now + _DAY:
+                return min(at, now)
+    return now
 
 
 class Tail:

@@ -66,6 +66,7 @@ class SiteServing:
         if reason and self._dhcp is not None and not self._dhcp.off():
             raise ServiceFailed(reason)
         self._dhcp = dhcp
+        self._seen.listen(network.interfaces)
         gate = GateDaemon(derived, self._run, owner, listen_on(network), network.nbd_port)
         return gate, self._dhcp
 
