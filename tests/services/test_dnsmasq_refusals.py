@@ -145,12 +145,21 @@ BAD_NETWORKS: tuple[dict[str, Any], ...] = (
     {"interface": "lab0", "subnet": "10.77.0.0/24", "dhcp": "relay"},
     {"interface": "lab0", "subnet": "10.77.0.0/24", "reply_delay": 61},
     {"interface": "lab0", "subnet": "10.77.0.0/24", "more": [{"interface": "lab1"}]},
-    {"interface": "lab0", "subnet": "10.77.0.0/24",
-     "more": [{"interface": "lab1", "subnet": "10.77.0.128/25"}]},
-    {"interface": "lab0", "subnet": "10.77.0.0/24",
-     "more": [{"interface": "", "subnet": "10.78.0.0/24"}]},
-    {"interface": "lab0", "subnet": "10.77.0.0/24",
-     "more": [{"interface": "lab1", "subnet": "10.78.0.0/24", "server": "10.77.0.1"}]},
+    {
+        "interface": "lab0",
+        "subnet": "10.77.0.0/24",
+        "more": [{"interface": "lab1", "subnet": "10.77.0.128/25"}],
+    },
+    {
+        "interface": "lab0",
+        "subnet": "10.77.0.0/24",
+        "more": [{"interface": "", "subnet": "10.78.0.0/24"}],
+    },
+    {
+        "interface": "lab0",
+        "subnet": "10.77.0.0/24",
+        "more": [{"interface": "lab1", "subnet": "10.78.0.0/24", "server": "10.77.0.1"}],
+    },
     {"interface": "lab0", "more": [{"interface": "lab1", "subnet": "10.78.0.0/24"}]},
 )
 

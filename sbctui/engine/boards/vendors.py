@@ -34,9 +34,10 @@ def vendor(mac: str, tables: tuple[Path, ...] = TABLES) -> str:
     digits = mac.replace(":", "").upper().encode()
     for path in tables:
         try:
-            with path.open("rb") as file, mmap.mmap(
-                file.fileno(), 0, access=mmap.ACCESS_READ
-            ) as table:
+            with (
+                path.open("rb") as file,
+                mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as table,
+            ):
                 return _find(table, digits)
         except (OSError, ValueError):
             continue

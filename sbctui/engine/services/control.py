@@ -16,9 +16,11 @@ from pydantic import TypeAdapter, ValidationError
 
 from sbctui.engine import commands
 from sbctui.engine.errors import Refused, ServiceFailed
+from sbctui.engine.model.boots import BootNews
 from sbctui.engine.model.site import Lease, Seen, Session
 from sbctui.engine.services import control_wire as wire
 from sbctui.engine.services import processes
+from sbctui.engine.services.boots import kept
 from sbctui.engine.services.control_client import Caller, Silent
 from sbctui.engine.services.port import Changes, Status
 from sbctui.engine.services.processes import Child, Process
@@ -42,6 +44,7 @@ class SiteControl:
     """A site's services, as ``Control`` promises. Thread-safe: one connection a request."""
 
     def __init__(self, site_path: Path) -> None:
+        self._site = site_path
         self._caller = Caller(site_path)
 
     def running(self) -> bool:
@@ -121,6 +124,16 @@ class SiteControl:
         with suppress(ServiceFailed):
             return self._query("seen", wire.SEEN, ())
         return ()
+
+    def boots(self, version: int = 0) -> BootNews:
+        """Boots of boards that changed since a version (0: all), the newest of each last.
+
+        When nothing runs: as they were last written down.
+        """
+        try:
+            return wire.BOOTS.validate_python(self._caller.ask("boots", version=version))
+        except (Silent, ServiceFailed, ValidationError):
+            return kept(self._site).since(0)
 
     def end(self) -> None:
         """Ask the supervisor to end the daemons, newest first, and itself."""

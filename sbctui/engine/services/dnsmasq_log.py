@@ -69,19 +69,39 @@ class Tail:
 
     A log that was set aside (renamed) is read to its end before the new one; one that was
     truncated is read from its beginning. Of more than 4 MiB at once only the end is read.
+    With ``mark``, as ``mark()`` gave it to somebody before, it goes on from there.
     """
 
-    def __init__(self, path: Path, back: int = 0) -> None:
+    def __init__(self, path: Path, back: int = 0, mark: tuple[int, int] | None = None) -> None:
         self._path = path
         self._file = -1
         self._offset = 0
         self._rest = b""
+        self._skip = False
+        if mark is not None and self._resumed(*mark):
+            return
         if self._open():
             size = os.fstat(self._file).st_size
             self._offset = max(0, size - back)
             self._skip = self._offset > 0 and back > 0
-        else:
-            self._skip = False
+
+    def mark(self) -> tuple[int, int]:
+        """Which file (inode) is read, and the byte behind the last whole line; (0, 0): none."""
+        if self._file < 0:
+            return (0, 0)
+        return os.fstat(self._file).st_ino, self._offset - len(self._rest)
+
+    def _resumed(self, inode: int, offset: int) -> bool:
+        """Go on where another left off: in the file that is there, or the one set aside."""
+        for path in (self._path, self._path.with_name(f"{self._path.name}.1")):
+            if not self._open(path):
+                continue
+            facts = os.fstat(self._file)
+            if facts.st_ino == inode:
+                self._offset = offset if offset <= facts.st_size else 0
+                return True
+            self._let_go()
+        return False
 
     def lines(self) -> list[str]:
         """Complete lines that are new; none when the log is not there."""
@@ -122,9 +142,9 @@ class Tail:
         mine = os.fstat(self._file)
         return (there.st_dev, there.st_ino) != (mine.st_dev, mine.st_ino)
 
-    def _open(self) -> bool:
+    def _open(self, path: Path | None = None) -> bool:
         with suppress(OSError):
-            self._file = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+            self._file = os.open(path or self._path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
             self._offset = 0
         return self._file >= 0
 

@@ -147,6 +147,7 @@ class Relay:
         self._read = self._written = 0
         self._fruitless = 0
         self._held = False
+        self._wrote = False
         self._make_flows()
 
     def _make_flows(self) -> None:
@@ -187,6 +188,9 @@ class Relay:
 
     def _asked(self, part: memoryview) -> Sequence[Piece]:
         self._requests.sent(part)
+        if not self._wrote and self._requests.first_change:
+            self._wrote = True
+            say(f"wrote {self.export} {self.peer}")
         self._count_kept()
         if self._flush_due() and not self._requests.until_whole:
             return (part, self._requests.own_flush())

@@ -9,8 +9,10 @@ from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
 from sbctui.engine.errors import SbcError, ServiceFailed
+from sbctui.engine.model.boots import BootNews
 from sbctui.engine.model.settings import Network, is_host
 from sbctui.engine.model.site import Lease, Seen, Session
+from sbctui.engine.services.boots import BootFollower
 from sbctui.engine.services.dnsmasq import DnsmasqDaemon
 from sbctui.engine.services.dnsmasq_net import addresses
 from sbctui.engine.services.gate_client import GateClient
@@ -48,6 +50,7 @@ class SiteServing:
         self._exports = NbdExports(derived, self.storage, GateClient(run))
         self._holds = Holds(place.run / "holds.json")
         self._seen = SeenBoards(site)
+        self._boots = BootFollower(site, place.user)
         self._acting = threading.RLock()
         self._rules_stamp = (0, 0)
         self._closed: set[str] = set()
@@ -117,6 +120,19 @@ class SiteServing:
         """Unknown boards."""
         return self._seen.boards()
 
+    def boots(self, version: int) -> BootNews:
+        """Boots that changed since a version."""
+        return self._boots.news(version)
+
+    def begin_following(self) -> None:
+        """Follow every boot."""
+        self._boots.begin()
+
+    def end_following(self) -> None:
+        """Follow no boot, and hear no request."""
+        self._boots.close()
+        self._seen.close()
+
     def release(self, mac: str, ip: IPv4Address) -> None:
         """Release a lease, where there is a DHCP server."""
         dhcp = self._dhcp
@@ -154,9 +170,7 @@ def listen_on(network: Network) -> Sequence[IPv4Address]:
     return tuple(dict.fromkeys(own))
 
 
-def _own(
-    interface: str, subnet: IPv4Network, server: IPv4Address | None
-) -> Sequence[IPv4Address]:
+def _own(interface: str, subnet: IPv4Network, server: IPv4Address | None) -> Sequence[IPv4Address]:
     """This machine's addresses in a subnet; the usual one where it has none yet."""
     if server is not None:
         return (server,)
