@@ -5,12 +5,14 @@ A thread waits until a log is written to; while nothing is, it does nothing.
 
 from __future__ import annotations
 
+import heapq
+import math
 import os
 import select
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -126,10 +128,12 @@ class BootFollower:
         """Take in what is new in the logs."""
         now = time.time()
         with self._mutex:
-            for line in self._tails["dnsmasq"].lines():
-                self._take(self._of_dnsmasq(line, now))
-            for line in self._tails["gate"].lines():
-                self._take(_live(happening.gate(line), now))
+            logs = (
+                [self._of_dnsmasq(line, now) for line in self._tails["dnsmasq"].lines()],
+                [_live(happening.gate(line), now) for line in self._tails["gate"].lines()],
+            )
+            for what in in_order(logs):
+                self._take(what)
             self._note_change()
             self._probe.want(self._boots.newest(), now)
 
@@ -143,8 +147,8 @@ class BootFollower:
             return happening.dhcp(found.text, at)
         return happening.tftp(found.text, at, self._tftp)
 
-    def _take(self, what: Happening | None) -> None:
-        if what is None or not self._is_ours(what.mac):
+    def _take(self, what: Happening) -> None:
+        if not self._is_ours(what.mac):
             return
         if what.kind == "sent":
             what = _sized(what)
@@ -184,6 +188,20 @@ class BootFollower:
 
 
 _LOGS = {b"dnsmasq.log", b"gate.log"}
+
+
+def in_order(logs: Iterable[Iterable[Happening | None]]) -> Iterator[Happening]:
+    """Several logs as one by time; each keeps its own order, also where a clock was set back."""
+    merged = heapq.merge(*map(_timed, logs), key=lambda pair: pair[0])
+    return (what for _, what in merged)
+
+
+def _timed(log: Iterable[Happening | None]) -> Iterator[tuple[float, Happening]]:
+    latest = -math.inf
+    for what in log:
+        if what is not None:
+            latest = max(latest, what.at)
+            yield latest, what
 
 
 def _live(what: Happening | None, now: float) -> Happening | None:
