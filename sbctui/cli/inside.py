@@ -30,6 +30,7 @@ _INSTEAD = {
     "supervise": "the services' keeper runs in a terminal of its own; here: services start",
     "completion": "completion is for shells, and works in this line by itself",
     "job run": "jobs are started by their plans, never by hand; E on it in pane 4 does the rest",
+    "board watch": "it goes on until Ctrl+C, in a terminal of its own; here: board watch --once",
     "job follow": "the console follows every job: pane 4, and Enter on it",
 }
 """What makes no sense inside a console, and what to do instead."""

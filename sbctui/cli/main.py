@@ -29,7 +29,7 @@ _VERBS = {
     "root": "images: create, list, clone, allocate, resize, rename, delete",
     "leaf": "one board's own copy of a root: create, list, edit, attach, delete",
     "node": "everything about one node",
-    "board": "boards by MAC: which are up, and which ask and have no node",
+    "board": "boards by MAC: which are up, which ask, how far each boot came",
     "trash": "what was deleted: list, restore, purge",
     "undo": "bring back what the last delete took",
     "audit": "what disagrees on this site, and mending it",

@@ -114,6 +114,13 @@ def boards(at: Typing) -> Iterator[Named]:
         yield str(board["mac"]), str(board["vendor_class"]) or "a board that asks"
 
 
+def ignored(at: Typing) -> Iterator[Named]:
+    """MACs of boards that are ignored."""
+    from sbctui.engine.pinfile import read_roster
+
+    return ((one.mac, one.note) for one in read_roster(at.site)[0].ignored)
+
+
 def interfaces(at: Typing) -> Iterator[Named]:
     """This machine's network interfaces, but not the loopback."""
     return ((name, "") for name in sorted(os.listdir("/sys/class/net")) if name != "lo")

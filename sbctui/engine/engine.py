@@ -16,6 +16,7 @@ from sbctui.engine.audit.finding import Finding
 from sbctui.engine.audit.observe import observe
 from sbctui.engine.audit.plan import findings
 from sbctui.engine.audit.remedy import Asked, Remedy, plan_again, plan_on
+from sbctui.engine.boards.compare import Compared, compare
 from sbctui.engine.boards.wall import Wall
 from sbctui.engine.context import Context
 from sbctui.engine.disks.create import inspect_source
@@ -38,6 +39,7 @@ from sbctui.engine.nodes.rest import rest
 from sbctui.engine.plan import Plan, Report
 from sbctui.engine.rules import READ_ONLY
 from sbctui.engine.services.control import SiteControl
+from sbctui.engine.services.hosts import known_macs
 from sbctui.engine.services.port import Control
 from sbctui.engine.siteinit import init_site
 from sbctui.engine.store import Store
@@ -81,7 +83,8 @@ class Engine:
             if full or due:
                 self._looked = time.monotonic()
             found = self._probe.facts(site.settings, self.control, now)
-            self._facts = replace(found, read_only=self.read_only)
+            asking = tuple(one for one in found.seen if one.mac not in site.ignored)
+            self._facts = replace(found, read_only=self.read_only, seen=asking)
             return site.with_facts(self._facts)
 
     def source(self, path: Path) -> Source:
@@ -347,6 +350,13 @@ class Engine:
         node = site.nodes.get(name)
         mac = node.config.mac if node else _mac_of(name)
         return self._wall.of(site, mac) if mac else ()
+
+    def compared(self) -> tuple[Compared, ...]:
+        """Boards registered, known to DHCP, and seen on the wire, side by side (S4.13)."""
+        site = self.site()
+        seen = {line.mac: line.began + line.seconds for line in self._wall.newest(site)}
+        seen |= {one.mac: one.last for one in self.control.seen()}
+        return compare(site, known_macs(site.path), seen)
 
     def audit(self, site: Site | None = None) -> tuple[Finding, ...]:
         """Every disagreement, in the groups' order."""

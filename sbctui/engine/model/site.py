@@ -17,6 +17,7 @@ from typing import Any, Literal, TypeVar
 from sbctui.engine.model.indexes import group, patched
 from sbctui.engine.model.node import NodeConfig, State, StoreKind
 from sbctui.engine.model.pins import Pins
+from sbctui.engine.model.roster import Roster
 from sbctui.engine.model.settings import Settings
 
 T = TypeVar("T")
@@ -172,6 +173,7 @@ class Facts:
 class Site:
     """Everything, at one generation. ``boot_template`` is the admin's own boot script, if any.
 
+    ``roster`` are the boards that are ignored and registered; ``roster_fault`` like ``pins_fault``.
     ``pins`` are findings of the audit that are kept as they are; ``pins_fault`` is what is wrong
     with their file, empty when it can be used.
     """
@@ -187,6 +189,8 @@ class Site:
     boot_template: str | None = None
     pins: Pins = field(default_factory=Pins)
     pins_fault: str = ""
+    roster: Roster = field(default_factory=Roster)
+    roster_fault: str = ""
     _built: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
@@ -247,6 +251,11 @@ class Site:
         root = self.nodes.get(config.disk.base)
         same = root is None or config.disk.base_made == root.config.created
         return config.disk.base if same else None
+
+    @cached_property
+    def ignored(self) -> frozenset[str]:
+        """MACs of boards that are not to be seen."""
+        return frozenset(one.mac for one in self.roster.ignored)
 
     @cached_property
     def sessions_of(self) -> Mapping[str, tuple[Session, ...]]:
