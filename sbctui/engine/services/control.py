@@ -15,7 +15,7 @@ from typing import TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from sbctui.engine import commands
-from sbctui.engine.errors import Refused, ServiceFailed
+from sbctui.engine.errors import Refused, SbcError, ServiceFailed
 from sbctui.engine.model.boots import BootNews
 from sbctui.engine.model.site import Lease, Seen, Session
 from sbctui.engine.services import control_wire as wire
@@ -128,11 +128,11 @@ class SiteControl:
     def boots(self, version: int = 0) -> BootNews:
         """Boots of boards that changed since a version (0: all), the newest of each last.
 
-        When nothing runs: as they were last written down.
+        When nothing runs, or what runs is of another version: as they were last written down.
         """
         try:
             return wire.BOOTS.validate_python(self._caller.ask("boots", version=version))
-        except (Silent, ServiceFailed, ValidationError):
+        except (Silent, SbcError, ValidationError):
             return kept(self._site).since(0)
 
     def end(self) -> None:
