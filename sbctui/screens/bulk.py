@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from sbctui.engine.model.site import Site
 
 _PAUSE = 0.15
-_HOW = " MAC[,alias[,group]] or dc:a6:32:00:00:[01-28]; Enter twice: plan "
 
 
 class BulkScreen(Sturdy, Acting, Screen[None]):
@@ -84,7 +83,6 @@ class BulkScreen(Sturdy, Acting, Screen[None]):
 
     def on_mount(self) -> None:
         """Begin in the text, behind what was pasted."""
-        self._say("title", (" Bulk leaves ", "head"), (_HOW, "dim"))
         self._say("label", (" Leaves of root:", "key"))
         self._say("grouplabel", (" Group for all:", "key"))
         self.verdicts.can_focus = False
@@ -92,6 +90,7 @@ class BulkScreen(Sturdy, Acting, Screen[None]):
         self.editor.focus()
         self.watch(self.editor, "scroll_y", self._follow, init=False)
         self._keys()
+        self._tell_line()
         self._judge_soon(0.0)
 
     def _say(self, bar: str, *spans: tuple[str, str]) -> None:
@@ -124,6 +123,7 @@ class BulkScreen(Sturdy, Acting, Screen[None]):
         if row < len(verdicts) and verdicts[row].kind != "blank":
             told = ((f" line {row + 1}: ", "dim"), *self._verdict_line(str(row + 1), 0))
         self._say("line", *told)
+        self._say("title", (" Bulk leaves ", "head"), (self.editor.hint, "dim"))
 
     def _verdict_line(self, key: str, width: int) -> Line:
         return verdict_line(self._judged.verdicts[int(key) - 1], self._failed)
