@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from sbctui.engine.boards.history import NAME, History
+from sbctui.engine.boards.history import NAME, History, kept
 from sbctui.engine.model.boots import Boot
-from sbctui.engine.services.boots import BootFollower, kept
+from sbctui.engine.services.boots import BootFollower
 from sbctui.engine.services.hosts import hosts_dir, log_file
 from sbctui.engine.services.ssh_probe import SshProbe
 from tests.lab import until

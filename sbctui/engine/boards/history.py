@@ -88,6 +88,11 @@ class History:
         self._limit = 2 * len(data) + _GROWTH
 
 
+def kept(site: Path) -> Boots:
+    """The boots as they were last written down, for when nothing follows them."""
+    return History(site / "state").load()[0]
+
+
 def _lines(path: Path) -> list[bytes]:
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)

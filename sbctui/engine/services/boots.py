@@ -20,7 +20,6 @@ from sbctui.engine import files
 from sbctui.engine.boards import happening
 from sbctui.engine.boards.happening import Happening
 from sbctui.engine.boards.history import History
-from sbctui.engine.boards.table import Boots
 from sbctui.engine.model.addresses import dashed
 from sbctui.engine.model.boots import BootNews
 from sbctui.engine.services.dnsmasq_log import Clock, Tail, split
@@ -217,8 +216,3 @@ def _sized(what: Happening) -> Happening:
     except (OSError, ValueError):
         return what
     return Happening(what.kind, what.at, what.mac, what.ip, what.text, what.file, size)
-
-
-def kept(site: Path) -> Boots:
-    """The boots as they were last written down, for when nothing follows them."""
-    return History(log_file(site).parent).load()[0]

@@ -20,7 +20,6 @@ from sbctui.engine.model.boots import BootNews
 from sbctui.engine.model.site import Lease, Seen, Session
 from sbctui.engine.services import control_wire as wire
 from sbctui.engine.services import processes
-from sbctui.engine.services.boots import kept
 from sbctui.engine.services.control_client import Caller, Silent
 from sbctui.engine.services.port import Changes, Status
 from sbctui.engine.services.processes import Child, Process
@@ -133,6 +132,8 @@ class SiteControl:
         try:
             return wire.BOOTS.validate_python(self._caller.ask("boots", version=version))
         except (Silent, SbcError, ValidationError):
+            from sbctui.engine.boards.history import kept
+
             return kept(self._site).since(0)
 
     def end(self) -> None:
