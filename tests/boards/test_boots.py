@@ -268,6 +268,24 @@ def test_no_order_and_no_clock_makes_a_timeline_that_contradicts_itself(
         assert shown == sorted(shown, key=["done", "now", "failed", "waiting"].index)
 
 
+WORDS = st.sampled_from(
+    ["sent ", "file ", " not found for ", " to ", "failed sending ", "cannot read ", ": ", ROOT,
+     DASHED, "/", MAC, IP, "DHCPACK(lab0) ", "DHCPDISCOVER(x) ", "7 ", "PXE(", "admitted ",
+     "2026-11-21T16:00:00Z ", "9999-99-99T99:99:99Z ", "refused ", ":5", "\0", "\x1b[2J", "\u202e"]
+)  # fmt: skip
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.lists(st.one_of(WORDS, st.text(max_size=12)), max_size=12).map("".join))
+def test_no_line_of_a_log_raises_or_drives_a_terminal(line: str) -> None:
+    for what in (happening.dhcp(line, T), happening.tftp(line, T, ROOT), happening.gate(line)):
+        if what is not None:
+            assert "\x1b" not in what.text
+            assert "\u202e" not in what.text
+            assert len(what.text) < 2500
+            Boots().take(what)
+
+
 def test_only_what_changed_is_told_again() -> None:
     table = Boots(version=1000)
     table.take(Happening("asked", T, MAC))

@@ -76,10 +76,11 @@ class Nothing:
     def boots(self, version: int) -> BootNews:
         return BootNews(version)
 
-    def begin_following(self) -> None:
-        """No boots."""
+    def begin_following(self) -> str:
+        return "toys have no boots"
 
-    end_following = begin_following
+    def end_following(self) -> None:
+        """Nothing is followed."""
 
     def sessions(self) -> tuple[()]:
         return ()

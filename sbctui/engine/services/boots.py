@@ -64,7 +64,7 @@ class BootFollower:
         self._thread: threading.Thread | None = None
 
     def begin(self) -> None:
-        """Follow from now on, in a thread. Raises OSError."""
+        """Follow from now on, in a thread. Raises OSError when the folder can't be watched."""
         self._watch = FolderWatch(self._state)
         self._waker, self._woken = socket.socketpair()
         self._thread = threading.Thread(target=self._follow, name="boots", daemon=True)

@@ -75,8 +75,8 @@ class Serving(Protocol):
     def boots(self, version: int) -> BootNews:
         """Boots that changed since a version."""
 
-    def begin_following(self) -> None:
-        """Follow what boards do, until ``end_following``."""
+    def begin_following(self) -> str:
+        """Follow what boards do, until ``end_following``; what of it can't be done, and why."""
 
     def end_following(self) -> None:
         """Follow it no more."""
@@ -122,7 +122,8 @@ class Supervisor:
 
     def begin(self) -> None:
         """Start or adopt every daemon, in order, each after the one before has settled."""
-        self._services.serving.begin_following()
+        if trouble := self._services.serving.begin_following():
+            self._tell(trouble)
         for keeper in self._keepers.values():
             keeper.begin()
             keeper.settled(self._pace.start)

@@ -51,6 +51,7 @@ class SiteServing:
         self._holds = Holds(place.run / "holds.json")
         self._seen = SeenBoards(site)
         self._boots = BootFollower(site, place.user)
+        self._deaf = ""
         self._acting = threading.RLock()
         self._rules_stamp = (0, 0)
         self._closed: set[str] = set()
@@ -69,7 +70,7 @@ class SiteServing:
         if reason and self._dhcp is not None and not self._dhcp.off():
             raise ServiceFailed(reason)
         self._dhcp = dhcp
-        self._seen.listen(network.interfaces)
+        self._deaf = self._seen.listen(network.interfaces)
         gate = GateDaemon(derived, self._run, owner, listen_on(network), network.nbd_port)
         return gate, self._dhcp
 
@@ -124,9 +125,13 @@ class SiteServing:
         """Boots that changed since a version."""
         return self._boots.news(version)
 
-    def begin_following(self) -> None:
-        """Follow every boot."""
-        self._boots.begin()
+    def begin_following(self) -> str:
+        """Follow every boot; empty, or what can't be followed or heard, and why."""
+        try:
+            self._boots.begin()
+        except OSError as error:
+            return f"boots can't be followed: {error.strerror or error}"
+        return self._deaf
 
     def end_following(self) -> None:
         """Follow no boot, and hear no request."""
