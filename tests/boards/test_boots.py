@@ -244,7 +244,7 @@ HAPPENINGS = st.lists(
 )  # fmt: skip
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(HAPPENINGS, st.floats(-2e6, 2e6))
 def test_no_order_and_no_clock_makes_a_timeline_that_contradicts_itself(
     what: list[Happening], now: float
@@ -275,7 +275,7 @@ WORDS = st.sampled_from(
 )  # fmt: skip
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.lists(st.one_of(WORDS, st.text(max_size=12)), max_size=12).map("".join))
 def test_no_line_of_a_log_raises_or_drives_a_terminal(line: str) -> None:
     for what in (happening.dhcp(line, T), happening.tftp(line, T, ROOT), happening.gate(line)):

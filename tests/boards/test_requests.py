@@ -129,7 +129,7 @@ PACKETS = st.one_of(
 )
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=800, deadline=None)
 @given(PACKETS)
 def test_nothing_from_the_wire_raises_or_drives_a_terminal(packet: bytes) -> None:
     found = parse(packet)
