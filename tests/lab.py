@@ -256,6 +256,10 @@ class Board(Space):
         width = self.lab.subnet.prefixlen
         self.run(["ip", "addr", "add", f"{ip}/{width}", "dev", "eth0"])
 
+    def use_here(self, ip: IPv4Address | str) -> None:
+        """The same from a thread that is in here already."""
+        _run(["ip", "addr", "add", f"{ip}/{self.lab.subnet.prefixlen}", "dev", "eth0"])
+
     def nbd(self, *arguments: str, timeout: float = 60) -> subprocess.CompletedProcess[bytes]:
         """Run the NBD test client on the board; see tests/nbdclient.py for its arguments."""
         return self.run([SYSTEM_PYTHON, str(NBD_CLIENT), *arguments], timeout=timeout)

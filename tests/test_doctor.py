@@ -117,3 +117,13 @@ def test_a_runtime_folder_that_a_logout_removes_is_said(
     found = look(site)["runtime folder"]
     assert found.ok == "warn"
     assert found.remedy.startswith("loginctl enable-linger ")
+
+
+def test_every_subnet_is_looked_at_and_a_proxy_says_what_it_can_not(site: Path) -> None:
+    more = [{"interface": "nowhere0", "subnet": "10.99.0.0/24"}]
+    network = {"interface": "lo", "subnet": "127.0.0.0/8", "dhcp": "proxy", "more": more}
+    write_settings(site, Settings.model_validate({"network": network}))
+    found = {(one.name, one.ok): one for one in doctor(site)}
+    assert "lo is up" in found["interface", "ok"].detail
+    assert "no interface nowhere0" in found["interface", "bad"].detail
+    assert "U-Boot takes nothing from a proxy" in found["dhcp", "ok"].detail

@@ -31,6 +31,7 @@ _INSTEAD = {
     "completion": "completion is for shells, and works in this line by itself",
     "job run": "jobs are started by their plans, never by hand; E on it in pane 4 does the rest",
     "lab exec": "programs run in a lab from a shell: sbctui lab exec PROGRAM",
+    "board watch": "it goes on until Ctrl+C, in a terminal of its own; here: board watch --once",
     "job follow": "the console follows every job: pane 4, and Enter on it",
 }
 """What makes no sense inside a console, and what to do instead."""

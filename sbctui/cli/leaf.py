@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from ipaddress import IPv4Address
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from sbctui.cli import options, output
+from sbctui.cli import maclist, options, output
 from sbctui.cli.act import act
-from sbctui.cli.failing import Failed
 from sbctui.cli.options import How
 from sbctui.cli.place import Place
-from sbctui.engine.errors import BadInput, from_os
+from sbctui.engine.errors import BadInput
 
 if TYPE_CHECKING:
     from sbctui.engine.engine import Engine
@@ -100,10 +97,10 @@ def create(
     """
     if root is not None and _begins_with_mac(root):
         macs, root = (root, *macs), None
-    text = _gathered(macs, file)
+    text = maclist.gathered(macs, file)
     if text is None:
         raise click.UsageError("Give MACs, or --macs FILE", click.get_current_context())
-    leaves = _parsed(text)
+    leaves = maclist.parsed(text)
     if ip is not None:
         if len(leaves) > 1:
             raise BadInput(f"--ip is for one leaf and {len(leaves)} are asked for; leave it out")
@@ -134,58 +131,6 @@ def _default(engine: Engine, leaves: Sequence[LeafSpec]) -> str:
     from sbctui.engine.model.boardmodel import root_for
 
     return root_for(engine.site(), (leaf.mac for leaf in leaves))
-
-
-def _gathered(macs: tuple[str, ...], file: str | None) -> str | None:
-    parts = [_read("-") if mac == "-" else mac for mac in macs]
-    if file is not None:
-        parts.append(_read(file))
-    return "\n".join(parts) if parts else None
-
-
-def _read(name: str) -> str:
-    from sbctui.engine.lists import LARGEST, decode_list
-
-    try:
-        if name == "-":
-            if output.is_captured():
-                raise BadInput("a console has no stdin; name a file, or paste the list on home")
-            data = sys.stdin.buffer.read(LARGEST + 1)
-        else:
-            with open(Path(name).expanduser(), "rb") as file:
-                data = file.read(LARGEST + 1)
-    except (FileNotFoundError, IsADirectoryError) as error:
-        raise BadInput(f"{name} can't be read ({error.strerror}); give a list of MACs") from None
-    except OSError as error:
-        raise from_os(error, f"reading {name}") from error
-    return decode_list(data, name)
-
-
-def _parsed(text: str) -> tuple[LeafSpec, ...]:
-    """The boards asked for. Raises for the first bad line, with all of them for JSON.
-
-    Only what is wrong with the lines themselves; what the site says is the planner's.
-    """
-    from sbctui.engine.model.settings import Settings
-    from sbctui.engine.model.site import Site
-    from sbctui.engine.nodes.bulk import parse_bulk
-
-    verdicts = parse_bulk(text, Site(Path("/"), Settings()))
-    bad = [v for v in verdicts if v.kind == "bad"]
-    leaves = tuple(spec for v in verdicts for spec in v.leaves)
-    if bad:
-        found = [{"line": v.line, "text": v.text, "message": v.message} for v in bad]
-        shown = "; ".join(f"line {v.line}: {v.text.strip()[:40]!r} {v.message}" for v in bad[:3])
-        more = f"; and {len(bad) - 3} more" if len(bad) > 3 else ""
-        raise Failed(
-            f"{len(bad)} of {len(verdicts)} lines can't be used, so nothing was done: "
-            f"{shown}{more}",
-            BadInput.code,
-            {"lines": found},
-        )
-    if not leaves:
-        raise BadInput("there is no MAC in what was given; write one a line, as dc:a6:32:01:02:03")
-    return leaves
 
 
 @leaf.command()

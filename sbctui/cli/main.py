@@ -32,7 +32,7 @@ _VERBS = {
     "leaf": "one board's own copy of a root: create, list, edit, attach, delete",
     "node": "everything about one node",
     "boot": "what a node's board asks for and gets, and whether it could boot",
-    "board": "boards by MAC: which are up, and which ask and have no node",
+    "board": "boards by MAC: which are up, which ask, how far each boot came",
     "trash": "what was deleted: list, restore, purge",
     "undo": "bring back what the last delete took",
     "audit": "what disagrees on this site, and mending it",

@@ -127,6 +127,13 @@ def images(at: Typing) -> Iterator[Named]:
             yield from ((f"{folder}/{name}", "an image") for name in image_names(Path(folder)))
 
 
+def ignored(at: Typing) -> Iterator[Named]:
+    """MACs of boards that are ignored."""
+    from sbctui.engine.pinfile import read_roster
+
+    return ((one.mac, one.note) for one in read_roster(at.site)[0].ignored)
+
+
 def interfaces(at: Typing) -> Iterator[Named]:
     """This machine's network interfaces, but not the loopback."""
     return ((name, "") for name in sorted(os.listdir("/sys/class/net")) if name != "lo")

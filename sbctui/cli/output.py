@@ -67,6 +67,11 @@ def document(value: Mapping[str, Any]) -> None:
     _write(sys.stdout, json.dumps(value, indent=2, ensure_ascii=True) + "\n")
 
 
+def json_line(value: Mapping[str, Any]) -> None:
+    """Print one JSON document on a line of its own, at once."""
+    _write(sys.stdout, json.dumps(value, ensure_ascii=True) + "\n")
+
+
 def say(sentence: str) -> None:
     """Print a sentence on stderr, in the program's name."""
     _write(sys.stderr, f"sbctui: {clean(sentence)}\n")

@@ -31,6 +31,8 @@ def site() -> None:
               "10.77.0.50-10.77.0.250.")  # fmt: skip
 @click.option("--server", type=options.IP, help="This machine's address there; else the "
               "interface's own.")  # fmt: skip
+@click.option("--dhcp", type=click.Choice(["serve", "proxy"]),
+              help="proxy: beside another DHCP server, which gives the addresses.")  # fmt: skip
 @click.option("--owner", metavar="USER", help="Give the site to this user (as root).")
 @options.mutating
 @click.pass_obj
@@ -40,6 +42,7 @@ def init(
     subnet: IPv4Network | None,
     pool: tuple[IPv4Address, IPv4Address] | None,
     server: IPv4Address | None,
+    dhcp: str | None,
     owner: str | None,
     how: How,
 ) -> int:
@@ -50,7 +53,7 @@ def init(
         raise NotASite(
             f"{place.path} is not empty and is no site; choose a new or empty folder with --site"
         )
-    given = {"interface": interface, "subnet": subnet, "server": server}
+    given = {"interface": interface, "subnet": subnet, "server": server, "dhcp": dhcp}
     changes: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
     if pool is not None:
         changes["pool"] = {"first": pool[0], "last": pool[1]}
@@ -115,6 +118,11 @@ def _network(settings: Settings) -> list[str]:
         f"  interface {net.interface or 'none'}, subnet {net.subnet or 'none'}, pool {pool}, "
         f"server {net.server or 'none'}"
     ]
+    lines += [f"  interface {one.interface}, subnet {one.subnet}, server {one.server or 'none'}"
+              for one in net.more]  # fmt: skip
+    if net.dhcp == "proxy":
+        lines.append("  note: another DHCP server gives the addresses; what can't be done then: "
+                     "sbctui doctor")  # fmt: skip
     if not net.interface:
         lines.append("  note: without an interface DHCP and TFTP never start; "
                      "give one with: sbctui site init --interface IF")  # fmt: skip

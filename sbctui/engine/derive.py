@@ -133,8 +133,8 @@ def _bad_address(site: Site, config: NodeConfig) -> str | None:
     if others:
         return f"{config.name} and {others[0]} both claim the address {config.ip}"
     if network.subnet is not None and not network.is_host(config.ip):
-        return f"{config.ip} of {config.name} is no host address of {network.subnet}"
-    if config.ip == network.server:
+        return f"{config.ip} of {config.name} is no host address of {network.subnets}"
+    if config.ip in network.servers:
         return f"{config.ip} of {config.name} is the server's own address"
     return None
 

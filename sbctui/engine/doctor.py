@@ -12,7 +12,7 @@ import socket
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Literal
 
@@ -21,7 +21,7 @@ import psutil
 from sbctui.engine import commands
 from sbctui.engine.disks.probe import probe
 from sbctui.engine.errors import SbcError, ToolMissing
-from sbctui.engine.model.settings import Network, Settings
+from sbctui.engine.model.settings import Network, Settings, is_host
 from sbctui.engine.model.text import clean
 from sbctui.engine.services.control import SiteControl
 from sbctui.engine.services.rundir import SOCKET_BYTES, run_dir
@@ -169,11 +169,28 @@ def _site(site: Path) -> list[Check]:
 
 
 def _interface(network: Network) -> list[Check]:
-    name = network.interface
-    if not name:
+    if not network.interface:
         detail = "no interface is set: DHCP and TFTP stay off, disks are served"
         remedy = "sbctui site init --interface IF --subnet CIDR --pool A-B"
         return [Check("interface", "warn", detail, remedy)]
+    found = _reached(network.interface, network.subnet, network.server)
+    for one in network.more:
+        found += _reached(one.interface, one.subnet, one.server)
+    return [*found, *([_PROXY] if network.dhcp == "proxy" else [])]
+
+
+_PROXY = Check(
+    "dhcp",
+    "ok",
+    "a proxy: another server gives the addresses, which must be those of the nodes; U-Boot takes "
+    "nothing from a proxy",
+    "give each board its node's address there by a reservation; for U-Boot name this machine as "
+    "next server and boot.scr.uimg as the file",
+)
+
+
+def _reached(name: str, subnet: IPv4Network | None, wanted: IPv4Address | None) -> list[Check]:
+    """Whether an interface is up with this machine's address in its subnet."""
     state = psutil.net_if_stats().get(name)
     if state is None:
         detail = (
@@ -187,12 +204,10 @@ def _interface(network: Network) -> list[Check]:
         for address in psutil.net_if_addrs().get(name, [])
         if address.family == socket.AF_INET
     ]
-    wanted = network.server
-    good = [a for a in addresses if (a == wanted if wanted else network.is_host(a))]
+    good = [a for a in addresses if (a == wanted if wanted else subnet and is_host(subnet, a))]
     if good:
         return [Check("interface", "ok", f"{name} is up with {good[0]}")]
     has = ", ".join(map(str, addresses)) or "none"
-    subnet = network.subnet
     address = wanted or (next(subnet.hosts()) if subnet else "ADDRESS")
     prefix = subnet.prefixlen if subnet else 24
     detail = f"{name} has no address {wanted or f'in {subnet}'} (it has: {has})"

@@ -17,12 +17,14 @@ from sbctui.engine.audit.finding import Finding
 from sbctui.engine.audit.observe import observe
 from sbctui.engine.audit.plan import findings
 from sbctui.engine.audit.remedy import Asked, Remedy, plan_again, plan_on
+from sbctui.engine.boards.compare import Compared, compare
+from sbctui.engine.boards.wall import Wall
 from sbctui.engine.boot.template import check_all
 from sbctui.engine.context import Context
 from sbctui.engine.disks.create import inspect_source
 from sbctui.engine.disks.port import Usage
 from sbctui.engine.disks.usage import usage
-from sbctui.engine.errors import PlanChanged, Refused, SbcError, from_os
+from sbctui.engine.errors import BadInput, NoSuchNode, PlanChanged, Refused, SbcError, from_os
 from sbctui.engine.events import Emit, Event, Finished, Note, Waiting, silent
 from sbctui.engine.executor import execute
 from sbctui.engine.files import is_held
@@ -30,6 +32,8 @@ from sbctui.engine.history import History
 from sbctui.engine.jobfolder import Job, report_of_unrun
 from sbctui.engine.jobs import Claim, Jobs
 from sbctui.engine.lockfile import SiteLock
+from sbctui.engine.model.addresses import parse_mac, shown
+from sbctui.engine.model.boots import Timeline
 from sbctui.engine.model.requests import CreateRoot, PurgeTrash, Request, RestoreTrash, Source
 from sbctui.engine.model.site import Facts, Site
 from sbctui.engine.nodes.plan import plan_for
@@ -37,6 +41,7 @@ from sbctui.engine.nodes.rest import rest
 from sbctui.engine.plan import Plan, Report
 from sbctui.engine.rules import READ_ONLY
 from sbctui.engine.services.control import SiteControl
+from sbctui.engine.services.hosts import known_macs
 from sbctui.engine.services.port import Control
 from sbctui.engine.siteinit import init_site
 from sbctui.engine.store import Store
@@ -64,6 +69,7 @@ class Engine:
         self._lock = SiteLock(self.path)
         self._mutex = threading.RLock()
         self._looked = 0.0
+        self._wall = Wall(self.control)
         self._probe = facts.Probe(self.path)
         self._facts = Facts()
         self._owner = facts.foreign_owner(self.path)
@@ -84,7 +90,8 @@ class Engine:
             if full or due:
                 self._looked = time.monotonic()
             found = self._probe.facts(site.settings, self.control, now)
-            self._facts = replace(found, read_only=self.read_only)
+            asking = tuple(one for one in found.seen if one.mac not in site.ignored)
+            self._facts = replace(found, read_only=self.read_only, seen=asking)
             return site.with_facts(self._facts)
 
     def source(self, path: Path) -> Source:
@@ -337,6 +344,27 @@ class Engine:
         last = max(entry.deleted for entry in trash)
         return RestoreTrash(folders=tuple(t.folder for t in trash if t.deleted == last))
 
+    def boots(self) -> tuple[Timeline, ...]:
+        """The newest boot of every board, by its shown name."""
+        return self._wall.newest(self.site())
+
+    def timeline(self, name: str) -> tuple[Timeline, ...]:
+        """The last boots of a board, newest first: by its node (folder), or by its MAC.
+
+        Raises NoSuchNode for what is neither.
+        """
+        site = self.site()
+        node = site.nodes.get(name)
+        mac = node.config.mac if node else _mac_of(name)
+        return self._wall.of(site, mac) if mac else ()
+
+    def compared(self) -> tuple[Compared, ...]:
+        """Boards registered, known to DHCP, and seen on the wire, side by side (S4.13)."""
+        site = self.site()
+        seen = {line.mac: line.began + line.seconds for line in self._wall.newest(site)}
+        seen |= {one.mac: one.last for one in self.control.seen()}
+        return compare(site, known_macs(site.path), seen)
+
     def audit(self, site: Site | None = None) -> tuple[Finding, ...]:
         """Every disagreement, in the groups' order."""
         site = site or self.site(full=True)
@@ -373,6 +401,13 @@ class Engine:
     def usage(self, name: str) -> Usage:
         """A node's disk: apparent, allocated and exclusive bytes, measured now."""
         return usage(self.site().disk_path(name), threading.Event())
+
+
+def _mac_of(name: str) -> str:
+    try:
+        return parse_mac(name)
+    except BadInput:
+        raise NoSuchNode(f"{shown(name)} is no node and no MAC; see: sbctui board list") from None
 
 
 def run_job(path: Path, job: str, fd: int) -> Report:

@@ -15,6 +15,7 @@ from sbctui.engine.model.addresses import Ip, Mac
 from sbctui.engine.model.node import NodeConfig, StoreKind
 from sbctui.engine.model.pins import Pin
 from sbctui.engine.model.requests import Request, Source
+from sbctui.engine.model.roster import Ignored, Registered
 from sbctui.engine.model.trashname import Place
 
 
@@ -214,6 +215,19 @@ class SetPins(_Action):
     drop: tuple[str, ...] = ()
 
 
+class SetRoster(_Action):
+    """Change the lists of boards in one write; undo reverses it.
+
+    ``ignored`` and ``registered`` are added, ``seen`` and ``struck`` (MACs) taken off them.
+    """
+
+    kind: Literal["set-roster"] = "set-roster"
+    ignored: tuple[Ignored, ...] = ()
+    seen: tuple[str, ...] = ()
+    registered: tuple[Registered, ...] = ()
+    struck: tuple[str, ...] = ()
+
+
 class RefreshServices(_Action):
     """Re-derive every file of the named nodes (all when empty) and make the daemons follow."""
 
@@ -243,6 +257,7 @@ Action = Annotated[
     | TrashStray
     | DropStaging
     | SetPins
+    | SetRoster
     | RefreshServices,
     Field(discriminator="kind"),
 ]

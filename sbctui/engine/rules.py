@@ -253,8 +253,8 @@ def free_ip(site: Site, ip: IPv4Address, *, but: str = "") -> str | None:
     if network.subnet is None:
         return "this site has no subnet; set one with: sbctui site init --subnet CIDR"
     if not network.is_host(ip):
-        return f"{ip} is no host address of {network.subnet}; choose one inside it"
-    if ip == network.server:
+        return f"{ip} is no host address of {network.subnets}; choose one inside it"
+    if ip in network.servers:
         return f"{ip} is the server's own address; choose another"
     taken = [name for name in site.by_ip.get(ip, ()) if name != but]
     return f"{ip} is taken by {taken[0]}; choose another" if taken else None

@@ -20,6 +20,7 @@ from sbctui.engine.files import is_held
 from sbctui.engine.lockfile import read_lock
 from sbctui.engine.model.node import NodeConfig
 from sbctui.engine.model.pins import PINS, Pins
+from sbctui.engine.model.roster import ROSTER, Roster
 from sbctui.engine.model.settings import Settings
 from sbctui.engine.model.site import (
     STAGING,
@@ -33,7 +34,7 @@ from sbctui.engine.model.site import (
 from sbctui.engine.model.text import clean
 from sbctui.engine.model.trashname import origin
 from sbctui.engine.nodefile import read_node, stamp, tree_bytes
-from sbctui.engine.pinfile import in_work, read_pins
+from sbctui.engine.pinfile import in_work, read_pins, read_roster
 
 SETTINGS = "site.toml"
 GONE = ".gone-"
@@ -42,8 +43,8 @@ GONE = ".gone-"
 Kind = Literal["file", "folder", "staging", "other"]
 
 TRASHED = re.compile(r"([0-9]{8}T[0-9]{9}Z)-(.+)")
-_KNOWN = {SETTINGS, PINS, "lock", "nodes", "trash", "jobs", "derived", "state", "repo", "templates",
-          "lost+found"}  # fmt: skip
+_KNOWN = {SETTINGS, PINS, ROSTER, "lock", "nodes", "trash", "jobs", "derived", "state", "repo",
+          "templates", "lost+found"}  # fmt: skip
 
 
 class Store:
@@ -56,6 +57,7 @@ class Store:
         self._dirty: frozenset[str] = frozenset()
         self._settings: tuple[Stamp | None, Settings] | None = None
         self._pins: tuple[Stamp | None, tuple[Pins, str]] = (None, (Pins(), ""))
+        self._roster: tuple[Stamp | None, tuple[Roster, str]] = (None, (Roster(), ""))
         self._trash_stamp: Stamp | None = None
         check_site(path)
 
@@ -78,6 +80,7 @@ class Store:
         if "*" in self._dirty:
             site = self._all(old)
         pins, fault = self._read_pins()
+        roster, roster_fault = self._read_roster()
         self._site = site.with_rest(
             settings=self._read_settings(),
             generation=generation,
@@ -85,6 +88,8 @@ class Store:
             templates=read_overrides(self.path),
             pins=pins,
             pins_fault=fault,
+            roster=roster,
+            roster_fault=roster_fault,
         )
         self._dirty = frozenset()
         return self._site
@@ -104,6 +109,12 @@ class Store:
         if self._pins[0] != now or now is None:
             self._pins = (now, read_pins(self.path))
         return self._pins[1]
+
+    def _read_roster(self) -> tuple[Roster, str]:
+        now = stamp(self.path / ROSTER)
+        if self._roster[0] != now or now is None:
+            self._roster = (now, read_roster(self.path))
+        return self._roster[1]
 
     def config(self, name: str) -> NodeConfig:
         """One published node's config as it stands on disk now. Raises NoSuchNode."""

@@ -142,7 +142,7 @@ def _family(site: Path, configs: dict[str, dict[str, Any]], *, orphans: bool) ->
 
 def _leftovers(site: Path) -> Iterator[str]:
     known = {"site.toml", "lock", "nodes", "trash", "jobs", "derived", "state", "templates"}
-    known.add("pins.json")
+    known |= {"pins.json", "boards.json"}
     yield from (f"I6: {name}" for name in sorted(set(os.listdir(site)) - known))
     for folder, folders, files in os.walk(site):
         inside = os.path.relpath(folder, site)

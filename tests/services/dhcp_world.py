@@ -134,12 +134,13 @@ def lab_settings(lab: Lab, **network: object) -> Settings:
 
 
 @contextmanager
-def world(path: Path, **network: object) -> Iterator[World]:
-    """A lab with dnsmasq serving an empty site under ``path``."""
+def world(path: Path, *, start: bool = True, **network: object) -> Iterator[World]:
+    """A lab with dnsmasq serving an empty site under ``path``, or ready to with ``start``."""
     needs("dnsmasq", "dhcp_release", "ss")
     run = path / "run"
     run.mkdir()
     with Lab() as lab:
         made = World(lab, make_site(path / "site"), run, lab_settings(lab, **network))
-        made.start()
+        if start:
+            made.start()
         yield made

@@ -11,6 +11,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from sbctui.engine.errors import ServiceFailed
+from sbctui.engine.model.boots import BootNews
 from sbctui.engine.services.port import Changes
 from sbctui.engine.services.supervise import supervise_with
 from sbctui.engine.services.supervise_place import Pace, Place
@@ -71,6 +72,15 @@ class Nothing:
 
     def pending(self) -> bool:
         return False
+
+    def boots(self, version: int) -> BootNews:
+        return BootNews(version)
+
+    def begin_following(self) -> str:
+        return "toys have no boots"
+
+    def end_following(self) -> None:
+        """Nothing is followed."""
 
     def sessions(self) -> tuple[()]:
         return ()

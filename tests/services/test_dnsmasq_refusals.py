@@ -12,16 +12,16 @@ from pydantic import ValidationError
 
 from sbctui.engine.errors import BadInput, Refused
 from sbctui.engine.model.settings import Settings
-from sbctui.engine.services.dnsmasq_config import DnsmasqConfig, parse, render
+from sbctui.engine.services.dnsmasq_config import DnsmasqConfig, Served, parse, render
 from sbctui.engine.services.hosts import HostsDir, hosts_dir, render_host
 from sbctui.engine.services.port import Host, Status
 
 GOOD = Host("dc:a6:32:01:02:03", IPv4Address("10.77.0.60"), "pi-07")
 CONFIG = DnsmasqConfig(
-    interface="lab0",
-    network=IPv4Network("10.77.0.0/24"),
-    server=IPv4Address("10.77.0.1"),
+    interfaces=("lab0",),
+    served=(Served(IPv4Network("10.77.0.0/24"), IPv4Address("10.77.0.1")),),
     lease_seconds=3600,
+    reply_delay=0,
     hosts=Path("/srv/lab/derived/dnsmasq/hosts.d"),
     tftp=Path("/srv/lab/derived/tftp"),
     leases=Path("/srv/lab/state/dnsmasq.leases"),
@@ -98,18 +98,22 @@ BAD_ADDRESSES: tuple[Any, ...] = (
     0,
 )
 BAD_CONFIGS: tuple[dict[str, Any], ...] = (
-    {"interface": ""},
-    {"interface": "lo"},
-    {"interface": "lab0,eth0"},
-    {"interface": "lab0\ndhcp-script=/tmp/evil"},
-    {"interface": "lab*"},
-    {"interface": "a-name-of-16-char"},
-    {"interface": "../lab0"},
-    {"interface": "läb0"},
-    {"server": IPv4Address("10.78.0.1")},
-    {"network": IPv4Network("10.77.0.0/31")},
-    {"network": IPv4Network("0.0.0.0/0")},
-    {"lease_seconds": 0},
+    {"interfaces": ("",)},
+    {"interfaces": ("lo",)},
+    {"interfaces": ("lab0,eth0",)},
+    {"interfaces": ("lab0\ndhcp-script=/tmp/evil",)},
+    {"interfaces": ("lab*",)},
+    {"interfaces": ("a-name-of-16-char",)},
+    {"interfaces": ("../lab0",)},
+    {"interfaces": ("läb0",)},
+    {"interfaces": ()},
+    {"served": ()},
+    {"served": (Served(IPv4Network("10.77.0.0/24"), IPv4Address("10.78.0.1")),)},
+    {"served": (Served(IPv4Network("10.77.0.0/31")),)},
+    {"served": (Served(IPv4Network("0.0.0.0/0")),)},
+    {"lease_seconds": 5},
+    {"reply_delay": -1},
+    {"reply_delay": 3600},
     {"lease_seconds": -1},
     {"lease_seconds": 10**9},
     {"user": "root\ndhcp-script=/tmp/evil"},
@@ -138,6 +142,25 @@ BAD_NETWORKS: tuple[dict[str, Any], ...] = (
     {"interface": "lab0\n", "subnet": "10.77.0.0/24"},
     {"interface": "lab0", "subnet": "10.77.0.0/24", "lease_seconds": 5},
     {"interface": "lab0", "subnet": "10.77.0.0/24", "dhcp_script": "/tmp/evil"},
+    {"interface": "lab0", "subnet": "10.77.0.0/24", "dhcp": "relay"},
+    {"interface": "lab0", "subnet": "10.77.0.0/24", "reply_delay": 61},
+    {"interface": "lab0", "subnet": "10.77.0.0/24", "more": [{"interface": "lab1"}]},
+    {
+        "interface": "lab0",
+        "subnet": "10.77.0.0/24",
+        "more": [{"interface": "lab1", "subnet": "10.77.0.128/25"}],
+    },
+    {
+        "interface": "lab0",
+        "subnet": "10.77.0.0/24",
+        "more": [{"interface": "", "subnet": "10.78.0.0/24"}],
+    },
+    {
+        "interface": "lab0",
+        "subnet": "10.77.0.0/24",
+        "more": [{"interface": "lab1", "subnet": "10.78.0.0/24", "server": "10.77.0.1"}],
+    },
+    {"interface": "lab0", "more": [{"interface": "lab1", "subnet": "10.78.0.0/24"}]},
 )
 
 
@@ -184,7 +207,15 @@ def test_no_bad_setting_passes_the_border(network: dict[str, Any]) -> None:
 
 
 def test_the_text_means_what_the_value_says() -> None:
-    for config in (CONFIG, replace(CONFIG, server=None, network=IPv4Network("172.16.0.0/12"))):
+    wide = Served(IPv4Network("172.16.0.0/12"))
+    for change in (
+        {},
+        {"served": (wide,)},
+        {"lease_seconds": 0},
+        {"reply_delay": 2},
+        {"interfaces": ("lab0", "lab1"), "served": (*CONFIG.served, wide)},
+    ):
+        config = replace(CONFIG, **change)
         assert parse(render(config)) == config
 
 
@@ -193,7 +224,11 @@ def test_the_text_means_what_the_value_says() -> None:
     [
         lambda t: t + "dhcp-script=/tmp/evil\n",
         lambda t: t + "conf-file=/tmp/evil\n",
-        lambda t: t + "interface=eth0\n",
+        lambda t: t + "dhcp-boot=evil.efi\n",
+        lambda t: t.replace("tag:!ipxe,tag:x64", "tag:x64"),
+        lambda t: t.replace("66,10.77.0.1", "66,10.78.0.1"),
+        lambda t: t.replace("dhcp-authoritative\n", ""),
+        lambda t: t.replace("dhcp-reply-delay=0", "dhcp-reply-delay=٠"),
         lambda t: t + "dhcp-host=dc:a6:32:01:02:03,10.77.0.300\n",
         lambda t: t.replace("dhcp-ignore=tag:!known\n", ""),
         lambda t: t.replace("port=0", "port=53"),

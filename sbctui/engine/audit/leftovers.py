@@ -9,6 +9,7 @@ from sbctui.engine.audit.drift import Drift
 from sbctui.engine.audit.finding import Finding
 from sbctui.engine.audit.making import finding, fixed, trashable
 from sbctui.engine.model.pins import PINS
+from sbctui.engine.model.roster import ROSTER
 from sbctui.engine.model.site import Site, Stray, Trashed
 from sbctui.engine.nodes.making import to_trash_stray
 from sbctui.engine.plan import DropStaging, PurgeFolder
@@ -84,6 +85,23 @@ def pins(site: Site, drift: Drift) -> Iterator[Finding]:
     )
     away = to_trash_stray(site, PINS)
     yield trashable(found, f"move {PINS} to the trash and begin anew", away, fix=True)
+
+
+def roster(site: Site, drift: Drift) -> Iterator[Finding]:
+    """Lists of boards that can't be read."""
+    if not site.roster_fault:
+        return
+    found = finding(
+        "boards",
+        "broken",
+        ROSTER,
+        f"{ROSTER} can't be read: {site.roster_fault}",
+        "It says which boards are ignored and which are registered; until it is good again none "
+        "is.",
+        proof=f"{ROSTER}: {site.roster_fault}",
+    )
+    away = to_trash_stray(site, ROSTER)
+    yield trashable(found, f"move {ROSTER} to the trash and begin anew", away, fix=True)
 
 
 def expired(site: Site, drift: Drift) -> Iterator[Finding]:

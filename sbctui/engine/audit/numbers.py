@@ -109,8 +109,8 @@ def addresses(site: Site, drift: Drift) -> Iterator[Finding]:
 def _impossible(site: Site, config: NodeConfig) -> str:
     network = site.settings.network
     if config.ip is not None and not network.is_host(config.ip):
-        return f"which is no host address of {network.subnet}"
-    return "which is the server's own" if config.ip == network.server else ""
+        return f"which is no host address of {network.subnets}"
+    return "which is the server's own" if config.ip in network.servers else ""
 
 
 def _address(node: Node, check: str, title: str, value: str) -> Finding:

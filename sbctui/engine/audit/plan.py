@@ -29,6 +29,7 @@ CHECKS: tuple[Check, ...] = (
     leftovers.strays,
     leftovers.expired,
     leftovers.pins,
+    leftovers.roster,
     served.draining,
     served.services,
     served.writable,

@@ -83,9 +83,9 @@ def rendered(
         if config.boot.arch in _EFI:
             ipxe = templates.chosen(overrides, config, "boot.ipxe")
             own = values | {"arguments": kernel_arguments(config, settings, "${next-server}")}
-            own["server"] = str(settings.network.server or "${next-server}")
+            own["server"] = str(settings.network.server_for(config.ip) or "${next-server}")
             files["boot.ipxe"] = _text(ipxe, own)
-    if image is not None and settings.network.server is not None:
+    if image is not None and settings.network.server_for(config.ip) is not None:
         files |= dict(_pi_files(config, values, overrides, image))
     return files
 
@@ -148,7 +148,8 @@ def kernel_arguments(config: NodeConfig, settings: Settings, server: str = "${se
     ``server`` stands for this server where the settings have no address: U-Boot and iPXE fill
     in the one they were told.
     """
-    disk = f"{settings.network.server or server}:{settings.network.nbd_port}/{config.export}"
+    own = settings.network.server_for(config.ip) or server
+    disk = f"{own}:{settings.network.nbd_port}/{config.export}"
     words = ["root=/dev/nbd0", "ip=dhcp", f"nbdroot={disk}", "rw"]
     left_out = set(settings.personalise.what) - set(config.personalised)
     if config.kind == "leaf" and "hostname" in left_out:
@@ -165,8 +166,8 @@ def machine_id(config: NodeConfig) -> str:
     return sha256(about.encode()).hexdigest()[:32]
 
 
-def _server(settings: Settings) -> str:
-    return str(settings.network.server or "${serverip}")
+def _server(config: NodeConfig, settings: Settings) -> str:
+    return str(settings.network.server_for(config.ip) or "${serverip}")
 
 
 def _values(config: NodeConfig, mac: str, settings: Settings) -> dict[str, str]:
@@ -186,7 +187,7 @@ def _values(config: NodeConfig, mac: str, settings: Settings) -> dict[str, str]:
         "hostname": parse_name(config.hostname),
         "mac": parse_mac(mac),
         "ip": str(config.ip or ""),
-        "server": _server(settings),
+        "server": _server(config, settings),
         "port": str(settings.network.nbd_port),
         "export": config.export,
         "arguments": kernel_arguments(config, settings),

@@ -224,6 +224,43 @@ class UnkeepFindings(_Request):
     findings: tuple[str, ...]
 
 
+class IgnoreBoards(_Request):
+    """Show these boards no more among those that ask."""
+
+    verb: Literal["board ignore"] = "board ignore"
+    macs: tuple[Mac, ...]
+    note: Note = ""
+
+
+class UnignoreBoards(_Request):
+    """Show them again."""
+
+    verb: Literal["board unignore"] = "board unignore"
+    macs: tuple[Mac, ...]
+
+
+class BoardSpec(_Value):
+    """One board to register."""
+
+    mac: Mac
+    alias: Alias = ""
+    group: Group = ""
+
+
+class RegisterBoards(_Request):
+    """Write boards on the list of those that the lab owns (S4.13)."""
+
+    verb: Literal["board register"] = "board register"
+    boards: tuple[BoardSpec, ...]
+
+
+class UnregisterBoards(_Request):
+    """Strike boards off that list; with ``macs`` None all."""
+
+    verb: Literal["board unregister"] = "board unregister"
+    macs: tuple[Mac, ...] | None = None
+
+
 class ApplyServices(_Request):
     """Derive everything again and make the daemons follow."""
 
@@ -248,6 +285,10 @@ Request = Annotated[
     | TrashFindings
     | KeepFindings
     | UnkeepFindings
+    | IgnoreBoards
+    | UnignoreBoards
+    | RegisterBoards
+    | UnregisterBoards
     | ApplyServices,
     Field(discriminator="verb"),
 ]

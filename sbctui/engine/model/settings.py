@@ -96,40 +96,117 @@ class Pool(_Section):
         return int(self.last) - int(self.first) + 1
 
 
+class Segment(_Section):
+    """One more subnet with boards on it; its addresses are given by hand, not from the pool."""
+
+    interface: Interface = Field(min_length=1)
+    subnet: Subnet
+    server: Ip | None = None
+
+    @model_validator(mode="after")
+    def _agree(self) -> Segment:
+        _no_stranger({"server": self.server}, self.subnet)
+        return self
+
+    def is_host(self, ip: IPv4Address) -> bool:
+        """In the subnet, and neither its network nor its broadcast address."""
+        return is_host(self.subnet, ip)
+
+
 class Network(_Section):
-    """Where the boards are. Without an interface DHCP and TFTP never start."""
+    """Where the boards are. Without an interface DHCP and TFTP never start.
+
+    ``dhcp`` is ``serve`` where boards get their addresses from here, and ``proxy`` beside a DHCP
+    server of the site, which then gives them. ``reply_delay`` (seconds) makes DHCP answer late,
+    for old boot ROMs that miss the first answer. ``more`` are further subnets.
+    """
 
     interface: Interface = ""
     subnet: Subnet | None = None
     pool: Pool | None = None
     server: Ip | None = None
+    dhcp: Literal["serve", "proxy"] = "serve"
+    reply_delay: int = Field(default=0, ge=0, le=60)
     lease_seconds: int = Field(default=3600, ge=120, le=30 * 86400)
     nbd_port: int = Field(default=10809, ge=1, le=65535)
+    more: tuple[Segment, ...] = Field(default=(), max_length=63)
 
     @model_validator(mode="after")
     def _agree(self) -> Network:
         if self.subnet is None:
             if self.pool is not None or self.server is not None:
                 raise ValueError("a pool or server address wants a subnet: set network.subnet")
+            if self.more:
+                raise ValueError("more subnets want a first one: set network.subnet")
             return self
         hosts: dict[str, IPv4Address | None] = {"server": self.server}
         if self.pool is not None:
             hosts |= {"pool.first": self.pool.first, "pool.last": self.pool.last}
-        for label, ip in hosts.items():
-            if ip is not None and not self.is_host(ip):
-                raise ValueError(f"{label} {ip} is no host address of {self.subnet}")
+        _no_stranger(hosts, self.subnet)
         if self.pool is not None and self.pool.first > self.pool.last:
             raise ValueError(f"the pool ends at {self.pool.last}, before it begins")
+        if self.more and not self.interface:
+            raise ValueError("more subnets want a first interface: set network.interface")
+        _no_overlap([self.subnet, *(one.subnet for one in self.more)])
         return self
 
+    @property
+    def segments(self) -> tuple[Segment, ...]:
+        """Every subnet that has an interface, the first one first."""
+        if self.subnet is None or not self.interface:
+            return ()
+        first = Segment(interface=self.interface, subnet=self.subnet, server=self.server)
+        return (first, *self.more)
+
+    @property
+    def interfaces(self) -> tuple[str, ...]:
+        """Their interfaces, each once."""
+        return tuple(dict.fromkeys(one.interface for one in self.segments))
+
+    @property
+    def subnets(self) -> str:
+        """Every subnet, as words for a sentence."""
+        return " or ".join(str(one) for one in (self.subnet, *(m.subnet for m in self.more)))
+
+    @property
+    def servers(self) -> frozenset[IPv4Address]:
+        """The addresses of this machine that the settings name."""
+        named = (self.server, *(one.server for one in self.more))
+        return frozenset(ip for ip in named if ip is not None)
+
     def is_host(self, ip: IPv4Address) -> bool:
-        """In the subnet, and neither its network nor its broadcast address."""
-        subnet = self.subnet
-        return (
-            subnet is not None
-            and ip in subnet
-            and ip not in (subnet.network_address, subnet.broadcast_address)
-        )
+        """In one of the subnets, and neither its network nor its broadcast address."""
+        first = self.subnet is not None and is_host(self.subnet, ip)
+        return first or any(one.is_host(ip) for one in self.more)
+
+    def segment_of(self, ip: IPv4Address) -> Segment | None:
+        """The subnet that an address is in; None when it is in none with an interface."""
+        return next((one for one in self.segments if ip in one.subnet), None)
+
+    def server_for(self, ip: IPv4Address | None) -> IPv4Address | None:
+        """This machine's address for a board that has ``ip``; None when no setting says it."""
+        for one in self.more:
+            if ip is not None and ip in one.subnet:
+                return one.server
+        return self.server
+
+
+def is_host(subnet: IPv4Network, ip: IPv4Address) -> bool:
+    """In the subnet, and neither its network nor its broadcast address."""
+    return ip in subnet and ip not in (subnet.network_address, subnet.broadcast_address)
+
+
+def _no_stranger(hosts: dict[str, IPv4Address | None], subnet: IPv4Network) -> None:
+    for label, ip in hosts.items():
+        if ip is not None and not is_host(subnet, ip):
+            raise ValueError(f"{label} {ip} is no host address of {subnet}")
+
+
+def _no_overlap(subnets: list[IPv4Network]) -> None:
+    for number, one in enumerate(subnets):
+        for other in subnets[:number]:
+            if one.overlaps(other):
+                raise ValueError(f"the subnets {other} and {one} overlap; each wants its own")
 
 
 class Personalise(_Section):

@@ -17,6 +17,7 @@ from typing import Any, Literal, TypeVar
 from sbctui.engine.model.indexes import group, patched
 from sbctui.engine.model.node import NodeConfig, State, StoreKind
 from sbctui.engine.model.pins import Pins
+from sbctui.engine.model.roster import Roster
 from sbctui.engine.model.settings import Settings
 
 T = TypeVar("T")
@@ -124,14 +125,25 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A board without a node that asked for an address; ``model`` is empty where it says none."""
+    """A board without a node that asked for an address; all its texts are cleaned.
+
+    ``first`` and ``last`` are epoch seconds. ``vendor`` is who made its network card; ``local``
+    says that its MAC was made up, so that nobody is known. The rest is what its requests say,
+    empty where they say nothing: ``model`` and ``serial`` of a Raspberry Pi, its processor and
+    firmware, and the name it goes by.
+    """
 
     mac: str
     first: float
     last: float
     count: int
     vendor_class: str = ""
+    vendor: str = ""
+    local: bool = False
     model: str = ""
+    serial: str = ""
+    architecture: str = ""
+    hostname: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +174,7 @@ class Site:
     """Everything, at one generation. ``templates`` are the admin's own boot files:
     path inside the folder ``templates/`` → text.
 
+    ``roster`` are the boards that are ignored and registered; ``roster_fault`` like ``pins_fault``.
     ``pins`` are findings of the audit that are kept as they are; ``pins_fault`` is what is wrong
     with their file, empty when it can be used.
     """
@@ -177,6 +190,8 @@ class Site:
     templates: Mapping[str, str] = field(default_factory=dict)
     pins: Pins = field(default_factory=Pins)
     pins_fault: str = ""
+    roster: Roster = field(default_factory=Roster)
+    roster_fault: str = ""
     _built: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
@@ -237,6 +252,11 @@ class Site:
         root = self.nodes.get(config.disk.base)
         same = root is None or config.disk.base_made == root.config.created
         return config.disk.base if same else None
+
+    @cached_property
+    def ignored(self) -> frozenset[str]:
+        """MACs of boards that are not to be seen."""
+        return frozenset(one.mac for one in self.roster.ignored)
 
     @cached_property
     def sessions_of(self) -> Mapping[str, tuple[Session, ...]]:

@@ -136,6 +136,26 @@ def _(request: ask.UnkeepFindings) -> list[str]:
 
 
 @_words.register
+def _(request: ask.IgnoreBoards) -> list[str]:
+    return [*request.macs, *(["--note", request.note] if request.note else [])]
+
+
+@_words.register
+def _(request: ask.UnignoreBoards) -> list[str]:
+    return list(request.macs)
+
+
+@_words.register
+def _(request: ask.RegisterBoards) -> list[str]:
+    return ["boards.csv"]
+
+
+@_words.register
+def _(request: ask.UnregisterBoards) -> list[str]:
+    return ["--all"] if request.macs is None else list(request.macs)
+
+
+@_words.register
 def _(request: ask.ApplyServices) -> list[str]:
     return []
 

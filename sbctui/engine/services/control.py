@@ -15,7 +15,8 @@ from typing import TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from sbctui.engine import commands
-from sbctui.engine.errors import Cancelled, Refused, ServiceFailed
+from sbctui.engine.errors import Cancelled, Refused, SbcError, ServiceFailed
+from sbctui.engine.model.boots import BootNews
 from sbctui.engine.model.site import Lease, Seen, Session
 from sbctui.engine.services import control_wire as wire
 from sbctui.engine.services import processes, systemd
@@ -44,6 +45,7 @@ class SiteControl:
     """A site's services, as ``Control`` promises. Thread-safe: one connection a request."""
 
     def __init__(self, site_path: Path) -> None:
+        self._site = site_path
         self._caller = Caller(site_path)
 
     def running(self) -> bool:
@@ -144,6 +146,18 @@ class SiteControl:
         with suppress(ServiceFailed):
             return self._query("seen", wire.SEEN, ())
         return ()
+
+    def boots(self, version: int = 0) -> BootNews:
+        """Boots of boards that changed since a version (0: all), the newest of each last.
+
+        When nothing runs, or what runs is of another version: as they were last written down.
+        """
+        try:
+            return wire.BOOTS.validate_python(self._caller.ask("boots", version=version))
+        except (Silent, SbcError, ValidationError):
+            from sbctui.engine.boards.history import kept
+
+            return kept(self._site).since(0)
 
     def end(self) -> None:
         """Ask the supervisor to end the daemons, newest first, and itself."""

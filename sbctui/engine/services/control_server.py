@@ -41,6 +41,13 @@ class Call:
             raise BadInput(f"the request wants a list of texts {name!r}")
         return tuple(value)
 
+    def number(self, name: str) -> int:
+        """A field that must be a whole number; missing is 0. Raises BadInput."""
+        value = self.fields.get(name, 0)
+        if not isinstance(value, int) or isinstance(value, bool) or abs(value) >= 1 << 63:
+            raise BadInput(f"the request wants a number {name!r}")
+        return value
+
     def flag(self, name: str) -> bool:
         """A field that is true or false; missing is false."""
         return self.fields.get(name) is True

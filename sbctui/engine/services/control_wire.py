@@ -20,6 +20,7 @@ from sbctui.engine.errors import (
     SbcError,
     ServiceFailed,
 )
+from sbctui.engine.model.boots import BootNews
 from sbctui.engine.model.site import Lease, Seen, Session
 from sbctui.engine.model.text import clean
 from sbctui.engine.services.port import Changes, Status
@@ -35,6 +36,7 @@ STATUSES = TypeAdapter(tuple[Status, ...])
 SESSIONS = TypeAdapter(tuple[Session, ...])
 LEASES = TypeAdapter(tuple[Lease, ...])
 SEEN = TypeAdapter(tuple[Seen, ...])
+BOOTS = TypeAdapter(BootNews)
 CHANGES = TypeAdapter(Changes)
 
 _ERRORS: Mapping[str, type[SbcError]] = {

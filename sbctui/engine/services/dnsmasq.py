@@ -71,7 +71,9 @@ class DnsmasqDaemon:
             commands.find("dhcp_release")
         except ToolMissing as error:
             return str(error)
-        return net.unready(network) or net.taken(network.interface, self._conf_argument())
+        ours = self._conf_argument()
+        held = (net.taken(interface, ours) for interface in network.interfaces)
+        return net.unready(network) or next(filter(None, held), "")
 
     def prepare(self) -> None:
         """Install the configuration for the settings, tested first, if it is a new one.
@@ -137,7 +139,9 @@ class DnsmasqDaemon:
 
     def release(self, mac: str, ip: IPv4Address) -> None:
         """Free a lease at once. Raises ToolFailed, ToolMissing."""
-        release(self._settings.network.interface, ip, mac)
+        network = self._settings.network
+        segment = network.segment_of(ip)
+        release(segment.interface if segment else network.interface, ip, mac)
 
     def pid(self) -> int:
         """The running dnsmasq of this site; 0 when it does not run."""

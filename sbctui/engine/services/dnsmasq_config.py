@@ -8,6 +8,7 @@ the text is read back by a second, stricter parser and must mean the same value.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
@@ -18,6 +19,15 @@ from sbctui.engine.model.settings import Settings
 
 BOOT_FILE = "boot.scr.uimg"
 """Named in every answer; U-Boot asks for it by this name whatever the answer says."""
+IPXE_SCRIPT = "boot.ipxe"
+"""Named to a client that is iPXE already."""
+FIRMWARE = {
+    "x64": ((7, 9), "ipxe-x86_64.efi"),
+    "ia32": ((6,), "ipxe-i386.efi"),
+    "arm64": ((11,), "ipxe-arm64.efi"),
+    "riscv64": ((27,), "ipxe-riscv64.efi"),
+}
+"""Tag → processor types of option 93 (RFC 4578, IANA) of UEFI clients, and the file for them."""
 TRANSFERS = 500
 """TFTP transfers at once."""
 _MOST_LEASES = 100_000
@@ -33,30 +43,50 @@ _FIXED = (
     "bind-dynamic",
     "except-interface=lo",
     "no-ping",
-    "dhcp-authoritative",
     "dhcp-ignore=tag:!known",
     "dhcp-ignore-names",
-    'pxe-service=0,"Raspberry Pi Boot"',
+    "dhcp-mac=set:pi3,b8:27:eb:*:*:*",
+    'pxe-service=tag:pi3,0,"Raspberry Pi Boot   "',
+    'pxe-service=tag:!pi3,0,"Raspberry Pi Boot"',
+    "dhcp-match=set:ipxe,175",
+    *(
+        f"dhcp-match=set:{tag},option:client-arch,{kind}"
+        for tag, (kinds, _) in FIRMWARE.items()
+        for kind in kinds
+    ),
     "enable-tftp",
     "tftp-unique-root=mac",
     f"tftp-max={TRANSFERS}",
     "log-dhcp",
 )
-"""No DNS; answers on one interface only, and only to known boards, none of whose names or
-scripts are taken from the wire."""
+"""No DNS; answers on the named interfaces only, and only to known boards, none of whose names or
+scripts are taken from the wire. A Pi wants its words in option 43, the first Pi 3 with three
+spaces behind them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """One subnet, and the server its boards are told to boot from.
+
+    Without ``server`` dnsmasq tells its own address there.
+    """
+
+    network: IPv4Network
+    server: IPv4Address | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class DnsmasqConfig:
     """Everything that differs between two sites. Paths are absolute; seconds are seconds.
 
-    ``server`` is what boards are told to boot from; None lets dnsmasq tell its own address.
+    ``lease_seconds`` is 0 in a proxy: there another server gives the addresses, and only PXE
+    clients are told what to boot.
     """
 
-    interface: str
-    network: IPv4Network
-    server: IPv4Address | None
+    interfaces: tuple[str, ...]
+    served: tuple[Served, ...]
     lease_seconds: int
+    reply_delay: int
     hosts: Path
     tftp: Path
     leases: Path
@@ -69,13 +99,13 @@ class DnsmasqConfig:
     def of(cls, settings: Settings, site: Path, run: Path, user: str, group: str) -> DnsmasqConfig:
         """What a site's settings ask for. Raises Refused without an interface and a subnet."""
         network = settings.network
-        if not network.interface or network.subnet is None:
+        if not network.segments:
             raise Refused("DHCP wants an interface and a subnet; set them with: sbctui site init")
         return cls(
-            interface=network.interface,
-            network=network.subnet,
-            server=network.server,
-            lease_seconds=network.lease_seconds,
+            interfaces=network.interfaces,
+            served=tuple(Served(one.subnet, one.server) for one in network.segments),
+            lease_seconds=0 if network.dhcp == "proxy" else network.lease_seconds,
+            reply_delay=network.reply_delay,
             hosts=site / "derived" / "dnsmasq" / "hosts.d",
             tftp=site / "derived" / "tftp",
             leases=site / "state" / "dnsmasq.leases",
@@ -89,14 +119,11 @@ class DnsmasqConfig:
 def render(config: DnsmasqConfig) -> bytes:
     """The configuration's text. Raises BadInput for a value that can't safely stand in it."""
     _check(config)
-    boot = f"{BOOT_FILE},,{config.server}" if config.server else BOOT_FILE
-    network = config.network
     lines = (
         *_FIXED,
-        f"interface={config.interface}",
-        f"dhcp-range={network.network_address},static,{network.netmask},{config.lease_seconds}",
-        f"dhcp-lease-max={_lease_max(network)}",
-        f"dhcp-boot={boot}",
+        *(f"{key}={value}" if value else key for key, value in _repeated(config)),
+        f"dhcp-reply-delay={config.reply_delay}",
+        f"dhcp-lease-max={_lease_max(config)}",
         f"dhcp-hostsdir={config.hosts}",
         f"dhcp-leasefile={config.leases}",
         f"tftp-root={config.tftp}",
@@ -111,10 +138,35 @@ def render(config: DnsmasqConfig) -> bytes:
     return data
 
 
+def _repeated(config: DnsmasqConfig) -> Iterator[tuple[str, str]]:
+    """The lines of which there may be several or none, as key and value."""
+    for interface in config.interfaces:
+        yield "interface", interface
+    if config.lease_seconds:
+        yield "dhcp-authoritative", ""
+    for number, one in enumerate(config.served):
+        yield from _subnet(f"net{number}", one, config.lease_seconds)
+
+
+def _subnet(tag: str, one: Served, seconds: int) -> Iterator[tuple[str, str]]:
+    """One subnet's range, and the files named there: just one of the lines fits any client."""
+    how = f"static,{one.network.netmask},{seconds}" if seconds else f"proxy,{one.network.netmask}"
+    yield "dhcp-range", f"set:{tag},{one.network.network_address},{how}"
+    server = f",,{one.server}" if one.server else ""
+    others = "".join(f"tag:!{firmware}," for firmware in FIRMWARE)
+    yield "dhcp-boot", f"tag:{tag},tag:!ipxe,{others}{BOOT_FILE}{server}"
+    yield "dhcp-boot", f"tag:{tag},tag:ipxe,{IPXE_SCRIPT}{server}"
+    for firmware, (_, file) in FIRMWARE.items():
+        yield "dhcp-boot", f"tag:{tag},tag:!ipxe,tag:{firmware},{file}{server}"
+    if one.server:
+        yield "dhcp-option-force", f"tag:{tag},66,{one.server}"
+
+
 def parse(data: bytes) -> DnsmasqConfig:
     """The value a text stands for. Raises BadInput for any line that ``render`` can't write."""
     found: dict[str, str] = {}
     fixed: list[str] = []
+    repeated: list[tuple[str, str]] = []
     text = data.decode("utf-8", errors="strict") if _is_text(data) else ""
     if not text.endswith("\n"):
         raise BadInput("dnsmasq's configuration is cut off or is no text")
@@ -122,14 +174,20 @@ def parse(data: bytes) -> DnsmasqConfig:
         key, _, value = line.partition("=")
         if line in _FIXED:
             fixed.append(line)
+        elif key in _REPEATED:
+            repeated.append((key, value))
         elif key in _READ and key not in found:
             found[key] = value
         else:
             raise BadInput(f"{shown(line)} has no place in dnsmasq's configuration")
     if tuple(fixed) != _FIXED or found.keys() != set(_READ):
         raise BadInput("dnsmasq's configuration lacks lines")
-    config = _read(found)
+    config = _read(found, repeated)
     _check(config)
+    told = {"dhcp-lease-max": _lease_max(config), "dhcp-reply-delay": config.reply_delay}
+    numbers = all(found[key] == str(number) for key, number in told.items())
+    if not numbers or [*_repeated(config)] != repeated:
+        raise BadInput("dnsmasq's configuration has lines that don't agree")
     return config
 
 
@@ -141,11 +199,10 @@ def _is_text(data: bytes) -> bool:
     return True
 
 
+_REPEATED = ("interface", "dhcp-authoritative", "dhcp-range", "dhcp-boot", "dhcp-option-force")
 _READ = (
-    "interface",
-    "dhcp-range",
+    "dhcp-reply-delay",
     "dhcp-lease-max",
-    "dhcp-boot",
     "dhcp-hostsdir",
     "dhcp-leasefile",
     "tftp-root",
@@ -156,20 +213,19 @@ _READ = (
 )
 
 
-def _read(found: dict[str, str]) -> DnsmasqConfig:
+def _read(found: dict[str, str], repeated: list[tuple[str, str]]) -> DnsmasqConfig:
     try:
-        start, static, mask, seconds = found["dhcp-range"].split(",")
-        name, *rest = found["dhcp-boot"].split(",")
-        network = IPv4Network((start, mask))
-        if static != "static" or name != BOOT_FILE or len(rest) not in (0, 2) or "".join(rest[:1]):
-            raise ValueError("unknown form")
-        if found["dhcp-lease-max"] != str(_lease_max(network)) or seconds != str(int(seconds)):
-            raise ValueError("unknown number")
+        ranges = [_range(value) for key, value in repeated if key == "dhcp-range"]
+        boots = [value.split(",") for key, value in repeated if key == "dhcp-boot"]
+        servers = {words[0]: words[-1] for words in boots if words[-2:-1] == [""]}
         return DnsmasqConfig(
-            interface=found["interface"],
-            network=network,
-            server=IPv4Address(rest[1]) if rest else None,
-            lease_seconds=int(seconds),
+            interfaces=tuple(value for key, value in repeated if key == "interface"),
+            served=tuple(
+                Served(network, IPv4Address(servers[tag]) if tag in servers else None)
+                for tag, network, _ in ranges
+            ),
+            lease_seconds=max((seconds for _, _, seconds in ranges), default=0),
+            reply_delay=int(found["dhcp-reply-delay"]),
             hosts=Path(found["dhcp-hostsdir"]),
             tftp=Path(found["tftp-root"]),
             leases=Path(found["dhcp-leasefile"]),
@@ -182,19 +238,34 @@ def _read(found: dict[str, str]) -> DnsmasqConfig:
         raise BadInput(f"dnsmasq's configuration can't be read back: {error}") from None
 
 
-def _lease_max(network: IPv4Network) -> int:
-    return min(network.num_addresses, _MOST_LEASES)
+def _range(text: str) -> tuple[str, IPv4Network, int]:
+    """A range's tag as a boot line names it, its subnet, and its seconds; 0 in a proxy."""
+    tag, start, how, mask, *seconds = text.split(",")
+    if len(seconds) != (how == "static"):
+        raise ValueError("unknown form")
+    network = IPv4Network((start, mask))
+    return tag.replace("set:", "tag:", 1), network, int(seconds[0]) if seconds else 0
+
+
+def _lease_max(config: DnsmasqConfig) -> int:
+    return min(sum(one.network.num_addresses for one in config.served), _MOST_LEASES)
 
 
 def _check(config: DnsmasqConfig) -> None:
-    if not _INTERFACE.fullmatch(config.interface) or config.interface == "lo":
-        raise BadInput(f"{shown(config.interface)} is not an interface name; 'ip link' lists them")
-    if not 8 <= config.network.prefixlen <= 30:
-        raise BadInput(f"{config.network} is no lab's subnet; use a prefix from /8 to /30")
-    if config.server is not None and config.server not in config.network:
-        raise BadInput(f"the server's address {config.server} is outside {config.network}")
-    if not 120 <= config.lease_seconds <= 30 * 86400:
+    for interface in config.interfaces:
+        if not _INTERFACE.fullmatch(interface) or interface == "lo":
+            raise BadInput(f"{shown(interface)} is not an interface name; 'ip link' lists them")
+    if not config.interfaces or not config.served:
+        raise BadInput("DHCP wants an interface and a subnet")
+    for one in config.served:
+        if not 8 <= one.network.prefixlen <= 30:
+            raise BadInput(f"{one.network} is no lab's subnet; use a prefix from /8 to /30")
+        if one.server is not None and one.server not in one.network:
+            raise BadInput(f"the server's address {one.server} is outside {one.network}")
+    if config.lease_seconds and not 120 <= config.lease_seconds <= 30 * 86400:
         raise BadInput(f"leases of {config.lease_seconds} s; use 120 to {30 * 86400}")
+    if not 0 <= config.reply_delay <= 60:
+        raise BadInput(f"an answer {config.reply_delay} s late; use 0 to 60")
     for account in (config.user, config.group):
         if not _ACCOUNT.fullmatch(account):
             raise BadInput(f"{shown(account)} can't be the user or group of dnsmasq")

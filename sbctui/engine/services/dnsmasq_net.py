@@ -16,7 +16,7 @@ import psutil
 
 from sbctui.engine import commands
 from sbctui.engine.errors import ToolFailed, ToolMissing
-from sbctui.engine.model.settings import Network
+from sbctui.engine.model.settings import Network, Segment
 from sbctui.engine.model.text import clean
 
 DHCP = 67
@@ -34,8 +34,11 @@ def addresses(interface: str) -> tuple[IPv4Address, ...]:
 
 def unready(network: Network) -> str:
     """Why an interface can't serve its subnet yet, with the command that mends it; or empty."""
-    interface, subnet = network.interface, network.subnet
-    assert subnet is not None
+    return next(filter(None, map(_unready, network.segments)), "")
+
+
+def _unready(segment: Segment) -> str:
+    interface, subnet = segment.interface, segment.subnet
     try:
         socket.if_nametoindex(interface)
     except OSError:
@@ -44,12 +47,12 @@ def unready(network: Network) -> str:
             "and sbctui site init --interface sets another"
         )
     here = addresses(interface)
-    wanted = network.server or subnet.network_address + 1
-    if network.server is not None and network.server in here:
+    wanted = segment.server or subnet.network_address + 1
+    if segment.server is not None and segment.server in here:
         return ""
-    if network.server is None and any(ip in subnet for ip in here):
+    if segment.server is None and any(ip in subnet for ip in here):
         return ""
-    lacks = f"the address {wanted}" if network.server else f"an address in {subnet}"
+    lacks = f"the address {wanted}" if segment.server else f"an address in {subnet}"
     return (
         f"{interface} lacks {lacks}; "
         f"add it: ip address add {wanted}/{subnet.prefixlen} dev {interface}"

@@ -66,6 +66,7 @@ class Relay:
         self._held = False
         self._asks = self._answers = b""
         self._task: asyncio.Task[None] | None = None
+        self._wrote = False
         self._make_flows()
 
     @classmethod
@@ -82,6 +83,7 @@ class Relay:
         """
         made = cls(state.recipe, state.peer, client, backend, wanted)
         made.since, made.reason, made._held = state.since, state.reason, state.held
+        made._wrote = state.written > 0
         made._read, made._written, made._fruitless = state.read, state.written, state.fruitless
         made._asks, made._answers = state.asks, state.answers
         made._requests = Requests.of(state.memory)
@@ -170,6 +172,9 @@ class Relay:
 
     def _asked(self, part: memoryview) -> Sequence[Piece]:
         self._requests.sent(part)
+        if not self._wrote and self._requests.first_change:
+            self._wrote = True
+            say(f"wrote {self.export} {self.peer}")
         self._count_kept()
         if self._flush_due() and not self._requests.until_whole:
             return (part, self._requests.own_flush())

@@ -10,6 +10,7 @@ SIGHUP: no tags. Success is what its log says, not that a file was written.
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections.abc import Callable, Collection, Mapping
@@ -64,6 +65,15 @@ def read_host(data: bytes) -> tuple[str, IPv4Address] | None:
         return parse_mac(mac), IPv4Address(ip)
     except (ValueError, BadInput):
         return None
+
+
+def known_macs(site: Path) -> frozenset[str]:
+    """The boards that dnsmasq is told to know."""
+    try:
+        names = os.listdir(hosts_dir(site))
+    except OSError:
+        return frozenset()
+    return frozenset(mac for mac in map(undashed, names) if mac is not None)
 
 
 @dataclass

@@ -12,6 +12,7 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
 
+from sbctui.engine.model.boots import BootNews
 from sbctui.engine.model.node import DiskFormat
 from sbctui.engine.model.site import Lease, Seen, Session
 
@@ -177,3 +178,9 @@ class Control(Protocol):
 
     def seen(self) -> tuple[Seen, ...]:
         """Unknown boards."""
+
+    def boots(self, version: int = 0) -> BootNews:
+        """Boots of boards that changed since a version (0: all), the newest of each last.
+
+        When nothing runs: as they were last written down.
+        """

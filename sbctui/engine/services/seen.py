@@ -1,19 +1,29 @@
-"""Boards without a node, as dnsmasq's log tells of them: nothing else does."""
+"""Boards without a node: those that dnsmasq's log says it turned away, and those on the wire.
+
+The log tells of the time before we ran too, but not what a request holds; as a proxy it leaves
+out whoever is no PXE client. The wire tells the rest, where it may be listened to.
+"""
 
 from __future__ import annotations
 
 import re
 import threading
 import time
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
+from sbctui.engine.boards.identity import Identity, architecture, identify
+from sbctui.engine.boards.listener import Listener
+from sbctui.engine.boards.packet import Asked
+from sbctui.engine.boards.vendors import is_local, vendor
 from sbctui.engine.errors import BadInput
 from sbctui.engine.model.addresses import dashed, parse_mac
 from sbctui.engine.model.site import Seen
 from sbctui.engine.model.text import clean
-from sbctui.engine.services.dnsmasq_log import LogLine, Tail, split
+from sbctui.engine.services.dnsmasq_log import Clock, LogLine, Tail, split
 from sbctui.engine.services.hosts import hosts_dir, log_file
 
 MOST = 512
@@ -23,23 +33,57 @@ _BACK = 2 << 20
 _LONGEST_CLASS = 255
 _CLASS = re.compile(r"(?P<xid>\d+) vendor class: (?P<name>.*)")
 _ASKED = re.compile(
-    r"(?P<xid>\d+) (?:DHCPDISCOVER|DHCPREQUEST|BOOTP)\([^()\s]+\) (?:[\d.]+ )?"
+    r"(?P<xid>\d+) (?:DHCPDISCOVER|DHCPREQUEST|BOOTP|PXE)\([^()\s]+\) (?:[\d.]+ )?"
     r"(?P<mac>(?:[0-9a-f]{2}:){5}[0-9a-f]{2})(?P<rest> .*)?"
 )
 _TURNED_AWAY = ("ignored", "no address", "disabled")
-_DAY = 86400.0
+_ASKING = ("discover", "request", "bootp")
+
+
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """What the wire told of one board."""
+
+    first: float
+    last: float
+    count: int
+    asked: Asked
 
 
 class SeenBoards:
-    """Follows one site's log. Thread-safe. The first call looks back at the last 2 MiB."""
+    """Follows one site's log, and the wire once it may. Thread-safe.
+
+    The first look at the log goes back 2 MiB.
+    """
 
     def __init__(self, site: Path) -> None:
         self._folder = hosts_dir(site)
         self._tail = Tail(log_file(site), _BACK)
         self._seen: dict[str, Seen] = {}
+        self._heard: dict[str, _Heard] = {}
         self._classes: dict[str, str] = {}
-        self._clock = _Clock()
+        self._clock = Clock()
         self._mutex = threading.Lock()
+        self._interfaces: frozenset[str] = frozenset()
+        self._listener = Listener(lambda: self._interfaces, self.hear)
+
+    def listen(self, interfaces: Collection[str]) -> str:
+        """Hear requests on these interfaces from now on; empty, or why they can't be heard."""
+        self._interfaces = frozenset(interfaces)
+        return self._listener.begin() if interfaces else ""
+
+    def hear(self, asked: Asked) -> None:
+        """Take in one request from the wire."""
+        if asked.kind not in _ASKING:
+            return
+        now = time.time()
+        with self._mutex:
+            before = self._heard.pop(asked.mac, None)
+            first, count = (before.first, before.count) if before else (now, 0)
+            if before is not None:
+                asked = _fuller(asked, before.asked)
+            self._heard[asked.mac] = _Heard(first, now, count + 1, asked)
+            _bound(self._heard)
 
     def boards(self) -> tuple[Seen, ...]:
         """Boards that asked for an address and have no host file, newest first."""
@@ -48,14 +92,33 @@ class SeenBoards:
                 found = split(line)
                 if found is not None and found.part == "-dhcp":
                     self._take(found)
-            known = [mac for mac in self._seen if (self._folder / dashed(mac)).exists()]
-            for mac in known:
-                del self._seen[mac]
-            return tuple(sorted(self._seen.values(), key=lambda s: (-s.last, s.mac)))
+            macs = self._seen.keys() | self._heard.keys()
+            for mac in [mac for mac in macs if (self._folder / dashed(mac)).exists()]:
+                self._seen.pop(mac, None)
+                self._heard.pop(mac, None)
+            found_ = map(self._merged, self._seen.keys() | self._heard.keys())
+            newest = sorted(found_, key=lambda s: (-s.last, s.mac))
+            return tuple(newest[:MOST])
 
     def close(self) -> None:
-        """Let go of the log."""
+        """Let go of the log and the wire."""
+        self._listener.close()
         self._tail.close()
+
+    def _merged(self, mac: str) -> Seen:
+        logged, heard = self._seen.get(mac), self._heard.get(mac)
+        if heard is None:
+            assert logged is not None
+            known = Identity(architecture=architecture(-1, logged.vendor_class))
+            return _told(logged, known)
+        seen = Seen(mac, heard.first, heard.last, heard.count)
+        if logged is not None:
+            first, last = min(logged.first, heard.first), max(logged.last, heard.last)
+            seen = Seen(mac, first, last, max(logged.count, heard.count), logged.vendor_class)
+        asked = heard.asked
+        said = asked.vendor_class or seen.vendor_class
+        seen = replace(seen, vendor_class=said, hostname=asked.hostname)
+        return _told(seen, identify(asked))
 
     def _take(self, line: LogLine) -> None:
         named = _CLASS.fullmatch(line.text)
@@ -80,33 +143,32 @@ class SeenBoards:
         _bound(self._seen)
 
 
-def _bound(table: dict[str, str] | dict[str, Seen]) -> None:
+def _told(seen: Seen, known: Identity) -> Seen:
+    return replace(
+        seen,
+        vendor=vendor(seen.mac),
+        local=is_local(seen.mac),
+        model=known.model,
+        serial=known.serial,
+        architecture=known.architecture,
+    )
+
+
+def _fuller(asked: Asked, before: Asked) -> Asked:
+    """The newer request, with what it leaves out and the one before it said.
+
+    A Pi's firmware says more than the system that it starts.
+    """
+    return replace(
+        asked,
+        vendor_class=asked.vendor_class or before.vendor_class,
+        hostname=asked.hostname or before.hostname,
+        machine=asked.machine or before.machine,
+        arch=asked.arch if asked.machine or not before.machine else before.arch,
+    )
+
+
+def _bound(table: dict[str, Any]) -> None:
     """Forget the oldest entries beyond ``MOST``."""
     while len(table) > MOST:
         del table[next(iter(table))]
-
-
-@dataclass
-class _Clock:
-    """dnsmasq's ``Nov 21 06:50:32``, local and without a year, as epoch seconds."""
-
-    _text: str = ""
-    _epoch: float = 0.0
-
-    def epoch(self, text: str) -> float:
-        """The latest such moment that is not in the future; now when it can't be read."""
-        if text != self._text:
-            self._text, self._epoch = text, self._read(text)
-        return self._epoch
-
-    @staticmethod
-    def _read(text: str) -> float:
-        now = time.time()
-        year = time.localtime(now).tm_year
-        for candidate in (year, year - 1):
-            with suppress(ValueError, OverflowError):
-                parts = time.strptime(f"{candidate} {text}", "%Y %b %d %H:%M:%S")
-                at = time.mktime((*parts[:8], -1))
-                if at <= now + _DAY:
-                    return min(at, now)
-        return now

@@ -16,6 +16,7 @@ from sbctui.engine.errors import BadInput, SbcError
 from sbctui.engine.files import is_held
 from sbctui.engine.lockfile import read_lock
 from sbctui.engine.model.addresses import parse_ip, parse_mac, parse_name
+from sbctui.engine.model.boots import BootNews
 from sbctui.engine.model.site import Lease, Seen, Session
 from sbctui.engine.services import control_wire as wire
 from sbctui.engine.services.control_server import Call, Handler
@@ -83,6 +84,15 @@ class Serving(Protocol):
     def release(self, mac: str, ip: IPv4Address) -> None:
         """Release a lease."""
 
+    def boots(self, version: int) -> BootNews:
+        """Boots that changed since a version."""
+
+    def begin_following(self) -> str:
+        """Follow what boards do, until ``end_following``; what of it can't be done, and why."""
+
+    def end_following(self) -> None:
+        """Follow it no more."""
+
     def pending(self) -> bool:
         """Whether ``apply`` has work though the site did not change: a drained session."""
 
@@ -126,6 +136,8 @@ class Supervisor:
 
     def begin(self) -> None:
         """Start or adopt every daemon, in order, each after the one before has settled."""
+        if trouble := self._services.serving.begin_following():
+            self._tell(trouble)
         for keeper in self._keepers.values():
             keeper.begin()
             keeper.settled(self._pace.start)
@@ -145,11 +157,13 @@ class Supervisor:
         """End every daemon, the last started first."""
         for keeper in reversed(self._keepers.values()):
             keeper.end()
+        self._services.serving.end_following()
 
     def leave(self) -> None:
         """Leave every daemon running, for the next supervisor to adopt."""
         for keeper in self._keepers.values():
             keeper.leave()
+        self._services.serving.end_following()
 
     def status(self) -> tuple[Status, ...]:
         """Every daemon; a refused site.toml is said with each that runs."""
@@ -179,6 +193,9 @@ class Supervisor:
             "cut": lambda c: serving.cut(c.text("export")),
             "sessions": lambda _: wire.SESSIONS.dump_python(serving.sessions(), mode="json"),
             "leases": lambda _: wire.LEASES.dump_python(serving.leases(), mode="json"),
+            "boots": lambda c: wire.BOOTS.dump_python(
+                serving.boots(c.number("version")), mode="json"
+            ),
             "seen": lambda _: wire.SEEN.dump_python(serving.seen(), mode="json"),
             "reload_dhcp": lambda _: self._reload(),
             "release": lambda c: serving.release(parse_mac(c.text("mac")), parse_ip(c.text("ip"))),

@@ -5,13 +5,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Collection, Sequence
 from contextlib import suppress
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
 from sbctui.engine.errors import SbcError, ServiceFailed
+from sbctui.engine.model.boots import BootNews
 from sbctui.engine.model.node import DISK_FILES
-from sbctui.engine.model.settings import Network
+from sbctui.engine.model.settings import Network, is_host
 from sbctui.engine.model.site import STAGING, Lease, Seen, Session
+from sbctui.engine.services.boots import BootFollower
 from sbctui.engine.services.dnsmasq import DnsmasqDaemon
 from sbctui.engine.services.dnsmasq_net import addresses
 from sbctui.engine.services.gate_client import GateClient
@@ -53,6 +55,8 @@ class SiteServing:
         self._exports = NbdExports(derived, self.storage, GateClient(run))
         self._holds = Holds(place.run / "holds.json")
         self._seen = SeenBoards(site)
+        self._boots = BootFollower(site, place.user)
+        self._deaf = ""
         self._acting = threading.RLock()
         self._rules_stamp = (0, 0)
         self._closed: set[str] = set()
@@ -72,6 +76,7 @@ class SiteServing:
         if reason and self._dhcp is not None and not self._dhcp.off():
             raise ServiceFailed(reason)
         self._dhcp = dhcp
+        self._deaf = self._seen.listen(network.interfaces)
         gate = GateDaemon(derived, self._run, owner, listen_on(network), network.nbd_port)
         return gate, self._dhcp
 
@@ -153,6 +158,23 @@ class SiteServing:
         """Unknown boards."""
         return self._seen.boards()
 
+    def boots(self, version: int) -> BootNews:
+        """Boots that changed since a version."""
+        return self._boots.news(version)
+
+    def begin_following(self) -> str:
+        """Follow every boot; empty, or what can't be followed or heard, and why."""
+        try:
+            self._boots.begin()
+        except OSError as error:
+            return f"boots can't be followed: {error.strerror or error}"
+        return self._deaf
+
+    def end_following(self) -> None:
+        """Follow no boot, and hear no request."""
+        self._boots.close()
+        self._seen.close()
+
     def release(self, mac: str, ip: IPv4Address) -> None:
         """Release a lease, where there is a DHCP server."""
         dhcp = self._dhcp
@@ -182,9 +204,17 @@ class SiteServing:
 
 def listen_on(network: Network) -> Sequence[IPv4Address]:
     """Where boards reach the gate; none for a site without a network."""
-    if network.server is not None:
-        return (network.server,)
     if network.subnet is None:
         return ()
-    here = [ip for ip in addresses(network.interface) if network.is_host(ip)]
-    return here or (network.subnet.network_address + 1,)
+    own = list(_own(network.interface, network.subnet, network.server))
+    for one in network.more:
+        own += _own(one.interface, one.subnet, one.server)
+    return tuple(dict.fromkeys(own))
+
+
+def _own(interface: str, subnet: IPv4Network, server: IPv4Address | None) -> Sequence[IPv4Address]:
+    """This machine's addresses in a subnet; the usual one where it has none yet."""
+    if server is not None:
+        return (server,)
+    here = [ip for ip in addresses(interface) if is_host(subnet, ip)]
+    return here or (subnet.network_address + 1,)
