@@ -121,7 +121,7 @@ def test_the_first_start_sets_up_and_the_next_is_silent(run: Runner) -> None:
     assert first.stdout == "ARGS ['root', 'a b', '*'] False\n"
     assert MAKING in first.stderr
     again = run(PYTHONDONTWRITEBYTECODE="1", PYTHONPATH="/nonexistent")
-    assert (again.stdout, again.stderr, again.returncode) == ("ARGS [] False\n", "", 0)
+    assert (again.stdout, again.stderr, again.returncode) == ("ARGS ['--or-lab'] False\n", "", 0)
 
 
 def test_children_of_the_program_find_it_wherever_they_start(ready: Path) -> None:
