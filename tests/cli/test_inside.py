@@ -84,7 +84,7 @@ def test_fixes_are_handed_over(small_site: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "code", "sentence"),
     [
-        ("root create x", 2, "Missing option '--size'"),
+        ("root create x", 2, "give --size"),
         ("root crate x", 2, "No such command 'crate'"),
         ("rot list", 2, "No such command 'rot'"),
         ("node show nobody", 4, "there is no node 'nobody'"),
