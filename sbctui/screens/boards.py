@@ -93,9 +93,7 @@ class BoardsScreen(Sturdy, Acting, Screen[None]):
 
     def _show(self) -> None:
         self._drop_marks()
-        keys = lines.rows(
-            self.world, self.order, self.pane.filter, with_ignored=self.with_ignored
-        )
+        keys = lines.rows(self.world, self.order, self.pane.filter, with_ignored=self.with_ignored)
         draw = partial(lines.draw, self.world)
         self.pane.show(keys, draw, note=self._note(), said=self._said(), empty=self._empty())
         rows = self.pane.rows

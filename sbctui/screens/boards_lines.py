@@ -67,7 +67,7 @@ def rows(world: World, order: str, query: str, *, with_ignored: bool) -> Sequenc
     ]
     keys: list[str] = []
     for group, members in groups:
-        left = [key for key in members if passes(world, key, query)] if query else members
+        left = [k for k in members if fmt.says(_text(world, k), query)] if query else members
         keys += [f"group:{group}", *left] if left else []
     return keys
 
@@ -107,13 +107,6 @@ def counts(world: World) -> str:
     for line in world.boots or ():
         found[line.state] = found.get(line.state, 0) + 1
     return ", ".join(f"{found[one]} {one}" for one in _URGENT if one in found)
-
-
-def passes(world: World, key: str, query: str) -> bool:
-    """Whether a filter lets a row through: words that must occur, ``!word`` that must not."""
-    text = _text(world, key).lower()
-    return all((t[1:] not in text) if t.startswith("!") and t[1:] else t in text
-               for t in query.lower().split())  # fmt: skip
 
 
 def _text(world: World, key: str) -> str:
@@ -269,5 +262,3 @@ def copied(world: World, keys: Iterable[str]) -> tuple[str, str]:
         return "\n".join(bootlines.lines(line)), f"the boot of {name(line)}"
     told = ["".join(text for text, _ in one).strip() for one in story(world, chosen[0])]
     return "\n".join(told), mac
-
-

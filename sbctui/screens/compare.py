@@ -43,11 +43,8 @@ def row(one: Compared, now: float) -> Line:
     )
 
 
-def passes(one: Compared, query: str) -> bool:
-    """Whether a filter lets it through: words that must occur, ``!word`` that must not."""
-    text = f"{one.mac} {one.alias} {one.verdict or 'ok'}".lower()
-    return all((t[1:] not in text) if t.startswith("!") and t[1:] else t in text
-               for t in query.lower().split())  # fmt: skip
+def _text(one: Compared) -> str:
+    return f"{one.mac} {one.alias} {one.verdict or 'ok'}"
 
 
 class ComparedScreen(Sturdy, Acting, Screen[None]):
@@ -109,7 +106,7 @@ class ComparedScreen(Sturdy, Acting, Screen[None]):
             return
         found = self._found or {}
         now = self.world.site.facts.now if self.world.site else 0.0
-        keys = [mac for mac, one in found.items() if passes(one, self.pane.filter)]
+        keys = [mac for mac, one in found.items() if fmt.says(_text(one), self.pane.filter)]
         self.pane.show(
             keys, lambda key, _: row(found[key], now), note=self._note(), empty=self._empty()
         )

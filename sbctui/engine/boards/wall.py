@@ -14,10 +14,9 @@ from sbctui.engine.services.port import Control
 
 @dataclass(frozen=True, slots=True)
 class _Judged:
-    """A boot as it was judged, and what of; ``settled`` when time alone changes it no more."""
+    """A boot and what it was judged to be; ``settled`` when time alone changes it no more."""
 
     boot: Boot
-    node: str
     line: Timeline
     settled: bool
 
@@ -69,15 +68,14 @@ class Wall:
         return self._boots
 
     def _judged(self, boot: Boot, site: Site, now: float) -> _Judged:
-        node, hostname = _owner(boot.mac, site)
         known = self._known.get(boot.mac)
         if known is not None and known.settled and known.boot is boot:
-            if (known.node, known.line.hostname) == (node, hostname):
+            line = known.line
+            if (line.node, line.hostname) == _owner(boot.mac, site):
                 return known
         line = _judge(boot, site, now)
         over = line.state in ("up", "off", "stopped")
-        settled = over or (line.state == "running" and line.silent > PROBED)
-        return _Judged(boot, node, line, settled)
+        return _Judged(boot, line, over or (line.state == "running" and line.silent > PROBED))
 
 
 def _owner(mac: str, site: Site) -> tuple[str, str]:
