@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 ORDERS = ("state", "name", "age", "time")
 """What the boards can be sorted by."""
-_STAGES = ("ASKED", "ADDRESS", "FILES", "DISK", "WRITE", "UP")
+_STAGES = ("ASKED", "ADDR", "FILES", "DISK", "WRITE", "UP")
 _URGENT = ("stopped", "booting", "running", "up", "off", "none")
 _NAME, _STATE, _AGE = 12, 8, 5
 _REASON = 24
@@ -191,8 +191,8 @@ def _board(world: World, site: Site, mac: str, width: int) -> Line:
         return (first, ("no boot seen yet", "dim"))
     spans: list[Span] = [first]
     for one in line.stages:
-        text, tone = cell(line, one)
-        spans.append((f"{fmt.cut(text, stage - 1):<{stage}}", tone))
+        text, tone = cell(line, one, stage - 1)
+        spans.append((f"{text:<{stage}}", tone))
     spans.append((f"{line.state:<{_STATE}}", TONES[line.state]))
     spans.append((f"{calm_age(site.facts.now - line.began):>{_AGE - 1}} ", "dim"))
     if why:
@@ -241,7 +241,7 @@ def _story_of_board(world: World, site: Site, mac: str) -> Iterator[Line]:
     if told := files(line):
         yield _labelled("files", told)
     missing = [clean(one.path) for one in line.files if one.outcome != "sent"]
-    if missing:
+    if missing and line.state != "up":
         yield _labelled("! not got", ", ".join(missing))
 
 

@@ -61,14 +61,19 @@ def took(seconds: float) -> str:
     return fmt.duration(seconds) if seconds < _HOUR else fmt.age(seconds)
 
 
-def cell(line: Timeline, stage: Stage) -> Span:
-    """A stage's sign, with its seconds where they tell something.
+def cell(line: Timeline, stage: Stage, room: int = 8) -> Span:
+    """A stage's sign in ``room`` columns, with its seconds where they tell something.
 
     Those of a board that only does not answer by ssh would count for as long as it runs.
     """
+    sign, tone = SIGNS[stage.state], TONES[stage.state]
     counts = stage.state == "done" or (stage.state == "now" and line.state == "booting")
-    seconds = took(stage.seconds) if counts and stage.seconds is not None else ""
-    return f"{SIGNS[stage.state]}{seconds}", TONES[stage.state]
+    if not counts or stage.seconds is None:
+        return sign, tone
+    text = sign + took(stage.seconds)
+    if len(text) > room:
+        text = sign + fmt.age(stage.seconds)
+    return fmt.cut(text, room), tone
 
 
 def name(line: Timeline) -> str:

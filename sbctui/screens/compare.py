@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
@@ -16,14 +17,16 @@ from sbctui.messages import Changed, World, in_thread
 from sbctui.screens.acting import Acting
 from sbctui.screens.help import keys_for
 from sbctui.screens.home_lines import calm_age
+from sbctui.screens.modal import TextModal
 from sbctui.widgets.bars import Bar
 from sbctui.widgets.pane import Pane
+from sbctui.widgets.rows import Rows
 from sbctui.widgets.sturdy import Sturdy
 
 if TYPE_CHECKING:
     from sbctui.engine.boards.compare import Compared
 
-_KEYS = ("filter", "leave", "reload", "any.copy", "any.help")
+_KEYS = ("list.open", "filter", "leave", "reload", "any.copy", "any.help")
 
 
 def head(width: int) -> Line:
@@ -41,6 +44,20 @@ def row(one: Compared, now: float) -> Line:
         (f"{listed:<7}{dhcp:<5}{seen:<5}", "dim"),
         (one.verdict or "ok", "warn" if one.verdict else "good"),
     )
+
+
+def about(one: Compared) -> list[Line]:
+    """All that is known of it."""
+    seen = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(one.last)) if one.seen else "never"
+    rows = (
+        ("name", clean(one.alias) or "-"),
+        ("node", clean(one.node) or "none"),
+        ("listed", "yes" if one.registered else "no: see sbctui board register"),
+        ("DHCP", "knows it" if one.dhcp else "does not know it"),
+        ("seen", seen),
+        ("verdict", one.verdict or "ok: nothing disagrees"),
+    )
+    return [((f"{label:<9}", "dim"), (text, "")) for label, text in rows]
 
 
 def _text(one: Compared) -> str:
@@ -134,6 +151,12 @@ class ComparedScreen(Sturdy, Acting, Screen[None]):
     def on_pane_filtered(self, event: Pane.Filtered) -> None:
         """Show what the filter lets through."""
         self._show()
+
+    def on_rows_opened(self, event: Rows.Opened) -> None:
+        """Enter: the whole verdict."""
+        one = (self._found or {}).get(event.key)
+        if one is not None:
+            self.sbc.push_screen(TextModal(one.mac, about(one)))
 
     def copyable(self) -> tuple[str, str]:
         """The board under the cursor, and what is said of it."""

@@ -110,7 +110,7 @@ async def _boots(tui: Tui) -> None:
 
 async def _compare(tui: Tui) -> None:
     await tui.press("w", "c")
-    await tui.expect("VERDICT", "was never seen")
+    await tui.expect("VERDICT", "was never")
 
 
 async def _trash(tui: Tui) -> None:

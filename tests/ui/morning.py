@@ -17,8 +17,8 @@ from ipaddress import IPv4Address
 from pathlib import Path
 
 from sbctui.app import SbcApp
-from sbctui.engine.engine import init_site
 from sbctui.engine.boards.timeline import judge
+from sbctui.engine.engine import init_site
 from sbctui.engine.model.boots import Boot, Fetched, Timeline
 from sbctui.engine.model.requests import (
     AllocateRoot,
@@ -119,11 +119,27 @@ def facts(site: Site) -> Facts:
             export = mac.replace(":", "-")
             sessions.append(Session(export, str(ip), NOW - 7300 - 60 * number, moved, moved >> 4))
     asking = (
-        Seen("dc:a6:32:41:7f:22", NOW - 60, NOW - 2, 12, "PXEClient:Arch:00000:UNDI:002001",
-             "Raspberry Pi Trading Ltd", model="Raspberry Pi 4B, 4 GB", serial="9ffefdef",
-             architecture="ARM64"),
-        Seen("a0:36:9f:77:01:0c", NOW - 900, NOW - 31, 40, "PXEClient:Arch:00007:UNDI:003016",
-             "Intel Corporate", architecture="x86-64 UEFI", hostname="nuc-9"),
+        Seen(
+            "dc:a6:32:41:7f:22",
+            NOW - 60,
+            NOW - 2,
+            12,
+            "PXEClient:Arch:00000:UNDI:002001",
+            "Raspberry Pi Trading Ltd",
+            model="Raspberry Pi 4B, 4 GB",
+            serial="9ffefdef",
+            architecture="ARM64",
+        ),
+        Seen(
+            "a0:36:9f:77:01:0c",
+            NOW - 900,
+            NOW - 31,
+            40,
+            "PXEClient:Arch:00007:UNDI:003016",
+            "Intel Corporate",
+            architecture="x86-64 UEFI",
+            hostname="nuc-9",
+        ),
     )
     return Facts(
         now=NOW, total_bytes=1800 * GIB, free_bytes=541 * GIB, free_inodes=10**6,
@@ -161,9 +177,7 @@ def fetched(one: Boot, count: int) -> Boot:
 def up(one: Boot) -> Boot:
     """The same boot, to its end."""
     at = one.last
-    return replace(
-        one, disk=at + 4.1, connections=1, write=at + 7.3, up=at + 15.6, last=at + 15.6
-    )
+    return replace(one, disk=at + 4.1, connections=1, write=at + 7.3, up=at + 15.6, last=at + 15.6)
 
 
 def boots(site: Site) -> tuple[Timeline, ...]:
