@@ -236,8 +236,8 @@ def _story_of_board(world: World, site: Site, mac: str) -> Iterator[Line]:
     if line is None:
         yield (("no boot of it is known; boots are followed while the services run", "dim"),)
         return
-    said = clean(line.reason) or f"up after {took(line.seconds)}"
-    yield ((f"{line.state}: ", TONES[line.state]), (said, ""))
+    said = f": {clean(line.reason)}" if line.reason else f" after {took(line.seconds)}"
+    yield ((line.state, TONES[line.state]), (said, ""))
     if told := files(line):
         yield _labelled("files", told)
     missing = [clean(one.path) for one in line.files if one.outcome != "sent"]

@@ -69,7 +69,7 @@ class Wall:
 
     def _judged(self, boot: Boot, site: Site, now: float) -> _Judged:
         known = self._known.get(boot.mac)
-        if known is not None and known.settled and known.boot is boot:
+        if known is not None and known.settled and known.boot == boot:
             line = known.line
             if (line.node, line.hostname) == _owner(boot.mac, site):
                 return known
