@@ -134,17 +134,18 @@ class BulkScreen(Sturdy, Acting, Screen[None]):
         self._pause = self.set_timer(pause or 0.001, lambda: self.sbc.background(self._judge()))
 
     async def _judge(self) -> None:
-        asked = self._asked()
-        judged = await in_thread(lambda: judge(*asked))
-        if asked == self._asked() and self.is_attached:
+        asked, site = self._asked(), self._site
+        judged = await in_thread(lambda: judge(site, *asked))
+        # with other nodes it is judged again; other facts must not make every answer old
+        if asked == self._asked() and site.nodes is self._site.nodes and self.is_attached:
             self._judged = judged
             self.verdicts.show([str(v.line) for v in judged.verdicts], self._verdict_line)
             self.call_after_refresh(self._follow)
             self._tell_line()
             self._sums()
 
-    def _asked(self) -> tuple[str, Site, str, str]:
-        return self.editor.text, self._site, self.root.value.strip(), self.group.value.strip()
+    def _asked(self) -> tuple[str, str, str]:
+        return self.editor.text, self.root.value.strip(), self.group.value.strip()
 
     def _follow(self) -> None:
         self.verdicts.scroll_to(y=self.editor.scroll_offset.y, animate=False, force=True)

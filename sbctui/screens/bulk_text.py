@@ -74,7 +74,7 @@ class Judged:
         return sum(1 for v in self.verdicts if v.kind == kind)
 
 
-def judge(text: str, site: Site, root: str, group: str) -> Judged:
+def judge(site: Site, text: str, root: str, group: str) -> Judged:
     """A verdict per line, and what all that are right come to. Reads nothing but the site."""
     verdicts = parse_bulk(text, site, root)
     refused = refusal(site, root) or _bad_group(group)

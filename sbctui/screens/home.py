@@ -98,7 +98,8 @@ class HomeScreen(Sturdy, DetailPane):
         trouble = self.world.errors.get("site", "")
         said = wrapped([((clean(trouble), "bad"),)], max(20, self.allocations.size.width - 2))
         reading: Line = ((" reading ...", "dim"),)
-        self.tree_pane.show((), lambda key, _: (), empty=() if trouble else (reading,))
+        note = overdue(self.world, "site")
+        self.tree_pane.show((), lambda key, _: (), note=note, empty=() if trouble else (reading,))
         self.allocations.show((), lambda key, _: (), empty=said if trouble else ())
 
     def refresh_bars(self) -> None:
