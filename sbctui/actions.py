@@ -87,6 +87,7 @@ HOME = _scope(
     Action("delete_all", "W", "Del all", "Move all leaves of a root to the trash", changes=True),
     Action("undo", "z", "Undo", "Bring back what the last delete took", changes=True),
     Action("audit", "o", "Audit", "Orphans and every other disagreement, each with its fix"),
+    Action("boards", "w", "Boards", "All boards: who asks, how far each boot came, why it stopped"),
     Action("trash", "t", "Trash", "What was deleted: restore it, or purge it for good"),
     Action("filter", "slash", "Filter", "Show what matches: text, !not, st:, root:, group:, ip:"),
     Action("sort", "s", "Sort", "Sort the pane by its next column; S keeps order and columns"),
@@ -199,6 +200,35 @@ TRASH = _scope(
     Action("leave", "escape,q,t", "Back", "Back to the tree"),
 )
 
+BOARDS = _scope(
+    "boards",
+    Action("bulk", "b", "Leaves", "Make leaves of the marked boards that ask, or of this one",
+           changes=True),
+    Action("ignore", "i", "Ignore", "Ignore the marked boards that ask, or this one; or no longer",
+           changes=True),
+    Action("ignored", "I", "Ignored", "Show those that are ignored, or hide them"),
+    Action("compare", "c", "Compare", "Boards registered, known to DHCP, and seen, side by side"),
+    Action("mark_all", "asterisk", "Mark all", "Mark all that ask and the filter shows"),
+    Action("unmark", "U", "Unmark", "Take all marks away"),
+    Action("sort", "s", "Sort", "Sort by state, by name, by age, by how long it took"),
+    Action("filter", "slash", "Filter", "Show what has these words in it; !word: what has not"),
+    Action("reload", "r", "Reload", "Read everything again now"),
+    Action("leave", "escape,q,w", "Back", "Leave the range, then the filter, then the boards"),
+)  # fmt: skip
+
+BOOTS = _scope(
+    "boots",
+    Action("node", "d", "Node", "All about its node"),
+    Action("leave", "escape,q", "Back", "Back to where one was"),
+)
+
+COMPARED = _scope(
+    "compared",
+    Action("filter", "slash", "Filter", "Show what has these words in it; !word: what has not"),
+    Action("reload", "r", "Look again", "Compare again"),
+    Action("leave", "escape,q,c", "Back", "Leave the filter, then the comparison"),
+)
+
 JOB = _scope(
     "job",
     Action("stop", "X", "Stop", "Stop it; what is done stays", changes=True),
@@ -234,21 +264,24 @@ COLUMNS = _scope(
 )  # fmt: skip
 
 ACTIONS: tuple[Action, ...] = (
-    *HOME, *LIST, *ANY, *BULK, *AUDIT, *FINDING, *TRASH, *JOB, *DETAIL, *SETTINGS, *COLUMNS,
+    *HOME, *LIST, *ANY, *BULK, *AUDIT, *FINDING, *TRASH, *BOARDS, *BOOTS, *COMPARED, *JOB, *DETAIL,
+    *SETTINGS, *COLUMNS,
 )  # fmt: skip
 """The table, in the order of help and footers."""
 
 BY_NAME: Mapping[str, Action] = {a.name: a for a in ACTIONS}
 """The table by ``SCOPE.ID``."""
 
-_NODE = ("home.audit", "home.undo", "home.filter", "any.command", "home.trash", "home.quit")
+_NODE = ("home.audit", "home.undo", "home.filter", "home.boards", "any.command", "home.trash",
+         "home.quit")  # fmt: skip
 _ELSE = ("home.create", *_NODE)
 FOOTERS: Mapping[str, tuple[str, ...]] = {
     "root": ("home.create", "home.clone", "home.bulk", "home.allocate", "home.deallocate",
              "home.delete", *_NODE, "home.edit", "home.leaf", "home.resize"),
     "leaf": ("home.edit", "home.rename", "home.delete", "any.copy", "home.bulk", *_NODE),
     "orphan": ("home.attach", "home.delete", "home.edit", "any.copy", *_NODE),
-    "seen": ("home.bulk", "home.allocate", "any.copy", "list.mark", *_NODE),
+    "seen": ("home.bulk", "home.allocate", "home.boards", "any.copy", "list.mark",
+             *(name for name in _NODE if name != "home.boards")),
     "broken": ("home.audit", "list.open", *_NODE[1:]),
     "group": ("list.open", "home.mark_all", *_NODE),
     "running": ("list.open", "home.stop_job", *_ELSE),

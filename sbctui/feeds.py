@@ -89,6 +89,7 @@ class Feeds:
             _Feed("site", 1.0, engine.site),
             _Feed("jobs", 1.0, self._jobs),
             _Feed("services", 2.0, lambda: engine.control.status()),
+            _Feed("boots", 2.0, engine.boots),
             _Feed("audit", _AUDIT_EVERY, engine.audit),
         ]
         self.tick()
@@ -144,8 +145,8 @@ class Feeds:
         if name == "site":
             self._look_again(result)
             return {"site": result}
-        if name == "jobs":
-            return {"jobs": result}
+        if name in ("jobs", "boots"):
+            return {name: result}
         if name == "audit":
             return {"findings": result, "audited": time.time()}
         return {"services": result}

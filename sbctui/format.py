@@ -100,6 +100,15 @@ def cut(text: str, width: int) -> str:
     return text if len(text) <= width else text[: max(0, width - 1)] + "~"[: max(0, width)]
 
 
+def says(text: str, query: str) -> bool:
+    """Whether a text has all words of a filter, and none of those that begin with ``!``."""
+    text = text.lower()
+    return all(
+        (t[1:] not in text) if t.startswith("!") and t[1:] else t in text
+        for t in query.lower().split()
+    )
+
+
 def wrapped(lines: Iterable[Line], width: int) -> list[Line]:
     """The same lines in at most ``width`` columns; what is continued stands under its text."""
     made: list[Line] = []

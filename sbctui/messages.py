@@ -17,6 +17,7 @@ from textual.message import Message
 
 if TYPE_CHECKING:
     from sbctui.engine.audit.finding import Finding
+    from sbctui.engine.model.boots import Timeline
     from sbctui.engine.model.site import Site
     from sbctui.engine.services.port import Status
     from sbctui.screens.job_view import JobView
@@ -37,10 +38,11 @@ class LogLine:
 class World:
     """Everything the screens show, at one moment; never edited.
 
+    ``boots`` is every board's newest boot; like ``findings`` None before the first look.
     ``audited`` is when ``findings`` were looked for last, in epoch seconds; 0 before that.
     ``log_first`` is the number of the log's first line, counted from the start. ``late`` maps
-    a source (``site``, ``jobs``, ``services``, ``audit``) that does not answer to the seconds
-    it has been silent; ``errors`` maps one that failed to its sentence.
+    a source (``site``, ``jobs``, ``services``, ``boots``, ``audit``) that does not answer to the
+    seconds it has been silent; ``errors`` maps one that failed to its sentence.
     """
 
     path: Path
@@ -48,6 +50,7 @@ class World:
     jobs: tuple[JobView, ...] = ()
     services: tuple[Status, ...] = ()
     findings: tuple[Finding, ...] | None = None
+    boots: tuple[Timeline, ...] | None = None
     audited: float = 0.0
     log: tuple[LogLine, ...] = ()
     log_first: int = 0

@@ -345,8 +345,12 @@ class Engine:
         return RestoreTrash(folders=tuple(t.folder for t in trash if t.deleted == last))
 
     def boots(self) -> tuple[Timeline, ...]:
-        """The newest boot of every board, by its shown name."""
-        return self._wall.newest(self.site())
+        """The newest boot of every board, by its shown name.
+
+        Cheap when nothing boots; one that changes no more is judged once, so its ``silent`` and
+        what it waited for are of that moment.
+        """
+        return self._wall.newest(self._reload())
 
     def timeline(self, name: str) -> tuple[Timeline, ...]:
         """The last boots of a board, newest first: by its node (folder), or by its MAC.

@@ -14,6 +14,7 @@ from sbctui.engine.model.text import clean
 from sbctui.format import Line
 from sbctui.messages import Changed, World
 from sbctui.screens.acting import Acting
+from sbctui.screens.boot_lines import boot_of
 from sbctui.screens.detail import detail
 from sbctui.screens.help import keys_for
 from sbctui.screens.home_lines import name_of, trail
@@ -93,7 +94,8 @@ class DetailScreen(Sturdy, Acting, Screen[None]):
         late = self.world.late.get("site")
         note: Line = ((f" no answer for {late} s ", "bad"),) if late else ()
         self.query_one("#title", Bar).show(((f" {where} ", "head"), *note))
-        lines = detail(site, self.key, self.looker.at(self.world, name_of(self.key)))
+        name = name_of(self.key)
+        lines = detail(site, self.key, self.looker.at(self.world, name), boot_of(self.world, name))
         if lines != self._lines:
             self._lines = lines
             self.text.put(lines)

@@ -46,9 +46,7 @@ def passes(finding: Finding, query: str) -> bool:
         finding.proof,
         words.act(finding)[1],
     )
-    text = " ".join(parts).lower()
-    return all((t[1:] not in text) if t.startswith("!") and t[1:] else t in text
-               for t in query.lower().split())  # fmt: skip
+    return fmt.says(" ".join(parts), query)
 
 
 def rows(shown: Sequence[Finding], order: str) -> list[str]:

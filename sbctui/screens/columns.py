@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from sbctui import format as fmt
 from sbctui.engine.model.text import clean
 from sbctui.format import Line, Span
+from sbctui.screens import seen_lines
 from sbctui.screens.home_lines import TONES, asking, seen, word
 from sbctui.screens.ordering import Order, sort_boards
 from sbctui.screens.totals import kept
@@ -43,6 +44,8 @@ COLUMNS: Mapping[str, Column] = {
 _GAP = 1
 _KIND = len("leaf:")
 """All kinds in this pane are of this length; asking each key would cost with thousands."""
+_FOR_NODES = {"root", "address", "group", "notes", "kind"}
+"""Columns in which a board without a node has nothing, or what it tells."""
 _DIM = ("root", "address", "group", "notes", "kind")
 Fitted = tuple[tuple[str, int], ...]
 """Column and its width, in order."""
@@ -96,6 +99,7 @@ def board_line(site: Site, columns: tuple[str, ...], key: str, width: int) -> Li
     unknown = asking(site).get(name) if kind == "seen" else None
     chosen = fitted(columns, width)
     if unknown is not None:
+        chosen = _last_spans(chosen)
         mac, texts = unknown.mac, [_unknown(site, unknown, column) for column, _ in chosen]
     elif node is not None:
         mac, texts = node.config.mac or "", [_CELLS[column](site, node) for column, _ in chosen]
@@ -106,6 +110,16 @@ def board_line(site: Site, columns: tuple[str, ...], key: str, width: int) -> Li
         cell = " " * _GAP + _cell(text, wide, right=COLUMNS[column].right)
         spans.append((cell, _tone(column, text)))
     return tuple(spans)
+
+
+def _last_spans(chosen: Fitted) -> Fitted:
+    """The columns for a board that asks: what it tells takes those at the end it has nothing in."""
+    named = [column for column, _ in chosen]
+    first = next((i for i in range(len(named)) if set(named[i:]) <= _FOR_NODES), len(named))
+    if first == len(named):
+        return chosen
+    room = sum(wide + _GAP for _, wide in chosen[first:]) - _GAP
+    return (*chosen[:first], ("notes", room))
 
 
 def _tone(column: str, text: str) -> str:
@@ -120,13 +134,12 @@ def _cell(text: str, width: int, *, right: bool) -> str:
 
 
 def _unknown(site: Site, unknown: Seen, column: str) -> str:
-    times = "once" if unknown.count == 1 else f"{unknown.count} times"
     cells = {
-        "name": "(none)",
+        "name": f"({seen_lines.short(unknown) or 'none'})",
         "state": "ask",
         "size": "-",
         "seen": fmt.age(site.facts.now - unknown.last),
-        "notes": clean(f"asked {times} {unknown.vendor_class}"),
+        "notes": f"asked {seen_lines.times(unknown)}, {seen_lines.tells(unknown)}",
     }
     return cells.get(column, "")
 

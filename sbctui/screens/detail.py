@@ -11,9 +11,14 @@ from sbctui.engine.model.text import clean
 from sbctui.format import Line
 from sbctui.screens.home_lines import asking, board, calm_age, name_of, seen, up_in
 from sbctui.screens.looking import File, Look
+from sbctui.screens.seen_lines import times, told
 from sbctui.screens.totals import kept, totals
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sbctui.engine.jobfolder import Job
+    from sbctui.engine.model.boots import Timeline
     from sbctui.engine.model.site import Node, Site
 
 RULES = {
@@ -39,21 +44,25 @@ _BOARDS = {"dhcp": "has an address, but not its disk", "down": "not connected"}
 
 @dataclass(frozen=True)
 class About:
-    """A node, the site it stands in, and what was looked up for it."""
+    """A node, the site it stands in, what was looked up for it, its board's newest boot."""
 
     site: Site
     node: Node
     look: Look
+    boot: Timeline | None
 
 
-def detail(site: Site, key: str, look: Look) -> list[Line]:
-    """The lines for a key of ``home_lines``; one line when it is gone."""
+def detail(site: Site, key: str, look: Look, boot: Timeline | None = None) -> list[Line]:
+    """The lines for a key of ``home_lines``; one line when it is gone.
+
+    ``boot`` is the newest one of the node's board, if any is known.
+    """
     kind, name = key.partition(":")[0], name_of(key)
     if name in site.broken and kind != "group":
         broken = site.broken[name]
         return [_head(name), _row("state", STATE_WORDS["broken"]), _row("why", broken.reason)]
     if name in site.nodes:
-        about = About(site, site.nodes[name], look)
+        about = About(site, site.nodes[name], look, boot)
         return [line for part in PARTS for line in part(about)]
     if kind == "seen":
         return list(_seen(site, name))
@@ -119,6 +128,14 @@ def _board(about: About) -> Iterator[Line]:
         yield _row("board", _BOARDS[state] + ago, "warn" if state == "dhcp" else "")
 
 
+def _boot(about: About) -> Iterator[Line]:
+    if about.boot is not None:
+        from sbctui.screens.boot_lines import TONES, brief
+
+        tone = TONES[about.boot.state] if about.boot.state == "stopped" else ""
+        yield _row("boot", brief(about.boot, about.site.facts.now), tone)
+
+
 def _words(about: About) -> Iterator[Line]:
     c = about.node.config
     for label, value in (("group", c.group), ("notes", c.notes)):
@@ -175,17 +192,21 @@ def _size(file: File) -> str:
 
 
 def _history(about: About) -> Iterator[Line]:
+    yield from jobs(about.look.history, about.site.facts.now)
+
+
+def jobs(found: Iterable[Job], now: float) -> Iterator[Line]:
+    """The last jobs about a node: when, how they ended, what they were."""
     from sbctui.screens.job_view import outcome, view
 
-    now = about.site.facts.now
-    for place, job in enumerate(about.look.history):
+    for place, job in enumerate(found):
         ended = "running" if not job.finished else outcome(view(job))
         when = calm_age(now - job.started)
         yield _row("jobs" if not place else "", f"{when:>3} ago  {ended}  {job.title}")
 
 
 PARTS: tuple[Callable[[About], Iterator[Line]], ...] = (
-    _identity, _board, _words, _disk, _made, _files, _history,
+    _identity, _board, _boot, _words, _disk, _made, _files, _history,
 )  # fmt: skip
 """What is told of a node, in order; a part without anything to say gives no line."""
 
@@ -196,7 +217,7 @@ def _seen(site: Site, mac: str) -> Iterator[Line]:
     yield _row("state", "an unknown board: it asks for an address and has no node", "warn")
     if seen is not None:
         first, last = (fmt.age(site.facts.now - t) for t in (seen.first, seen.last))
-        yield _row("asked", f"{seen.count} times, first {first} ago, last {last} ago")
-        if seen.vendor_class:
-            yield _row("says", seen.vendor_class)
-    yield _row("then", "b makes it a leaf, a on a root gives it that root")
+        yield _row("asked", f"{times(seen)}, first {first} ago, last {last} ago")
+        for label, text in told(seen):
+            yield _row(label, text)
+    yield _row("then", "b makes it a leaf, a on a root gives it that root; w shows all boards")

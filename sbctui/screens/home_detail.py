@@ -58,12 +58,14 @@ class DetailPane(LivePanes):
         site, key = self.world.site, self.acting.rows.cursor
         if not self.detail.display or site is None or self.moving:
             return
+        from sbctui.screens.boot_lines import boot_of
         from sbctui.screens.detail import detail
         from sbctui.screens.looking import Looker
 
         if self._looker is None:
             self._looker = Looker(self.sbc, self.show_detail)
-        told = detail(site, key, self._looker.at(self.live, name_of(key)))
+        name = name_of(key)
+        told = detail(site, key, self._looker.at(self.live, name), boot_of(self.world, name))
         width = max(20, self.detail.size.width - 1)
         show_lines(self.detail, wrapped(told, width), overdue(self.world, "site"))
         if key != self._told_of:

@@ -13,7 +13,12 @@ from sbctui.screens.job_view import outcome
 def news(before: World, after: World) -> tuple[LogLine, ...]:
     """A line for everything that happened between them."""
     now = after.site.facts.now if after.site else time.time()
-    told = (*_boards(before, after, now), *_services(before, after, now), *_jobs(before, after))
+    told = (
+        *_boards(before, after, now),
+        *_boots(before, after, now),
+        *_services(before, after, now),
+        *_jobs(before, after),
+    )
     trouble = (
         LogLine(now, "bad", clean(text))
         for name, text in after.errors.items()
@@ -38,6 +43,23 @@ def _boards(before: World, after: World, now: float) -> Iterator[LogLine]:
         yield LogLine(now, "", f"{_name(after, export)} connected from {clean(address)}")
     for export, address in sorted(went - came):
         yield LogLine(now, "", f"{_name(after, export)} disconnected from {clean(address)}")
+
+
+def _boots(before: World, after: World, now: float) -> Iterator[LogLine]:
+    """Boots that stopped, and that came to their end."""
+    if before.boots is None or after.boots is None or after.boots is before.boots:
+        return
+    from sbctui.screens.boot_lines import name, title_of, took
+
+    old = {line.mac: (line.began, line.state) for line in before.boots}
+    for line in after.boots:
+        if old.get(line.mac) == (line.began, line.state):
+            continue
+        if line.state == "stopped":
+            said = f"{name(line)} stopped at {title_of(line)}: {clean(line.reason)}"
+            yield LogLine(now, "bad", said)
+        elif line.state == "up":
+            yield LogLine(now, "good", f"{name(line)} is up after {took(line.seconds)}")
 
 
 def _name(world: World, export: str) -> str:

@@ -93,6 +93,12 @@ def _audit(app: SbcApp, names: Names, asking: Names) -> None:
     app.push_screen(AuditScreen(app.feeds.world))
 
 
+def _boards(app: SbcApp, names: Names, asking: Names) -> None:
+    from sbctui.screens.boards import BoardsScreen
+
+    app.push_screen(BoardsScreen(app.feeds.world))
+
+
 def _trash(app: SbcApp, names: Names, asking: Names) -> None:
     from sbctui.screens.trash import TrashScreen
 
@@ -134,6 +140,7 @@ VERBS: Mapping[str, Verb] = {
     "delete_all": _delete_all,
     "undo": _undo,
     "audit": _audit,
+    "boards": _boards,
     "trash": _trash,
     "reload": _reload,
     "settings": _settings,

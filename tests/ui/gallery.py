@@ -96,6 +96,23 @@ async def _keep(tui: Tui) -> None:
     await tui.expect("Until")
 
 
+async def _boards(tui: Tui) -> None:
+    await tui.press("w")
+    await tui.expect("unknown, asking", "stopped")
+    await tui.press("down", "down", "down")
+
+
+async def _boots(tui: Tui) -> None:
+    await _boards(tui)
+    await tui.press("enter")
+    await tui.expect("Boots of", "Boot of 2026")
+
+
+async def _compare(tui: Tui) -> None:
+    await tui.press("w", "c")
+    await tui.expect("VERDICT", "was never")
+
+
 async def _trash(tui: Tui) -> None:
     await tui.press("t")
     await tui.expect("GONE SINCE")
@@ -173,6 +190,9 @@ SCREENS: Mapping[str, Way] = {
     "audit": _audit,
     "evidence": _evidence,
     "keep": _keep,
+    "boards": _boards,
+    "boots": _boots,
+    "compare": _compare,
     "trash": _trash,
     "job": _job,
     "settings": _settings,

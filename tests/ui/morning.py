@@ -17,13 +17,16 @@ from ipaddress import IPv4Address
 from pathlib import Path
 
 from sbctui.app import SbcApp
+from sbctui.engine.boards.timeline import judge
 from sbctui.engine.engine import init_site
+from sbctui.engine.model.boots import Boot, Fetched, Timeline
 from sbctui.engine.model.requests import (
     AllocateRoot,
     CloneRoot,
     CreateLeaves,
     CreateRoot,
     DeleteLeaves,
+    IgnoreBoards,
     LeafSpec,
 )
 from sbctui.engine.model.site import Disk, Facts, Lease, Node, Seen, Session, Site
@@ -92,6 +95,7 @@ def trouble(site: Path) -> Path:
     (site / "nodes/cutoff/config.json").write_text('{"schema": 1, "kin')
     (site / "nodes/notes.txt").write_text("call Ann about the fan\n")
     (site / "old-images").mkdir()
+    do(site, IgnoreBoards(macs=("00:11:32:5a:01:02",), note="the office printer"))
     failed_job(site)
     interrupted_job(site)
     return site
@@ -115,14 +119,87 @@ def facts(site: Site) -> Facts:
             export = mac.replace(":", "-")
             sessions.append(Session(export, str(ip), NOW - 7300 - 60 * number, moved, moved >> 4))
     asking = (
-        Seen("dc:a6:32:41:7f:22", NOW - 60, NOW - 2, 12, "PXEClient:Arch:00011"),
-        Seen("b8:27:eb:77:01:0c", NOW - 900, NOW - 31, 40, "PXEClient:Arch:00000:UNDI:002001"),
+        Seen(
+            "dc:a6:32:41:7f:22",
+            NOW - 60,
+            NOW - 2,
+            12,
+            "PXEClient:Arch:00000:UNDI:002001",
+            "Raspberry Pi Trading Ltd",
+            model="Raspberry Pi 4B, 4 GB",
+            serial="9ffefdef",
+            architecture="ARM64",
+        ),
+        Seen(
+            "a0:36:9f:77:01:0c",
+            NOW - 900,
+            NOW - 31,
+            40,
+            "PXEClient:Arch:00007:UNDI:003016",
+            "Intel Corporate",
+            architecture="x86-64 UEFI",
+            hostname="nuc-9",
+        ),
     )
     return Facts(
         now=NOW, total_bytes=1800 * GIB, free_bytes=541 * GIB, free_inodes=10**6,
         store="overlay", filesystem="ext4", serving=True,
         sessions=tuple(sessions), leases=tuple(leases), seen=asking,
     )  # fmt: skip
+
+
+_FILES = (
+    ("config.txt", 1_900, 0.1),
+    ("start4.elf", 2_250_000, 0.9),
+    ("fixup4.dat", 5_400, 0.1),
+    ("bcm2711-rpi-4-b.dtb", 56_000, 0.1),
+    ("cmdline.txt", 214, 0.1),
+    ("vmlinuz", 29_400_000, 6.2),
+    ("initrd.img", 41_200_000, 8.8),
+)
+
+
+def boot(mac: str, ip: str, began: float) -> Boot:
+    """A boot that came as far as its address."""
+    at = began + 0.1
+    return Boot(mac, began, at, ip, 1, asked=began, offered=at, leased=at)
+
+
+def fetched(one: Boot, count: int) -> Boot:
+    """The same boot with the first of the files a Pi asks for."""
+    at, files = one.last, [Fetched("recovery.elf", one.last, "missing")]
+    for path, size, seconds in _FILES[:count]:
+        at += seconds
+        files.append(Fetched(path, at, "sent", size=size, seconds=seconds))
+    return replace(one, files=tuple(files), last=at)
+
+
+def up(one: Boot) -> Boot:
+    """The same boot, to its end."""
+    at = one.last
+    return replace(one, disk=at + 4.1, connections=1, write=at + 7.3, up=at + 15.6, last=at + 15.6)
+
+
+def boots(site: Site) -> tuple[Timeline, ...]:
+    """Most boards up since they were switched on; one wants a file, one is on its way."""
+    found = []
+    for number, node in enumerate(sorted(site.nodes.values(), key=lambda n: n.name)):
+        mac, ip = node.config.mac or "", str(node.config.ip or "")
+        if not mac or not ip or number % 13 == 2:
+            continue
+        one = up(fetched(boot(mac, ip, NOW - 7300 - 60 * number), len(_FILES)))
+        if number % 17 == 16:
+            one = fetched(boot(mac, ip, NOW - 9), 5)
+        elif number == 6:
+            one = fetched(boot(mac, ip, NOW - 200), 6)
+            wanted = Fetched("initrd.img", one.last, "missing", times=3)
+            one = replace(one, files=(*one.files, wanted))
+        elif number == 9:
+            one = boot(mac, ip, NOW - 400)
+        elif number % 11 == 7:
+            one = replace(one, ended=NOW - 3000, end="the board closed it", last=NOW - 3000)
+        found.append(judge(one, NOW, node.name, node.config.hostname))
+    return tuple(sorted(found, key=lambda line: (line.hostname, line.mac)))
 
 
 def node(one: Node) -> Node:
@@ -164,7 +241,7 @@ def frozen(world: World, *, busy: bool = True) -> World:
         for name in ("dnsmasq", "storage", "gate")
     )
     log = (
-        LogLine(NOW - 60, "warn", "b8:27:eb:77:01:0c asks for an address: no node"),
+        LogLine(NOW - 60, "warn", "a0:36:9f:77:01:0c asks for an address: no node"),
         LogLine(NOW - 9, "warn", "dc:a6:32:41:7f:22 asks for an address: no node"),
         LogLine(NOW - 5, "", "pi-01 connected from 10.77.0.51"),
         LogLine(NOW - 4, "key", "job: create 50 leaves of golden"),
@@ -176,7 +253,9 @@ def frozen(world: World, *, busy: bool = True) -> World:
         if f.group != "service"
     )  # fmt: skip
     shown = jobs(world) if busy else jobs(world)[1:]
-    return World(world.path, site, shown, services, findings, audited=NOW - 11, log=log)
+    return World(
+        world.path, site, shown, services, findings, boots(site), audited=NOW - 11, log=log
+    )
 
 
 def freeze(app: SbcApp, *, busy: bool = True) -> None:

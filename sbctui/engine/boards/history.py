@@ -17,7 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from sbctui.engine import files
 from sbctui.engine.boards.table import Boots
-from sbctui.engine.model.boots import Boot
+from sbctui.engine.model.boots import Boot, BootNews
 
 NAME = "boots.jsonl"
 _MOST = 64 << 20
@@ -88,9 +88,33 @@ class History:
         self._limit = 2 * len(data) + _GROWTH
 
 
-def kept(site: Path) -> Boots:
-    """The boots as they were last written down, for when nothing follows them."""
-    return History(site / "state").load()[0]
+class Kept:
+    """The boots as they were last written down, for when nothing follows them.
+
+    The file is read again only when it is another one. Thread-safe.
+    """
+
+    def __init__(self, site: Path) -> None:
+        self._state = site / "state"
+        self._read: tuple[tuple[int, ...], BootNews] | None = None
+
+    def news(self, version: int) -> BootNews:
+        """All boots; none when ``version`` is that of the file as it still is."""
+        sign, known = _sign(self._state / NAME), self._read
+        if known is None or known[0] != sign:
+            known = self._read = sign, History(self._state).load()[0].since(0)
+        elif known[1].version == version:
+            return BootNews(version)
+        return known[1]
+
+
+def _sign(path: Path) -> tuple[int, ...]:
+    """What is another when a file is; nothing when there is none."""
+    try:
+        facts = os.lstat(path)
+    except OSError:
+        return ()
+    return facts.st_ino, facts.st_size, facts.st_mtime_ns
 
 
 def _lines(path: Path) -> list[bytes]:

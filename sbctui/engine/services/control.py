@@ -7,10 +7,11 @@ import sys
 import threading
 from collections.abc import Collection, Sequence
 from contextlib import suppress
+from functools import cached_property
 from ipaddress import IPv4Address
 from pathlib import Path
 from time import monotonic
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -25,6 +26,9 @@ from sbctui.engine.services.port import Changes, Report, Status
 from sbctui.engine.services.processes import Child, Process
 from sbctui.engine.services.supervise_place import DAEMONS, open_log, prepare_state
 from sbctui.engine.store import check_site
+
+if TYPE_CHECKING:
+    from sbctui.engine.boards.history import Kept
 
 T = TypeVar("T")
 
@@ -155,9 +159,13 @@ class SiteControl:
         try:
             return wire.BOOTS.validate_python(self._caller.ask("boots", version=version))
         except (Silent, SbcError, ValidationError):
-            from sbctui.engine.boards.history import kept
+            return self._kept.news(version)
 
-            return kept(self._site).since(0)
+    @cached_property
+    def _kept(self) -> Kept:
+        from sbctui.engine.boards.history import Kept
+
+        return Kept(self._site)
 
     def end(self) -> None:
         """Ask the supervisor to end the daemons, newest first, and itself."""
