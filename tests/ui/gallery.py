@@ -74,9 +74,9 @@ async def _leaf(tui: Tui) -> None:
 
 
 async def _allocate(tui: Tui) -> None:
-    _rows(tui).move_to("root:golden")
+    _rows(tui).move_to("root:golden-2")
     await tui.press("a")
-    await tui.expect("Allocate golden")
+    await tui.expect("Allocate golden-2")
 
 
 async def _audit(tui: Tui) -> None:

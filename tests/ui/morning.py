@@ -234,7 +234,7 @@ def frozen(world: World, *, busy: bool = True) -> World:
     assert world.site is not None
     nodes = {name: node(one) for name, one in world.site.nodes.items()}
     gone = datetime.fromtimestamp(NOW - 7200, UTC)
-    trash = tuple(replace(t, deleted=gone) for t in world.site.trash)
+    trash = tuple(replace(t, deleted=gone, allocated=97 << 20) for t in world.site.trash)
     site = replace(world.site, nodes=nodes, trash=trash, facts=facts(world.site))
     services = tuple(
         Status(name, "running", pid=100, since=NOW - 90000)
@@ -272,6 +272,8 @@ _MOVING = (
     (re.compile(r"(?<![\w:])\d\d:\d\d:\d\d(?![\w:])"), "07:00:00"),
     (re.compile(r"\b0:\d\d\b"), "0:00"),
     (re.compile(r"\bpid \d+"), "pid 100"),
+    (re.compile(r"\b[\d.]+[KM](?=( |&#160;)(on( |&#160;)disk|of( |&#160;)it))"), "120K"),
+    (re.compile(r"(?<=frees.)[\d.]+[KM]\b"), "228K"),
     (re.compile(r"(?<=[ ;(])\d\ds\b"), "10s"),
     (re.compile(r"(?<=[ ;(])\ds\b"), "1s"),
 )
