@@ -30,6 +30,7 @@ _VERBS = {
     "leaf": "one board's own copy of a root: create, list, edit, attach, delete",
     "node": "everything about one node",
     "board": "boards by MAC: which are up, and which ask and have no node",
+    "bootkit": "initramfs of our own, for roots whose own can't have a disk over the network",
     "trash": "what was deleted: list, restore, purge",
     "undo": "bring back what the last delete took",
     "audit": "what disagrees on this site, and mending it",

@@ -214,6 +214,20 @@ class SetPins(_Action):
     drop: tuple[str, ...] = ()
 
 
+class BuildBootkit(_Action):
+    """Build an initramfs and put it into ``bootkit/``, in the place of an older one.
+
+    Fields as in the request; an empty ``kernel`` is a root's only one, or the usual one.
+    """
+
+    kind: Literal["build-bootkit"] = "build-bootkit"
+    arch: str
+    kernel: str
+    root: str
+    sources: str
+    offline: bool
+
+
 class RefreshServices(_Action):
     """Re-derive every file of the named nodes (all when empty) and make the daemons follow."""
 
@@ -243,6 +257,7 @@ Action = Annotated[
     | TrashStray
     | DropStaging
     | SetPins
+    | BuildBootkit
     | RefreshServices,
     Field(discriminator="kind"),
 ]

@@ -224,6 +224,22 @@ class UnkeepFindings(_Request):
     findings: tuple[str, ...]
 
 
+class BuildBootkit(_Request):
+    """Build an initramfs of our own for a Debian architecture and a kernel.
+
+    With ``root`` for one that it has in /lib/modules, by its version or empty for its only one;
+    else for a kernel of the distribution's packages, by version or flavour. ``arch`` may be
+    empty for a root that tells; ``sources`` is a sources.list to use instead of the machine's.
+    """
+
+    verb: Literal["bootkit build"] = "bootkit build"
+    arch: str = ""
+    kernel: str = ""
+    root: str = ""
+    sources: str = ""
+    offline: bool = False
+
+
 class ApplyServices(_Request):
     """Derive everything again and make the daemons follow."""
 
@@ -248,6 +264,7 @@ Request = Annotated[
     | TrashFindings
     | KeepFindings
     | UnkeepFindings
+    | BuildBootkit
     | ApplyServices,
     Field(discriminator="verb"),
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import singledispatch
 
+from sbctui.engine.bootkit import plan as bootkit
 from sbctui.engine.model import requests as ask
 from sbctui.engine.model.site import Site
 from sbctui.engine.nodes import plan_leaf, plan_root, plan_trash
@@ -30,6 +31,7 @@ plan_for.register(ask.AttachLeaf, lambda request, site: plan_leaf.attach(site, r
 plan_for.register(ask.EditNode, lambda request, site: plan_leaf.edit(site, request))
 plan_for.register(ask.RestoreTrash, lambda request, site: plan_trash.restore(site, request))
 plan_for.register(ask.PurgeTrash, lambda request, site: plan_trash.purge(site, request))
+plan_for.register(ask.BuildBootkit, lambda request, site: bootkit.build(site, request))
 
 
 @plan_for.register
