@@ -162,7 +162,7 @@ class Archive:
         offered = {m["file"]: m["hash"] for m in _OFFERED.finditer(done.stdout)}
         if len(offered) != len(set(names)):
             raise ToolFailed("apt-get", 0, "the sources name no SHA-256 for some packages")
-        missing = [name for name, own in offered.items() if not self._at(own).exists()]
+        missing = [name for name, own in offered.items() if _hash(self._at(own)) != own]
         if missing:
             self._download([name.partition("_")[0] for name in missing], offered)
         return tuple(self._package(file, own) for file, own in sorted(offered.items()))
@@ -183,8 +183,7 @@ class Archive:
         try:
             self._run(["apt-get", "download", *names], cwd=into)
             for path in into.iterdir():
-                with path.open("rb") as file:
-                    own = file_digest(file, "sha256").hexdigest()
+                own = _hash(path)
                 if own != offered.get(path.name):
                     raise ToolFailed("apt-get", 0, f"{clean(path.name)} is not what was promised")
                 path.chmod(0o644)
@@ -222,6 +221,15 @@ class Archive:
             env=proxies,
             cwd=cwd,
         )
+
+
+def _hash(path: Path) -> str:
+    """A file's SHA-256; empty when there is none."""
+    try:
+        with path.open("rb") as file:
+            return file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError:
+        return ""
 
 
 def _stanzas(text: str) -> Iterator[Mapping[str, str]]:

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from struct import Struct, error, unpack_from
 
+from sbctui.engine.errors import BadInput
+
 _LOAD, _DYNAMIC, _INTERPRETER = 1, 2, 3
 _END, _NEEDED, _STRINGS = 0, 1, 5
 
@@ -40,14 +42,14 @@ class Needs:
 
 
 def needs(data: bytes) -> Needs:
-    """Read a program or library. Raises ValueError for what is no such file."""
+    """Read a program or library. Raises BadInput for what is no such file."""
     layout = _LAYOUTS.get(data[4]) if data[:4] == b"\x7fELF" and data[5:6] == b"\x01" else None
     if layout is None:
-        raise ValueError("no little-endian ELF file")
+        raise BadInput("this is no little-endian ELF file, so no program of Debian's")
     try:
         return _needs(data, layout)
-    except (error, IndexError) as cause:
-        raise ValueError(f"a broken ELF file: {cause}") from cause
+    except (error, IndexError, OverflowError, ValueError) as cause:
+        raise BadInput(f"this ELF file is damaged: {cause}") from cause
 
 
 def _needs(data: bytes, layout: _Layout) -> Needs:
