@@ -105,8 +105,6 @@ TABLE = [
     (("bootkit", "build", "--root", "spare"), 2, "does not tell its architecture"),
     (("bootkit", "build", "--root", "nobody"), 4, "no node"),
     (("bootkit", "build", "--root", "pi-01", "--arch", "arm64"), 3, "is a leaf"),
-    (("bootkit", "build", "--arch", "arm64", "--sources", "/nowhere"), 2, "/nowhere"),
-    (("bootkit", "build", "--arch", "arm64", "--offline"), 2, "with a network"),
     # leaves
     (("leaf", "edit", "pi-01"), 2, "Give --alias"),
     (("leaf", "edit", "pi-01", "--alias", "pi-02"), 3, "taken by"),
