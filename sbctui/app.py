@@ -173,6 +173,11 @@ class SbcApp(Sturdy, Faults, Pasting, Notices, Commanding, Choosing):
         self._forget()
         self.screen.refresh(layout=True)
 
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        """No cursor blinks: a console that waits sends nothing."""
+        if hasattr(event.widget, "cursor_blink"):
+            event.widget.cursor_blink = False
+
     def on_resize(self, event: events.Resize) -> None:
         """A resized terminal may have torn anything."""
         self._forget()

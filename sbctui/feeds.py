@@ -69,15 +69,22 @@ class Feeds:
         self.world = World(self.path)
 
     async def open(self) -> None:
-        """Open the site. Raises what ``Engine`` raises; after it ``tick`` does the rest."""
+        """Open the site, and tell when it does not answer. Raises what ``Engine`` raises.
+
+        After it ``tick`` does the rest.
+        """
 
         def make() -> Engine:
             from sbctui.engine.engine import Engine
 
             return Engine(self.path, read_only=self.read_only)
 
-        engine = await in_thread(make)
-        self.engine = engine
+        opening, began = asyncio.create_task(in_thread(make)), time.monotonic()
+        while not (await asyncio.wait({opening}, timeout=1.0))[0]:
+            seconds = int(time.monotonic() - began)
+            self._tell(late={"site": seconds} if seconds >= _LATE else {})
+        self._tell(late={})
+        self.engine = engine = opening.result()
         self._feeds = [
             _Feed("site", 1.0, engine.site),
             _Feed("jobs", 1.0, self._jobs),

@@ -6,8 +6,10 @@ character or a newline.
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Iterable, Sequence
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from sbctui.engine.model.text import clean
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
 _UNITS = "BKMGTP"
 _WINDOW = 60.0
+_NAMED = re.compile(r"\S*\d\S*")
 UNKNOWN = "--"
 """What stands for a time or rate nobody can tell yet."""
 
@@ -128,7 +131,7 @@ def plan_lines(plan: Plan, most: int = 12) -> list[str]:
         lines.append(f"  needs {size(plan.needs)} of disk")
     if plan.frees:
         lines.append(f"  frees {size(plan.frees)} of disk")
-    lines += [f"  note: {clean(note)}" for note in plan.notes]
+    lines += _notes(plan.notes)
     if plan.command:
         lines.append(f"  $ {clean(plan.command)}")
     return lines
@@ -151,6 +154,17 @@ def report_lines(report: Report) -> list[str]:
     for (key, value), those in said.items():
         who = _result(those[0]) + (f" and {len(those) - 1} more" if len(those) > 1 else "")
         lines.append(f"  {who}: {clean(key)} {clean(value)}")
+    return lines
+
+
+def _notes(notes: Sequence[str]) -> list[str]:
+    """The notes; of many that differ in names and numbers only, the first two."""
+    lines: list[str] = []
+    for _, alike in groupby(notes, lambda note: _NAMED.sub("", note)):
+        those = list(alike)
+        lines += [f"  note: {clean(note)}" for note in those[:2]]
+        if len(those) > 2:
+            lines.append(f"  ... {len(those) - 2} more notes like these ...")
     return lines
 
 

@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING
 
 import click
@@ -20,6 +21,7 @@ from sbctui.cli import output
 from sbctui.cli.failing import told, wants_json
 from sbctui.cli.options import FOLDER
 from sbctui.cli.place import Place
+from sbctui.engine.errors import SbcError
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -43,6 +45,8 @@ _VERBS = {
 }
 COMPLETE = "_SBCTUI_COMPLETE"
 """Set by the scripts of ``sbctui completion``: the shell's name; what is typed comes with it."""
+_PATIENCE = 1.0
+"""Seconds in which a file system that works has told what is in a folder."""
 _HELP = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
@@ -99,12 +103,29 @@ def _console(ctx: click.Context) -> None:
         output.error_text(ctx.get_help())
         ctx.exit(2)
     place: Place = ctx.obj
-    if place.read_only or place.found() == "other":
-        place.to_open()
+    _refuse_what_is_no_site(place)
     from sbctui.app import run_app
     from sbctui.cli.inside import Inside
 
     ctx.exit(run_app(place.path, read_only=place.read_only, verbs=Inside()))
+
+
+def _refuse_what_is_no_site(place: Place) -> None:
+    """Raises like ``to_open``; where nothing answers the console opens, and says so."""
+    path, refused = place.path, list[Exception]()
+
+    def look() -> None:
+        try:
+            if place.read_only or place.found() == "other":
+                place.to_open()
+        except SbcError as error:
+            refused.append(error)
+
+    looking = Thread(target=look, daemon=True, name=f"look at {path}")
+    looking.start()
+    looking.join(_PATIENCE)
+    if refused:
+        raise refused[0]
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from sbctui.engine.model.site import Site
 
 _PAUSE = 0.15
-_HOW = " MAC[,alias[,group]] or dc:a6:32:00:00:[01-28]; Enter twice: plan "
 
 
 class BulkScreen(Sturdy, Acting, Screen[None]):
@@ -84,7 +83,6 @@ class BulkScreen(Sturdy, Acting, Screen[None]):
 
     def on_mount(self) -> None:
         """Begin in the text, behind what was pasted."""
-        self._say("title", (" Bulk leaves ", "head"), (_HOW, "dim"))
         self._say("label", (" Leaves of root:", "key"))
         self._say("grouplabel", (" Group for all:", "key"))
         self.verdicts.can_focus = False
@@ -92,6 +90,7 @@ class BulkScreen(Sturdy, Acting, Screen[None]):
         self.editor.focus()
         self.watch(self.editor, "scroll_y", self._follow, init=False)
         self._keys()
+        self._tell_line()
         self._judge_soon(0.0)
 
     def _say(self, bar: str, *spans: tuple[str, str]) -> None:
@@ -124,6 +123,7 @@ class BulkScreen(Sturdy, Acting, Screen[None]):
         if row < len(verdicts) and verdicts[row].kind != "blank":
             told = ((f" line {row + 1}: ", "dim"), *self._verdict_line(str(row + 1), 0))
         self._say("line", *told)
+        self._say("title", (" Bulk leaves ", "head"), (self.editor.hint, "dim"))
 
     def _verdict_line(self, key: str, width: int) -> Line:
         return verdict_line(self._judged.verdicts[int(key) - 1], self._failed)
@@ -134,17 +134,18 @@ class BulkScreen(Sturdy, Acting, Screen[None]):
         self._pause = self.set_timer(pause or 0.001, lambda: self.sbc.background(self._judge()))
 
     async def _judge(self) -> None:
-        asked = self._asked()
-        judged = await in_thread(lambda: judge(*asked))
-        if asked == self._asked() and self.is_attached:
+        asked, site = self._asked(), self._site
+        judged = await in_thread(lambda: judge(site, *asked))
+        # with other nodes it is judged again; other facts must not make every answer old
+        if asked == self._asked() and site.nodes is self._site.nodes and self.is_attached:
             self._judged = judged
             self.verdicts.show([str(v.line) for v in judged.verdicts], self._verdict_line)
             self.call_after_refresh(self._follow)
             self._tell_line()
             self._sums()
 
-    def _asked(self) -> tuple[str, Site, str, str]:
-        return self.editor.text, self._site, self.root.value.strip(), self.group.value.strip()
+    def _asked(self) -> tuple[str, str, str]:
+        return self.editor.text, self.root.value.strip(), self.group.value.strip()
 
     def _follow(self) -> None:
         self.verdicts.scroll_to(y=self.editor.scroll_offset.y, animate=False, force=True)

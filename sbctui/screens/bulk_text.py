@@ -32,9 +32,18 @@ class Editor(TextArea):
     class Ready(Message):
         """The admin is done with the list."""
 
-    async def _on_key(self, event: events.Key) -> None:
+    @property
+    def hint(self) -> str:
+        """What a line may be, and how often Enter must be pressed for the plan."""
+        enter = "Enter: plan" if self._at_end() else "Enter twice: plan"
+        return f" MAC[,alias[,group]] or dc:a6:32:00:00:[01-28]; {enter} "
+
+    def _at_end(self) -> bool:
         row, _ = self.cursor_location
-        if event.key == "enter" and self.text.strip() and not self.document.get_line(row).strip():
+        return bool(self.text.strip()) and not self.document.get_line(row).strip()
+
+    async def _on_key(self, event: events.Key) -> None:
+        if event.key == "enter" and self._at_end():
             event.stop()
             event.prevent_default()
             self.post_message(self.Ready())
@@ -65,7 +74,7 @@ class Judged:
         return sum(1 for v in self.verdicts if v.kind == kind)
 
 
-def judge(text: str, site: Site, root: str, group: str) -> Judged:
+def judge(site: Site, text: str, root: str, group: str) -> Judged:
     """A verdict per line, and what all that are right come to. Reads nothing but the site."""
     verdicts = parse_bulk(text, site, root)
     refused = refusal(site, root) or _bad_group(group)

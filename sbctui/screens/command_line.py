@@ -69,9 +69,7 @@ class CommandLine(Modal[None]):
                 colon = Bar(id="colon")
                 colon.show(((":", "head"),))
                 yield colon
-                typed = Input(self._text, id="typed", select_on_focus=False)
-                typed.cursor_blink = False
-                yield typed
+                yield Input(self._text, id="typed", select_on_focus=False)
 
     def on_mount(self) -> None:
         """Begin to type; what was typed in earlier runs comes meanwhile."""

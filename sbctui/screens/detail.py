@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from sbctui import format as fmt
 from sbctui.engine.model.text import clean
 from sbctui.format import Line
-from sbctui.screens.home_lines import asking, board, calm_age, name_of, seen
+from sbctui.screens.home_lines import asking, board, calm_age, name_of, seen, up_in
 from sbctui.screens.looking import File, Look
 from sbctui.screens.totals import kept, totals
 
@@ -96,7 +96,7 @@ def _identity(about: About) -> Iterator[Line]:
         listed = site.listed_by.get(c.name, ())
         yield _row("root", ", ".join(listed) or f"none (was {c.parent})")
     elif c.children:
-        up = sum(1 for folder in c.children.values() if site.sessions_of.get(folder))
+        up = up_in(site).get(c.name, 0)
         held = fmt.size(totals(site).held[c.name])
         yield _row("leaves", f"{len(c.children)}, {up} up, {held} on disk")
     if c.mac:

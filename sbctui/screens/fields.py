@@ -85,7 +85,7 @@ class Entry(Input):
             field.value,
             id=field.id,
             select_on_focus=False,
-            placeholder=self._first,
+            placeholder=f"(right: {self._first})" if self._first else "",
             suggester=PathSuggester(use_cache=False) if field.path else suggester,
         )
 

@@ -87,15 +87,20 @@ def _text(site: Site, names: Iterable[str], value: str) -> set[str]:
 
 def _state(site: Site, names: Iterable[str], value: str) -> set[str]:
     known, heard, nodes = states(site), alive(site), site.nodes
-    begins = f" {value}"
 
-    def said(name: str) -> str:
+    def fits(name: str) -> bool:
         if name not in known:
-            return f" {_other(site, name)}"
+            return _says(_other(site, name), "", value)
         now = heard.get(name) or ("down" if nodes[name].config.mac else "")
-        return f" {known[name]} {STATES[known[name]]} {now}"
+        return _says(known[name], now, value)
 
-    return {name for name in names if begins in said(name)}
+    return {name for name in names if fits(name)}
+
+
+@lru_cache(256)
+def _says(state: str, now: str, value: str) -> bool:
+    """Whether one of the words for a state, or for what a board does now, begins so."""
+    return f" {value}" in f" {state} {STATES.get(state, '')} {now}"
 
 
 def _other(site: Site, name: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from textual import events
 from textual.app import ComposeResult
@@ -16,28 +16,18 @@ from sbctui.engine.model.text import clean
 from sbctui.format import Line, wrapped
 from sbctui.messages import Restyled, World, in_thread
 from sbctui.screens import home_lines as lines
-from sbctui.screens.home_live import LivePanes
-from sbctui.screens.home_show import (
-    log_entry,
-    overdue,
-    show_disk,
-    show_jobs,
-    show_lines,
-    show_log,
-)
+from sbctui.screens.home_detail import DetailPane
+from sbctui.screens.home_show import log_entry, overdue, show_disk, show_jobs, show_log
 from sbctui.widgets.bars import Bar
 from sbctui.widgets.pane import Pane
 from sbctui.widgets.rows import Rows
 from sbctui.widgets.sturdy import Sturdy
 
-if TYPE_CHECKING:
-    from sbctui.screens.looking import Looker
-
 _MANY = 500
 """What can be done with so many marked nodes is asked only when they change, and in a thread."""
 
 
-class HomeScreen(Sturdy, LivePanes):
+class HomeScreen(Sturdy, DetailPane):
     """The first screen, and the one below all others."""
 
     SCOPE = "home"
@@ -48,14 +38,10 @@ class HomeScreen(Sturdy, LivePanes):
         widths, heights = (60, 80, 100, 120, 150), (16, 18, 21, 24, 30, 36)
         self.HORIZONTAL_BREAKPOINTS = [(0, "-thin"), *((w, f"-w{w}") for w in widths)]
         self.VERTICAL_BREAKPOINTS = [(0, "-flat"), *((h, f"-h{h}") for h in heights)]
-        self._looker: Looker | None = None
-        self._told_of = ""
         self._keys: Line = ()
         self._asked_keys: tuple[tuple[str, ...], tuple[str, int], object] = ((), ("", 0), None)
         self.disk = Pane(3, "Disk", id="disk", cursor=False)
-        self.jobs = Pane(4, "Services and jobs", id="jobs")
         self.log_pane = Pane(5, "Log", id="log")
-        self.detail = Pane(6, "Detail", id="detail", cursor=False)
 
     def compose(self) -> ComposeResult:
         """Header, panes, status line, keys."""
@@ -103,41 +89,31 @@ class HomeScreen(Sturdy, LivePanes):
         show_log(self.log_pane, world)
         self.refresh_bars()
 
-    def _show_nodes(self) -> None:
+    def _show_nodes(self, *panes: Pane) -> None:
         site = self.world.site
         if site is not None:
-            self.show_nodes(site, overdue(self.world, "site"))
-            self._show_detail()
+            self.show_nodes(site, overdue(self.world, "site"), *panes)
+            self.show_detail()
             return
         trouble = self.world.errors.get("site", "")
         said = wrapped([((clean(trouble), "bad"),)], max(20, self.allocations.size.width - 2))
         reading: Line = ((" reading ...", "dim"),)
-        self.tree_pane.show((), lambda key, _: (), empty=() if trouble else (reading,))
+        note = overdue(self.world, "site")
+        self.tree_pane.show((), lambda key, _: (), note=note, empty=() if trouble else (reading,))
         self.allocations.show((), lambda key, _: (), empty=said if trouble else ())
 
-    def _show_detail(self) -> None:
-        site, key = self.world.site, self.acting.rows.cursor
-        if not self.detail.display or site is None:
-            return
-        from sbctui.screens.detail import detail
-        from sbctui.screens.looking import Looker
-
-        if self._looker is None:
-            self._looker = Looker(self.sbc, self._show_detail)
-        told = detail(site, key, self._looker.at(self.live, lines.name_of(key)))
-        width = max(20, self.detail.size.width - 1)
-        show_lines(self.detail, wrapped(told, width), overdue(self.world, "site"))
-        if key != self._told_of:
-            self._told_of = key
-            self.detail.rows.to_top()
-
     def refresh_bars(self) -> None:
-        """Header, status line and footer."""
+        """Header, status line and, unless the cursor is on its way, footer."""
         from sbctui.screens.status import status
 
         self.query_one("#header", Bar).show(*self._header())
         told = status(self.live, max(20, self.size.width), self.sbc.keymap.first["home.audit"])
         self.query_one("#status", Bar).show(*told)
+        if not self.moving:
+            self.show_footer()
+
+    def show_footer(self) -> None:
+        """The keys that apply now."""
         self.query_one("#footer", Bar).show(self._footer())
 
     def _header(self) -> tuple[Line, Line]:
@@ -174,7 +150,7 @@ class HomeScreen(Sturdy, LivePanes):
         found = await in_thread(ask)
         if names is self._asked_keys[0]:
             self._keys = found
-            self.refresh_bars()
+            self.show_footer()
 
     # ── what happens in the panes ─────────────────────────────────────────────────────────
 
@@ -185,9 +161,10 @@ class HomeScreen(Sturdy, LivePanes):
         return parent if isinstance(parent, Pane) else self.acting
 
     def on_rows_moved(self, event: Rows.Moved) -> None:
-        """Footer and detail follow the cursor."""
-        self.refresh_bars()
-        self._show_detail()
+        """Header, and then footer and details, follow the cursor."""
+        if event.rows.has_focus or event.rows is self.acting.rows:
+            self.cursor_moved()
+            self.refresh_bars()
 
     def on_rows_marked(self, event: Rows.Marked) -> None:
         """The keys depend on the marks."""
@@ -197,13 +174,14 @@ class HomeScreen(Sturdy, LivePanes):
         """The keys and the detail depend on the pane."""
         if self.pane() in self.orders:
             self.acting = self.pane()
+        self.cursor_moved()
         self.refresh_bars()
-        self._show_detail()
 
     def on_pane_filtered(self, event: Pane.Filtered) -> None:
         """Show what the filter lets through, as it is typed."""
-        self._show_nodes()
+        self._show_nodes(event.pane)
         self.refresh_bars()
+        self.show_footer()
 
     def on_rows_opened(self, event: Rows.Opened) -> None:
         """Enter: a group unfolds, anything else shows all about it."""
@@ -239,7 +217,7 @@ class HomeScreen(Sturdy, LivePanes):
             key = next(above, key)
             rows.move_to(key)
         (self.opened.add if unfold else self.opened.discard)(key)
-        self._show_nodes()
+        self._show_nodes(self.tree_pane)
 
     def reason(self, action: str) -> str | None:
         """Why an action is not possible on what is marked or under the cursor, or None."""
@@ -249,8 +227,9 @@ class HomeScreen(Sturdy, LivePanes):
             pane = self.query_one(f"#{action[5:]}", Pane)
             return None if pane.region else f"{pane.id} is not shown at this size"
         if action in ("stop_job", "resume_job"):
-            at_job = self.jobs.rows.has_focus and self.jobs.rows.cursor.startswith("job:")
-            return None if at_job else "put the cursor of pane 4 on a job first"
+            from sbctui.screens.job_acts import not_now
+
+            return not_now(action.removesuffix("_job"), self.job())
         if action in ("sort", "keep_view") and self.pane() not in self.orders:
             return "only the panes 1 and 2 can be sorted"
         if action == "bulk" and self.asking() and self.live.site and self.live.site.roots:
@@ -290,13 +269,9 @@ class HomeScreen(Sturdy, LivePanes):
     def do_filter(self) -> None:
         """Type a filter for the pane."""
         self.acting.start_filter()
-        self.refresh_bars()
+        self.show_footer()
 
     def do_sort(self) -> None:
         """Sort the pane by its next column."""
         super().do_sort()
-        self._show_nodes()
-
-    def do_stop_job(self) -> None:
-        """Stop the job under the cursor of pane 4."""
-        self.sbc.stop_job(lines.name_of(self.jobs.rows.cursor))
+        self._show_nodes(self.acting)

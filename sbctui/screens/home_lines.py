@@ -6,7 +6,7 @@ A key is ``root:NAME``, ``leaf:NAME``, ``broken:NAME``, ``stray:PATH``, ``seen:M
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING
 
 from sbctui import format as fmt
@@ -70,10 +70,20 @@ def board(site: Site, node: Node) -> str:
 
 def word(site: Site, name: str) -> str:
     """A node's state in one short word: what is wrong with it first, then its board."""
-    state = STATES[states(site)[name]]
-    if state in ("orphan", "mis-par", "free"):
-        return state
-    return board(site, site.nodes[name])
+    return words(site)(name)
+
+
+def words(site: Site) -> Callable[[str], str]:
+    """``word`` for many nodes of one site."""
+    known, told, nodes = states(site), alive(site), site.nodes
+
+    def word(name: str) -> str:
+        state = STATES[known[name]]
+        if state in ("orphan", "mis-par", "free"):
+            return state
+        return told.get(name) or ("down" if nodes[name].config.mac else "")
+
+    return word
 
 
 @per_both
@@ -104,20 +114,21 @@ def asking(site: Site) -> Mapping[str, Seen]:
     return {s.mac: s for s in site.facts.seen}
 
 
-def heard(site: Site, node: Node) -> float | None:
-    """Seconds since a board was last heard of: 0 while it has its disk open, None = never."""
-    mac = node.config.mac
-    if mac is None:
-        return None
-    if site.sessions_of.get(node.config.export):
-        return 0.0
-    left = lease_left(site, mac)
-    return site.settings.network.lease_seconds - left if left else None
+@per_both
+def heard(site: Site) -> Mapping[str, float]:
+    """Nodes whose boards were ever heard of → seconds since; 0 while it has its disk open."""
+    whole, told = site.settings.network.lease_seconds, dict[str, float]()
+    for mac, left in _leases(site).items():
+        if left:
+            told.update(dict.fromkeys(site.by_mac.get(mac, ()), whole - left))
+    for export in site.sessions_of:
+        told.update(dict.fromkeys(site.by_mac.get(export.replace("-", ":"), ()), 0.0))
+    return told
 
 
 def seen(site: Site, node: Node) -> str:
     """When a board was last heard of: ``now`` while it has its disk open, an age, or ``-``."""
-    ago = heard(site, node)
+    ago = heard(site).get(node.name)
     if not ago:
         return "-" if ago is None else "now"
     return calm_age(ago)

@@ -7,12 +7,15 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from sbctui.messages import Changed, World, in_thread
+from sbctui.screens import home_lines as lines
 from sbctui.screens.home_nodes import NodePanes
 from sbctui.screens.totals import prepare, prepared
+from sbctui.widgets.pane import Pane
 
 if TYPE_CHECKING:
     from sbctui.engine.model.site import Site
     from sbctui.screens.disk_lines import Sample
+    from sbctui.screens.job_view import JobView
 
 _FEW = 24
 """With so few leaves all roots begin open."""
@@ -39,6 +42,7 @@ class LivePanes(NodePanes):
         self.live = world
         self.frozen = ""
         self.samples: tuple[Sample, ...] = ()
+        self.jobs = Pane(4, "Services and jobs", id="jobs")
         self._fresh = True
         self._preparing = False
 
@@ -91,3 +95,18 @@ class LivePanes(NodePanes):
         """Hold the live panes still, or let them go on."""
         self.frozen = "" if self.frozen else time.strftime("%H:%M:%S")
         self._take()
+
+    # ── the job under the cursor of pane 4 ────────────────────────────────────────────────
+
+    def job(self) -> JobView | None:
+        """That job; none while the cursor is elsewhere."""
+        cursor = self.jobs.rows.cursor if self.jobs.rows.has_focus else ""
+        return next((j for j in self.live.jobs if f"job:{j.id}" == cursor), None)
+
+    def do_stop_job(self) -> None:
+        """Stop it."""
+        self.sbc.stop_job(lines.name_of(self.jobs.rows.cursor))
+
+    def do_resume_job(self) -> None:
+        """Show the plan for what it left undone."""
+        self.sbc.resume_job(lines.name_of(self.jobs.rows.cursor))

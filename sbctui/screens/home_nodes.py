@@ -70,11 +70,12 @@ class NodePanes(Acting, Screen[None]):
 
     # ── showing ───────────────────────────────────────────────────────────────────────────
 
-    def show_nodes(self, site: Site, note: Line) -> None:
-        """Show both panes; ``note`` says in their titles that the site does not answer."""
+    def show_nodes(self, site: Site, note: Line, *panes: Pane) -> None:
+        """Show these panes, or both; ``note`` says in the titles that the site does not answer."""
         self._drop_marks(site)
-        self._show_tree(site, note)
-        self._show_boards(site, note)
+        for pane in panes or self.orders:
+            show = self._show_tree if pane is self.tree_pane else self._show_boards
+            show(site, note)
 
     def _show_tree(self, site: Site, note: Line) -> None:
         pane = self.tree_pane
@@ -82,7 +83,7 @@ class NodePanes(Acting, Screen[None]):
         keys = tree(site, self.opened, passed, self.orders[pane])
         draw = partial(tree_line, site, None if passed is not None else self.opened)
         there = len(site.nodes) + len(site.broken) + len(site.strays)
-        found = sum(1 for key in keys if passed is None or name_of(key) in passed)
+        found = sum(1 for key in keys if name_of(key) in passed) if passed is not None else there
         told = self._told(pane, f"{found}/{there} ")
         empty = self._empty(pane, "no roots yet: n creates the first")
         pane.show(keys, draw, note=(*told, *note), empty=empty)

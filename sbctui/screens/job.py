@@ -19,6 +19,7 @@ from sbctui.joblog import Entry, around, entry, errors, rows
 from sbctui.messages import Changed, World, in_thread
 from sbctui.screens.acting import Acting
 from sbctui.screens.help import keys_for
+from sbctui.screens.job_acts import not_now
 from sbctui.screens.job_head import head, how_it_ended
 from sbctui.screens.job_view import JobView, outcome
 from sbctui.widgets.bars import Bar
@@ -159,12 +160,10 @@ class JobScreen(Sturdy, Acting, Screen[None]):
     def reason(self, action: str) -> str | None:
         """Why something is not possible with this job now."""
         job = self._view
-        if action == "stop" and not job.running:
-            return "it has ended"
+        if action in ("stop", "resume"):
+            return not_now(action, job)
         if action == "close" and not job.undone:
             return "only an interrupted job that left something undone can be let be"
-        if action == "resume":
-            return _no_resume(job)
         if action == "errors" and not self.pane.filter and not self._bad:
             return "there is no error"
         return None
@@ -225,14 +224,6 @@ class JobScreen(Sturdy, Acting, Screen[None]):
             self.pane.set_filter("")
         else:
             self.dismiss(None)
-
-
-def _no_resume(job: JobView) -> str | None:
-    if job.running:
-        return "it has not ended; X stops it"
-    if job.state == "done":
-        return "it did all it was to do"
-    return f"it was resumed by {job.resumed_by}" if job.resumed_by else None
 
 
 def ending(job: JobView) -> tuple[str, str]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sbctui.screens.home_lines import heard, name_of, word
-from sbctui.screens.totals import kept, totals
+from sbctui.screens.home_lines import heard, name_of, words
+from sbctui.screens.totals import kept, once_per, totals
 
 if TYPE_CHECKING:
     from sbctui.engine.model.site import Node, Site
@@ -19,7 +19,7 @@ _WORST = ("broken", "mis-par", "orphan", "down", "dhcp", "free", "up")
 _RANK = {state: place for place, state in enumerate(_WORST)}
 _LAST = (1, "")
 
-Key = Callable[["Site", "Node"], Any]
+Key = Callable[["Node"], Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,34 +50,55 @@ def _text(value: str) -> tuple[int, str]:
     return (0, value) if value else _LAST
 
 
-def _heard(site: Site, node: Node) -> float:
-    ago = heard(site, node)
-    return float("inf") if ago is None else ago
+def _by_root(site: Site) -> Key:
+    listed = site.listed_by
+    return lambda node: _text(next(iter(listed.get(node.name, ())), ""))
 
 
-_KEYS: Mapping[str, Key] = {
-    "mac": lambda site, node: _text(node.config.mac or ""),
-    "root": lambda site, node: _text(next(iter(site.listed_by.get(node.name, ())), "")),
-    "address": lambda site, node: int(node.config.ip) if node.config.ip else 1 << 40,
-    "state": lambda site, node: _RANK.get(word(site, node.name), len(_WORST)),
-    "size": lambda site, node: -kept(node),
-    "seen": _heard,
-    "group": lambda site, node: _text(node.config.group),
-    "notes": lambda site, node: _text(node.config.notes),
-    "kind": lambda site, node: node.config.kind,
+def _by_state(site: Site) -> Key:
+    word = words(site)
+    return lambda node: _RANK.get(word(node.name), len(_WORST))
+
+
+def _by_age(site: Site) -> Key:
+    ages, never = heard(site), float("inf")
+    return lambda node: ages.get(node.name, never)
+
+
+_KEYS: Mapping[str, Callable[[Site], Key]] = {
+    "mac": lambda _: lambda node: _text(node.config.mac or ""),
+    "root": _by_root,
+    "address": lambda _: lambda node: int(node.config.ip) if node.config.ip else 1 << 40,
+    "state": _by_state,
+    "size": lambda _: lambda node: -kept(node),
+    "seen": _by_age,
+    "group": lambda _: lambda node: _text(node.config.group),
+    "notes": lambda _: lambda node: _text(node.config.notes),
+    "kind": lambda _: lambda node: node.config.kind,
 }
 """Column → what sorts it: trouble, the largest and the latest first; what is empty last."""
+_LIVE = ("state", "seen")
+"""Columns of which the nodes alone don't tell."""
 
 
-def sort_names(site: Site, names: Iterable[str], order: Order) -> list[str]:
-    """Node names in an order; what is equal stands by shown name."""
-    rank = totals(site).rank
-    named = sorted((n for n in names if n in rank), key=rank.__getitem__)
-    return list(_sorted(site, named, order, str))
+def sort_names(site: Site, ranked: Sequence[str], order: Order) -> Sequence[str]:
+    """Node names that stand by shown name, in an order."""
+    return _sorted(site, ranked, order, str)
 
 
 def sort_boards(site: Site, order: Order) -> Sequence[str]:
     """The keys of all nodes with a MAC, in an order."""
+    return _boards((site, order))
+
+
+def _asked(asked: tuple[Site, Order]) -> tuple[object, ...]:
+    site, order = asked
+    return site.nodes, order, site.facts if order.column in _LIVE else None
+
+
+@once_per(_asked)
+def _boards(asked: tuple[Site, Order]) -> Sequence[str]:
+    site, order = asked
     return _sorted(site, totals(site).boards, order, name_of)
 
 
@@ -87,5 +108,5 @@ def _sorted(
     """Rows that stand by shown name, in another order; ``name`` gives a row's node."""
     if order.column == "name":
         return named[::-1] if order.reverse else named
-    key = _KEYS[order.column]
-    return sorted(named, key=lambda n: key(site, site.nodes[name(n)]), reverse=order.reverse)
+    key, nodes = _KEYS[order.column](site), site.nodes
+    return sorted(named, key=lambda n: key(nodes[name(n)]), reverse=order.reverse)

@@ -97,9 +97,7 @@ class PaletteScreen(Modal[Entry]):
 
     def body(self) -> Iterable[Widget]:
         """What is typed, what fits it, and all about the one chosen."""
-        words = Input(placeholder="words of it, or its key", id="words")
-        words.cursor_blink = False
-        yield words
+        yield Input(placeholder="words of it, or its key", id="words")
         self.rows = Rows(id="found")
         self.rows.can_focus = False
         yield self.rows

@@ -99,6 +99,8 @@ class PlanScreen(Modal[bool]):
         self.more.display = rows > room
         self.text.styles.height = max(1, min(rows, room - self.more.display))
         self.text.put(told)
+        if rows <= room:
+            self.text.scroll_to(y=0, animate=False)
 
     def _say_more(self) -> None:
         below = len(self.text.keys) - self.text.scroll_offset.y - self.text.size.height

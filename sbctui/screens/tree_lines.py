@@ -30,8 +30,10 @@ def tree(
             keys.append(f"group:{group}")
             if passed is not None or f"group:{group}" in opened:
                 keys += members
-    for root in sort_names(site, (r.name for r in site.roots), order):
-        inside: Sequence[str] = totals(site).inside[root]
+    by_name = totals(site)
+    roots = sorted((r.name for r in site.roots), key=by_name.rank.__getitem__)
+    for root in sort_names(site, roots, order):
+        inside: Sequence[str] = by_name.inside[root]
         if passed is not None:
             inside = [c for c in inside if c in passed]
             if not inside and root not in passed:

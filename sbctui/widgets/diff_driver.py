@@ -26,6 +26,7 @@ _PLACE = re.compile(r"\x1b\[\d+;\d+H")
 _ASIDE = re.compile(r"(?:\x07|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\))+")
 """What moves no cursor and changes no cell: the bell, the clipboard, the title."""
 _GAP = 5
+_SEEN_ON_BLANKS = frozenset({"4", "7", "9", "21", "53"})
 
 Pen = tuple[tuple[str, ...], str, str]
 """Attributes, foreground and background as SGR parameters; empty means the default."""
@@ -74,9 +75,15 @@ def _turn(old: Pen | None, new: Pen) -> str:
 @lru_cache(8192)
 def _cell(char: str, pen: Pen) -> Cell:
     """A cell; of a blank only what can be seen counts."""
-    if char == " " and not {"4", "7", "9", "21", "53"} & set(pen[0]):
+    if char == " " and _SEEN_ON_BLANKS.isdisjoint(pen[0]):
         return char, ((), "", pen[2])
     return char, pen
+
+
+@lru_cache(4096)
+def _same_blank(old: Pen | None, new: Pen) -> bool:
+    """Whether a blank that ``new`` draws is no other when the terminal's pen is ``old``."""
+    return old is not None and old[2] == new[2] and _SEEN_ON_BLANKS.isdisjoint((*old[0], *new[0]))
 
 
 class Grid:
@@ -135,8 +142,10 @@ class Grid:
         for cell in cells:
             if cell is not None and cell[0]:
                 char, pen = cell
-                out += (_turn(self._pen, pen), char)
-                self._pen = pen
+                if char != " " or not _same_blank(self._pen, pen):
+                    out.append(_turn(self._pen, pen))
+                    self._pen = pen
+                out.append(char)
         self._at = (y, x + len(cells)) if all(c and c[0].isascii() for c in cells) else None
         return "".join(out)
 

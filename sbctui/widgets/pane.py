@@ -89,13 +89,14 @@ class Pane(Sturdy, Vertical):
         left += self._note
         if self.problem:
             left.append((f" ? {self.problem} ", "bad"))
-        right = [*self._counts(), *self._said, *self._place()]
+        counts = self._counts()
+        right = [*counts, *self._said, *self._place()]
         if self._wide(left, right) and self._number and len(left) > 1:
             left[0] = (number, tone)
         if self._wide(left, right):
-            right = [*self._counts(), *self._said]
+            right = [*counts, *self._said]
         if self._wide(left, right):
-            right = self._counts()
+            right = counts
         self._bar.show(tuple(left), tuple(right))
         if self._head is not None:
             gutter = rows.margin_width
@@ -139,6 +140,7 @@ class Pane(Sturdy, Vertical):
         self.problem = self.problem if text else ""
         self.title()
         if changed:
+            self.rows.from_top = bool(text)
             self.post_message(self.Filtered(self, text))
 
     def on_key(self, event: events.Key) -> None:

@@ -77,6 +77,8 @@ class Rows(Sturdy, ScrollView, can_focus=True):
         self.margin_width = 2 if markable else 1
         self._has_cursor = cursor
         self._touched = False
+        self.from_top = False
+        """Whether a cursor that loses its row to the next rows shown goes to the first."""
         self._before = ""
         self._shared = marks is not None
         self.cursor = ""
@@ -125,18 +127,24 @@ class Rows(Sturdy, ScrollView, can_focus=True):
     def _replace(self, keys: Sequence[str]) -> None:
         old = max(0, self.position(self.cursor))
         self._keys, self._index = keys, None
-        self.virtual_size = Size(self.size.width, len(keys))
+        self._measure()
+        self._scroll(self.scroll_offset.y)
         if self.position(self.begun) < 0:
             self.begun = ""
         new = self.position(self.cursor)
         if keys and not old and not self._touched:
             new, self.cursor = 0, keys[0]
         if new < 0:
-            self._settle(old)
+            self._settle(0 if self.from_top else old)
         elif new != old and self._has_cursor and (self.has_focus or self.scroll_offset.y):
             self._scroll(self.scroll_offset.y + new - old)
+        self.from_top = False
         if self.has_focus:
             self._see()
+
+    def _measure(self) -> None:
+        """Tell Textual how many lines there are, without its laying out the screen again."""
+        self.set_reactive(Rows.virtual_size, Size(self.size.width, len(self._keys)))
 
     def _settle(self, old: int) -> None:
         """The cursor's row is not there: take the one in its place, or the one before nothing."""
@@ -273,7 +281,7 @@ class Rows(Sturdy, ScrollView, can_focus=True):
 
     def on_resize(self, event: events.Resize) -> None:
         """Lines depend on the width; the cursor stays in view."""
-        self.virtual_size = Size(event.size.width, len(self._keys))
+        self._measure()
         self._see()
 
     def on_focus(self) -> None:

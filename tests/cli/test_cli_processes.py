@@ -14,7 +14,8 @@ import pytest
 from sbctui.engine.engine import Engine
 from sbctui.engine.lockfile import SiteLock
 from sbctui.engine.model.requests import CreateRoot
-from tests.cli.program import MAC, Program, Terminal, tree, until
+from tests.cli.program import MAC, Program, Terminal, environment, tree, until
+from tests.ui.terminal import Pty
 
 
 @contextmanager
@@ -36,18 +37,23 @@ def large_source(folder: Path) -> Iterator[Path]:
 # the console
 
 
+def console(program: Program, home: Path) -> Pty:
+    """It sends what differs, in pieces: only a screen puts them together."""
+    return Pty(program.argv(), environment(home) | {"TERM": "xterm"}, (80, 24), home)
+
+
 def test_without_a_verb_it_is_the_console(sbctui: Program, home: Path) -> None:
-    terminal = Terminal(sbctui.argv(), home)
-    terminal.expect("debian12")
-    terminal.type("q")
-    assert terminal.end() == 0
+    with console(sbctui, home) as terminal:
+        terminal.until("debian12")
+        terminal.send("q")
+        assert terminal.ended() == 0
 
 
 def test_the_console_opens_where_there_is_no_site_yet(fresh: Program, home: Path) -> None:
-    terminal = Terminal(fresh.argv(), home)
-    terminal.expect("interface's)")
-    terminal.type("\x1b")
-    assert terminal.end() == 0
+    with console(fresh, home) as terminal:
+        terminal.until("no site yet", "empty: the interface's", "enter make the site")
+        terminal.send("\x1b")
+        assert terminal.ended() == 0
     assert not fresh.site.exists()
 
 

@@ -156,7 +156,9 @@ def frozen(world: World, *, busy: bool = True) -> World:
     """The same world, on that morning."""
     assert world.site is not None
     nodes = {name: node(one) for name, one in world.site.nodes.items()}
-    site = replace(world.site, path=Path("/srv/lab1"), nodes=nodes, facts=facts(world.site))
+    gone = datetime.fromtimestamp(NOW - 7200, UTC)
+    trash = tuple(replace(t, deleted=gone) for t in world.site.trash)
+    site = replace(world.site, nodes=nodes, trash=trash, facts=facts(world.site))
     services = tuple(
         Status(name, "running", pid=100, since=NOW - 90000)
         for name in ("dnsmasq", "storage", "gate")
@@ -174,7 +176,7 @@ def frozen(world: World, *, busy: bool = True) -> World:
         if f.group != "service"
     )  # fmt: skip
     shown = jobs(world) if busy else jobs(world)[1:]
-    return World(Path("/srv/lab1"), site, shown, services, findings, audited=NOW - 11, log=log)
+    return World(world.path, site, shown, services, findings, audited=NOW - 11, log=log)
 
 
 def freeze(app: SbcApp, *, busy: bool = True) -> None:
@@ -188,7 +190,7 @@ def freeze(app: SbcApp, *, busy: bool = True) -> None:
 _MOVING = (
     (re.compile(r"\d{4}-\d\d-\d\d( |&#160;|T)\d\d:\d\d(:\d\d)?"), r"2026-11-21\g<1>07:00\2"),
     (re.compile(r"\d{8}T\d{9}Z-[0-9a-f]{4}"), "20261121T070000000Z-cafe"),
-    (re.compile(r"\b\d\d:\d\d:\d\d\b"), "07:00:00"),
+    (re.compile(r"(?<![\w:])\d\d:\d\d:\d\d(?![\w:])"), "07:00:00"),
     (re.compile(r"\b0:\d\d\b"), "0:00"),
     (re.compile(r"\bpid \d+"), "pid 100"),
     (re.compile(r"(?<=[ ;(])\d\ds\b"), "10s"),

@@ -408,7 +408,10 @@ async def test_a_report_that_cant_be_written_says_why(small_site: Path, tmp_path
         await tui.expect("- no fix")
         await tui.press("e")
         await tui.expect("Report of the audit")
-        for place, why in ((tmp_path / "no" / "such", "No such file"), (tmp_path, "is no file")):
+        for place, why in (
+            (tmp_path / "no" / "such", "such file or directory"),
+            (tmp_path, "is no file"),
+        ):
             await tui.press("ctrl+u")
             await tui.paste(str(place))
             await tui.press("enter", "enter")

@@ -44,16 +44,33 @@ def settled(site: Path, size: tuple[int, int]) -> Pty:
     return tui
 
 
+def idle(tui: Pty, seconds: float) -> None:
+    """Fails when something is sent, but for the figure of free space that others take."""
+    tui.quiet(0.7)
+    before = tui.screen.text
+    sent, after = tui.read(seconds), tui.screen.text
+    assert sent <= IDLE or (sent < 80 and before != after), (tui.raw[-sent:], after)
+    assert steady(after) == steady(before)
+
+
 @AT_BOTH_SIZES
 def test_an_idle_console_sends_nothing(small_site: Path, size: tuple[int, int]) -> None:
     """Twenty looks at a site in which nothing changed write no cell."""
     with settled(small_site, size) as tui:
         for _ in range(6):
-            before = tui.screen.text
-            sent, after = tui.read(1.0), tui.screen.text
-            # Other programs may take free space meanwhile; then just its figure may be sent.
-            assert sent <= IDLE or (sent < 80 and before != after), f"{sent} bytes"
-            assert steady(after) == steady(before)
+            idle(tui, 1.0)
+
+
+def test_a_screen_that_waits_sends_nothing(small_site: Path) -> None:
+    """No cursor blinks and no clock ticks, whatever is open."""
+    with settled(small_site, (80, 24)) as tui:
+        home = steady(tui.screen.text)
+        for key in ("n", "b", "L", "e", ":", "/", "\x10", "?", "o", "t", ","):
+            tui.send(key)
+            tui.wait(lambda: steady(tui.screen.text) != home, "nothing opens")
+            idle(tui, 1.2)
+            tui.send("\x1b")
+            tui.wait(lambda: steady(tui.screen.text) == home, "home is not as before")
 
 
 @AT_BOTH_SIZES
@@ -158,15 +175,17 @@ async def test_no_engine_call_and_no_file_of_the_site_on_the_ui_thread(small_sit
                                     control_client)}  # fmt: skip
     site = str(small_site)
     caught: list[str] = []
-    seen: set[int] = set()
+    elsewhere = 0
 
     def profile(frame: object, event: str, argument: object) -> None:
+        nonlocal elsewhere
         if event == "call":
             code = frame.f_code  # type: ignore[attr-defined]
             if code.co_filename in looking and code.co_name not in ("<module>", "<genexpr>"):
-                seen.add(threading.get_ident())
                 if threading.get_ident() == here:
                     caught.append(f"{code.co_filename}: {code.co_name}")
+                else:
+                    elsewhere += 1
 
     def audit(event: str, arguments: tuple[object, ...]) -> None:
         watched = event in ("open", "os.listdir", "os.scandir", "os.rename", "os.remove")
@@ -194,7 +213,7 @@ async def test_no_engine_call_and_no_file_of_the_site_on_the_ui_thread(small_sit
         sys.setprofile(None)
         threading.setprofile(None)
         watching = False
-    assert len(seen - {here}) > 3, "nothing was seen at all"
+    assert elsewhere > 1000, "nothing was seen at all"
     assert not caught, "\n".join(sorted(set(caught)))
 
 
@@ -203,5 +222,5 @@ def test_the_program_ends_at_once(small_site: Path) -> None:
         began = time.monotonic()
         tui.send("q")
         assert tui.ended() == 0
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 5, "for a machine that does other things"
         assert not os.path.exists(f"/proc/{tui.process.pid}")

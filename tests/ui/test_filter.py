@@ -153,3 +153,13 @@ def mixed(small_site: Path) -> Engine:
     (nodes / "half").mkdir()
     (nodes / "half/config.json").write_text("{")
     return Engine(small_site)
+
+
+async def test_a_filter_that_hides_the_cursors_row_begins_at_its_first_match(
+    small_site: Path,
+) -> None:
+    async with open_tui(small_site) as tui:
+        await tui.press("G")
+        await tui.expect("> rescue-07")
+        await tui.press("slash", "p", "i", "enter")
+        await tui.expect("> debian12")

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from sbctui.engine.engine import Engine
 from sbctui.engine.model.requests import CreateLeaves, CreateRoot, DeleteLeaves, EditNode
+from sbctui.screens import plan as plan_screen
 from sbctui.screens.plan import PlanScreen
 from tests.driver import Tui, open_tui
 from tests.ui.conftest import MIB, do, specs
@@ -92,7 +95,7 @@ async def test_allocate_and_deallocate(small_site: Path) -> None:
         await tui.expect("is the server's own address")
         await tui.press("ctrl+u", "enter")
         await start(tui, "dc:a6:32:01:02:99")
-        await tui.expect("(a Alloc)")
+        await tui.expect("A Dealloc")
         await tui.press("A")
         await tui.expect("Deallocate golden", "is not connected", "(x) yes", "over ssh as root")
         await tui.press("space")
@@ -149,7 +152,10 @@ async def test_deleting_marked_leaves_wants_the_count(small_site: Path) -> None:
         await tui.until(lambda: len(site(tui).leaves) == 1, "they were not deleted")
 
 
-async def test_keys_held_down_start_nothing(small_site: Path) -> None:
+async def test_keys_held_down_start_nothing(
+    small_site: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plan_screen, "_DEAF", 3600)
     async with open_tui(small_site) as tui:
         await tui.press("j", "D")
         await tui.until(lambda: "The plan" in tui.text, "no plan")
@@ -199,7 +205,7 @@ async def test_trash_restores_and_purges(small_site: Path) -> None:
     do(small_site, DeleteLeaves(root="debian12", macs=tuple(s.mac for s in specs(2))))
     async with open_tui(small_site) as tui:
         await tui.press("t")
-        await tui.expect("Trash", "pi-01", "13d left")
+        await tui.expect("Trash", "pi-01", "13d")
         await tui.press("slash")
         await tui.press("g", "f")
         await starts_at_once(tui, "restore dc-a6-32-0a-00-0")

@@ -50,9 +50,13 @@ async def test_one_leaf_from_a_board_that_asks(small_site: Path) -> None:
         await tui.press("tab", *"room-b", "tab", *"10.77.0.1")
         await tui.expect("10.77.0.1 is the server's own address")
         await tui.press("ctrl+u", *"10.77.1.9")
-        await tui.expect("10.77.1.9: as given", f"{BOARD},desk-9,room-b --ip 10.77.1.9")
+        await tui.expect("10.77.1.9: as given", f"{BOARD},desk-9,room-b --ip")
         await tui.press("enter")
-        await start(tui, "create 1 leaf of debian12")
+        await tui.expect("The plan", "create 1 leaf of debian12")
+        await tui.awake()
+        await tui.press("y")
+        node = small_site / "nodes/e4-5f-01-00-00-77/config.json"
+        await tui.until(node.exists, "no leaf")
     made = Engine(small_site).site().nodes["e4-5f-01-00-00-77"].config
     assert (made.alias, made.group, str(made.ip)) == ("desk-9", "room-b", "10.77.1.9")
 
@@ -86,8 +90,8 @@ async def test_a_root_and_a_leaf_get_other_names(small_site: Path) -> None:
         await tui.press("ctrl+u", *"silver")
         await tui.expect("$ sbctui root rename golden silver")
         await tui.press("enter")
+        await start(tui, "it goes back with: sbctui root rename silver golden")
         await tui.until(lambda: "silver" in site(tui).nodes, "it has its old name")
-        await tui.expect_jobs_over()
         await tui.press("escape", "slash", *"pi-01", "enter", "j", "N")
         await tui.expect("Rename pi-01", "Alias")
         await tui.press("ctrl+u", *"window", "enter")
@@ -102,7 +106,7 @@ async def test_an_orphan_is_attached_to_a_root_that_can_take_it(small_site: Path
         await tui.press("slash", *"pi-01", "enter", "j", "T")
         await tui.expect("Attach pi-01", "debian12", "one of: debian12")
         await tui.press("ctrl+u", *"golden")
-        await tui.expect("stands on debian12; attach it to that root")
+        await tui.expect("stands on", "debian12; attach it to that root")
         await tui.press("ctrl+u", *"deb")
         await tui.until(
             lambda: tui.app.screen.query_one("#root")._suggestion == "debian12", "not completed"

@@ -21,8 +21,10 @@ from tests.ui.terminal import Pty, open_pty
 
 HANG = 10.0
 """Seconds in which nothing on the file system answers."""
-ECHO = 0.2
+ECHO = 1.0
 """Seconds until a key is on the screen; the median, for a machine that does other things."""
+FROZEN = 5.0
+"""Seconds that nothing may last which does not wait for the file system."""
 
 
 class Mount:
@@ -67,15 +69,19 @@ def mounted(small_site: Path) -> Iterator[Mount]:
 
 
 def echoes(tui: Pty, keys: str) -> list[float]:
-    """Seconds from each key to another screen."""
+    """Seconds from each key, which moves the cursor, until the top line says where it is."""
     spent = []
     for key in keys:
-        before, began = tui.screen.text, time.monotonic()
+        before, began = where(tui), time.monotonic()
         tui.send(key)
-        tui.wait(lambda before=before: tui.screen.text != before, f"no echo of {key!r}", 5)
+        tui.wait(lambda before=before: where(tui) != before, f"no echo of {key!r}", 5)
         spent.append(time.monotonic() - began)
-        tui.read(0.05)
     return spent
+
+
+def where(tui: Pty) -> str:
+    """The top line: where the cursor is."""
+    return tui.screen.text.partition("\n")[0]
 
 
 def late(text: str) -> int:
@@ -93,14 +99,18 @@ def test_a_file_system_that_hangs_freezes_nothing_but_its_own_panes(
         mounted.hang()
         began = time.monotonic()
         tui.wait(lambda: late(tui.screen.text) > 0, "nobody says that there is no answer", 9)
-        spent = echoes(tui, "jjkjkjjkk2jkjkjk1j")
-        spent += echoes(tui, "?\x1b")
+        spent = echoes(tui, "jkjkjkjkjk2jkjkjk1j")
+        for key, seen in (("?", tui.until), ("\x1b", tui.until_gone)):
+            tui.send(key)
+            began_key = time.monotonic()
+            seen("This screen")
+            spent.append(time.monotonic() - began_key)
         tui.send("/pi-0")
         tui.until("/pi-0_")
         tui.send("\x1b")
         tui.wait(lambda: late(tui.screen.text) >= 6, "the seconds stand still", 12)
         assert sorted(spent)[len(spent) // 2] < ECHO, spent
-        assert max(spent) < 1.5, spent
+        assert max(spent) < FROZEN, spent
         tui.read(max(0.0, HANG - (time.monotonic() - began)))
         mounted.answer()
         tui.until_gone("no answer for")
@@ -141,14 +151,14 @@ def test_leaving_does_not_wait_for_it(mounted: Mount) -> None:
         began = time.monotonic()
         tui.send("q")
         assert tui.ended() == 0
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < FROZEN
 
 
 def test_a_start_on_a_file_system_that_hangs_says_so_and_can_be_left(mounted: Mount) -> None:
     mounted.hang()
     with open_pty(mounted.seen) as tui:
-        tui.until("reading")
+        tui.until("reading", "no answer for")
         tui.send("q")
         began = time.monotonic()
         assert tui.ended() == 0
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < FROZEN

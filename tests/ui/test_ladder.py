@@ -22,6 +22,7 @@ from sbctui.engine.model.requests import (
     RestoreTrash,
 )
 from sbctui.prefs import Prefs
+from sbctui.screens import plan as plan_screen
 from sbctui.screens.plan import PlanScreen
 from tests.driver import Tui, open_tui
 from tests.ui.conftest import MIB, do, specs
@@ -116,13 +117,17 @@ async def _plan(tui: Tui) -> PlanScreen:
     return tui.app.screen
 
 
-async def test_keys_that_were_held_decide_nothing(small_site: Path) -> None:
+async def test_keys_that_were_held_decide_nothing(
+    small_site: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plan_screen, "_DEAF", 3600)
     async with open_tui(small_site) as tui:
         tui.app.offer(lambda engine: ResizeRoot(name="golden", size=32 * MIB))
         plan = await _plan(tui)
         assert plan.deaf
         await tui.press("y", "enter", "y")
         assert tui.app.screen is plan
+        monkeypatch.setattr(plan_screen, "_DEAF", 0.3)
         await tui.awake()
         await tui.press("y")
         await tui.expect("resize golden: done")

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from bench.ui import make_site
+from sbctui.prefs import Prefs
 from sbctui.screens.home import HomeScreen
 from sbctui.widgets.bars import Bar
 from sbctui.widgets.rows import Rows
@@ -19,6 +20,7 @@ from tests.driver import Tui, open_tui
 LEAVES = 10_000
 KEY = 0.05
 """Seconds of the drawing thread for one key."""
+ROUNDS = 6
 
 
 @pytest.fixture(scope="module")
@@ -45,21 +47,25 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 @asynccontextmanager
-async def opened(site: Path) -> AsyncIterator[Tui]:
-    async with open_tui(site, (160, 48), ready=False) as tui:
+async def opened(site: Path, prefs: Prefs | None = None) -> AsyncIterator[Tui]:
+    async with open_tui(site, (160, 48), ready=False, prefs=prefs) as tui:
         await tui.until(lambda: bool(home(tui).tree_pane.rows.keys), "never read", within=60)
         await tui.ready()
         yield tui
 
 
+@pytest.mark.timeout(300)
 async def test_keys_stay_immediate(many: Path) -> None:
-    """Each key in three rounds, of which the best counts: the machine does other things too."""
-    rounds: list[dict[str, float]] = []
-    async with opened(many) as tui:
+    """The best of some rounds counts: the machine does other things too.
+
+    The site is looked at once a minute, so that a refresh, which has its own limit, is not taken
+    for a part of a key.
+    """
+    best: dict[str, float] = {}
+    async with opened(many, Prefs(refresh=60)) as tui:
         await tui.press("l")
-        for _ in range(3):
+        for _ in range(ROUNDS):
             spent: dict[str, float] = {}
-            rounds.append(spent)
 
             async def press(*keys: str, to: dict[str, float] = spent) -> None:
                 for key in keys:
@@ -75,8 +81,10 @@ async def test_keys_stay_immediate(many: Path) -> None:
             await press("k", "U", "g", "v", "G", "v")
             assert len(home(tui).targets()) == LEAVES
             await press("escape", "escape")
-    best = {key: min(spent[key] for spent in rounds) for key in rounds[0]}
-    slow = {key: round(seconds, 3) for key, seconds in best.items() if seconds > KEY}
+            best = {key: min(now, best.get(key, now)) for key, now in spent.items()}
+            slow = {key: round(seconds, 3) for key, seconds in best.items() if seconds > KEY}
+            if not slow:
+                break
     assert not slow, best
 
 

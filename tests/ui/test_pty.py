@@ -31,7 +31,8 @@ def steady(text: str) -> str:
 
 
 def leave(tui: Pty) -> None:
-    """Quit from home, and see that the terminal is given back."""
+    """Quit from home once no job runs, and see that the terminal is given back."""
+    tui.until_gone("running", within=60)
     tui.send("q")
     assert tui.ended() == 0
     assert tui.screen.shown, "the cursor stays hidden"
