@@ -35,6 +35,7 @@ _VERBS = {
     "node": "everything about one node",
     "boot": "what a node's board asks for and gets, and whether it could boot",
     "board": "boards by MAC: which are up, which ask, how far each boot came",
+    "bootkit": "initramfs of our own, for roots whose own can't have a disk over the network",
     "trash": "what was deleted: list, restore, purge",
     "undo": "bring back what the last delete took",
     "audit": "what disagrees on this site, and mending it",

@@ -24,13 +24,17 @@ from sbctui.engine.errors import Cancelled, ToolFailed, ToolMissing
 from sbctui.engine.model.text import clean
 
 PACKAGES: Mapping[str, str] = {
+    "apt-cache": "apt",
+    "apt-get": "apt",
     "blkid": "util-linux",
     "bzip2": "bzip2",
     "btrfs": "btrfs-progs",
     "cp": "coreutils",
     "debugfs": "e2fsprogs",
+    "depmod": "kmod",
     "dhcp_release": "dnsmasq-utils",
     "dnsmasq": "dnsmasq-base",
+    "dpkg-deb": "dpkg",
     "dumpe2fs": "e2fsprogs",
     "e2fsck": "e2fsprogs",
     "fakeroot": "fakeroot",

@@ -12,6 +12,7 @@ from typing import Any
 from sbctui.engine import reconcile
 from sbctui.engine.audit import perform as pins
 from sbctui.engine.boards import perform as boards
+from sbctui.engine.bootkit import perform as bootkit
 from sbctui.engine.context import Context, Undo
 from sbctui.engine.disks import perform as disks
 from sbctui.engine.errors import Cancelled, PartlyDone, SbcError, from_os
@@ -45,6 +46,7 @@ PERFORM: dict[str, Callable[[Any, Context], Undo]] = {
     "drop-staging": waste.drop_staging,
     "set-pins": pins.set_pins,
     "set-roster": boards.set_roster,
+    "build-bootkit": bootkit.build_bootkit,
     "refresh": reconcile.refresh,
 }
 LOCKED = frozenset(

@@ -228,6 +228,20 @@ class SetRoster(_Action):
     struck: tuple[str, ...] = ()
 
 
+class BuildBootkit(_Action):
+    """Build an initramfs and put it into ``bootkit/``, in the place of an older one.
+
+    Fields as in the request; an empty ``kernel`` is a root's only one, or the usual one.
+    """
+
+    kind: Literal["build-bootkit"] = "build-bootkit"
+    arch: str
+    kernel: str
+    root: str
+    sources: str
+    offline: bool
+
+
 class RefreshServices(_Action):
     """Re-derive every file of the named nodes (all when empty) and make the daemons follow."""
 
@@ -258,6 +272,7 @@ Action = Annotated[
     | DropStaging
     | SetPins
     | SetRoster
+    | BuildBootkit
     | RefreshServices,
     Field(discriminator="kind"),
 ]

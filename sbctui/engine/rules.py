@@ -140,6 +140,11 @@ def can_create_root(site: Site) -> str | None:
     return _writable(site)
 
 
+def can_build_bootkit(site: Site) -> str | None:
+    """Whether an initramfs can be built into this site."""
+    return _writable(site)
+
+
 def can_clone(site: Site, name: str) -> str | None:
     """Whether a root's disk can be copied now, live or not (S0.14)."""
     return _first(site, name, _settled, _is_root)

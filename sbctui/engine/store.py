@@ -44,7 +44,7 @@ Kind = Literal["file", "folder", "staging", "other"]
 
 TRASHED = re.compile(r"([0-9]{8}T[0-9]{9}Z)-(.+)")
 _KNOWN = {SETTINGS, PINS, ROSTER, "lock", "nodes", "trash", "jobs", "derived", "state", "repo",
-          "templates", "lost+found"}  # fmt: skip
+          "templates", "bootkit", "lost+found"}  # fmt: skip
 
 
 class Store:

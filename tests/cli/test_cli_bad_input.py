@@ -98,6 +98,13 @@ TABLE = [
     (("root", "deallocate", "spare"), 3, "is not allocated"),
     (("root", "delete", "debian12"), 3, "leaf delete debian12 --all"),
     (("root", "delete", "nobody"), 4, "no node"),
+    # initramfs
+    (("bootkit", "build"), 2, "--arch"),
+    (("bootkit", "build", "--arch", "sparc"), 2, "arm64"),
+    (("bootkit", "build", "--arch", "arm64", "--kernel", "../../etc"), 2, "a kernel's version"),
+    (("bootkit", "build", "--root", "spare"), 2, "does not tell its architecture"),
+    (("bootkit", "build", "--root", "nobody"), 4, "no node"),
+    (("bootkit", "build", "--root", "pi-01", "--arch", "arm64"), 3, "is a leaf"),
     # leaves
     (("leaf", "edit", "pi-01"), 2, "Give --alias"),
     (("leaf", "edit", "pi-01", "--alias", "pi-02"), 3, "taken by"),

@@ -30,6 +30,7 @@ VERBS = [
     ("audit", "--fix"),
     ("audit", "--trash", f"orphan:{MAC.format(3).replace(':', '-')}"),
     ("audit", "--keep", "services:services", "--note", "no boards yet"),
+    ("bootkit", "build", "--arch", "arm64"),
     ("services", "start"),
     ("services", "stop"),
     ("services", "apply"),

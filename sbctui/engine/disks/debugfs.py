@@ -26,6 +26,7 @@ _NO_FOLDER = re.compile(
     r"(?:File not found by ext2_lookup|Ext2 inode is not a directory).*$",
     re.MULTILINE,
 )
+_PLAIN = re.compile(r"[A-Za-z0-9_/.,+~-]+")
 _FORMAT = 0o170000
 _REGULAR, _LINK, _FOLDER = 0o100000, 0o120000, 0o040000
 
@@ -84,6 +85,22 @@ class Image:
         if not target.exists():
             raise ToolFailed("debugfs", done.returncode, _complaint(done.stderr))
         return target.read_bytes()
+
+    def dump_all(self, paths: Sequence[str]) -> Mapping[str, bytes]:
+        """The content of those paths that are there; each a plain path without blanks.
+
+        They pass through files in the folder. Raises ToolFailed, Cancelled, ValueError.
+        """
+        if odd := next((path for path in paths if not _PLAIN.fullmatch(path)), None):
+            raise ValueError(f"{clean(odd)} is no plain path")
+        self._run([f"dump {path} dump-{number}" for number, path in enumerate(paths)])
+        found = {}
+        for number, path in enumerate(paths):
+            target = self.folder / f"dump-{number}"
+            if target.exists():
+                found[path] = target.read_bytes()
+                target.unlink()
+        return found
 
     def has_attribute_block(self, paths: Sequence[str]) -> bool:
         """Whether one of the files keeps attributes in a block of its own, which rm forgets."""

@@ -261,6 +261,22 @@ class UnregisterBoards(_Request):
     macs: tuple[Mac, ...] | None = None
 
 
+class BuildBootkit(_Request):
+    """Build an initramfs of our own for a Debian architecture and a kernel.
+
+    With ``root`` for one that it has in /lib/modules, by its version or empty for its only one;
+    else for a kernel of the distribution's packages, by version or flavour. ``arch`` may be
+    empty for a root that tells; ``sources`` is a sources.list to use instead of the machine's.
+    """
+
+    verb: Literal["bootkit build"] = "bootkit build"
+    arch: str = ""
+    kernel: str = ""
+    root: str = ""
+    sources: str = ""
+    offline: bool = False
+
+
 class ApplyServices(_Request):
     """Derive everything again and make the daemons follow."""
 
@@ -289,6 +305,7 @@ Request = Annotated[
     | UnignoreBoards
     | RegisterBoards
     | UnregisterBoards
+    | BuildBootkit
     | ApplyServices,
     Field(discriminator="verb"),
 ]

@@ -156,6 +156,18 @@ def _(request: ask.UnregisterBoards) -> list[str]:
 
 
 @_words.register
+def _(request: ask.BuildBootkit) -> list[str]:
+    named = {
+        "--arch": request.arch,
+        "--kernel": request.kernel,
+        "--root": request.root,
+        "--sources": request.sources,
+    }
+    offline = ["--offline"] if request.offline else []
+    return [*(w for key, value in named.items() if value for w in (key, value)), *offline]
+
+
+@_words.register
 def _(request: ask.ApplyServices) -> list[str]:
     return []
 

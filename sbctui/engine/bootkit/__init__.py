@@ -1,0 +1,1 @@
+"""The initramfs of our own: built from the distribution's packages, without root."""

@@ -1,0 +1,36 @@
+"""The architectures that an initramfs is built for, and how kernels are named."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Architecture:
+    """A Debian architecture: its folder of libraries, its usual kernel package (what follows
+    ``linux-image-``), and what config.json calls it.
+    """
+
+    name: str
+    triplet: str
+    kernel: str
+    boot: str
+
+
+ARCHITECTURES: Mapping[str, Architecture] = {
+    one.name: one
+    for one in (
+        Architecture("arm64", "aarch64-linux-gnu", "arm64", "arm64"),
+        Architecture("armhf", "arm-linux-gnueabihf", "armmp", "arm"),
+        Architecture("amd64", "x86_64-linux-gnu", "amd64", "x86"),
+    )
+}
+VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+~-]{0,127}")
+"""A kernel's version, as its folder in /lib/modules is called."""
+
+
+def of_boot(boot: str) -> str:
+    """Debian's name for what config.json calls an architecture; empty when there is none."""
+    return next((one.name for one in ARCHITECTURES.values() if one.boot == boot), "")

@@ -1,0 +1,89 @@
+"""An emulated arm64 board in a lab: powered on with nothing but its MAC."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.lab import Lab
+
+FIRMWARE = Path("/usr/lib/u-boot/qemu_arm64/u-boot.bin")
+MEMORY = 320
+"""MiB of each board."""
+
+
+class Emulated:
+    """A board on the lab's bridge; what it says on its serial line is read as it comes."""
+
+    def __init__(self, lab: Lab, mac: str) -> None:
+        self.mac = mac
+        self.console = ""
+        self._heard = threading.Condition()
+        tap = f"q{mac.replace(':', '')[-6:]}"
+        for words in (f"tuntap add {tap} mode tap", f"link set {tap} master {lab.interface} up"):
+            made = lab.server.run(["ip", *words.split()])
+            assert made.returncode == 0, made.stderr
+        card = f"virtio-net-pci,netdev=n,disable-legacy=on,romfile=,mac={mac}"
+        argv = ["qemu-system-aarch64", "-M", "virt", "-cpu", "cortex-a53", "-m", str(MEMORY)]
+        argv += ["-nographic", "-monitor", "none", "-serial", "stdio", "-bios", str(FIRMWARE)]
+        argv += ["-netdev", f"tap,id=n,ifname={tap},script=no,downscript=no", "-device", card]
+        self.since = time.monotonic()
+        self._process = lab.server.start(
+            argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
+        self._reader = threading.Thread(target=self._listen, daemon=True)
+        self._reader.start()
+
+    def _listen(self) -> None:
+        assert self._process.stdout is not None
+        while data := self._process.stdout.read1(65536):  # type: ignore[attr-defined]
+            with self._heard:
+                self.console += data.decode(errors="replace").replace("\r", "")
+                self._heard.notify_all()
+        with self._heard:
+            self._heard.notify_all()
+
+    def hears(self, pattern: str, seconds: float, start: int = 0) -> re.Match[str]:
+        """Wait until its console matches from ``start`` on; the test fails when it doesn't."""
+        found: list[re.Match[str]] = []
+
+        def heard() -> bool:
+            match = re.compile(pattern, re.MULTILINE).search(self.console, start)
+            found[:] = [match] if match else []
+            return bool(match)
+
+        with self._heard:
+            if not self._heard.wait_for(heard, seconds):
+                pytest.fail(f"{self.mac} did not say {pattern!r}:\n{self.console[-6000:]}")
+        return found[0]
+
+    def type(self, line: str) -> int:
+        """Type a line on its serial console; where the console stood before."""
+        assert self._process.stdin is not None
+        stood = len(self.console)
+        self._process.stdin.write(f"{line}\n".encode())
+        self._process.stdin.flush()
+        return stood
+
+    def written(self, more: int, seconds: float) -> int:
+        """Wait until it has written at least ``more`` lines from now on; the newest number."""
+        marks = re.findall(r"^MARK written (\d+)", self.console, re.MULTILINE)
+        goal = (int(marks[-1]) if marks else 0) + more
+        deadline = time.monotonic() + seconds
+        start = 0
+        while True:
+            match = self.hears(r"^MARK written (\d+)$", deadline - time.monotonic(), start)
+            if int(match[1]) >= goal:
+                return int(match[1])
+            start = match.end()
+
+    def ended(self, seconds: float) -> int:
+        """Wait for its power to go off; the emulator's exit code."""
+        code = self._process.wait(seconds)
+        self._reader.join(5)
+        return code
