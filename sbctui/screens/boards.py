@@ -53,6 +53,7 @@ class BoardsScreen(Sturdy, Acting, Screen[None]):
         self.marks: set[str] = set()
         self.order = lines.ORDERS[0]
         self.with_ignored = False
+        self._fresh = True
         self.pane = Pane(
             0,
             "Boards",
@@ -96,9 +97,9 @@ class BoardsScreen(Sturdy, Acting, Screen[None]):
         keys = lines.rows(self.world, self.order, self.pane.filter, with_ignored=self.with_ignored)
         draw = partial(lines.draw, self.world)
         self.pane.show(keys, draw, note=self._note(), said=self._said(), empty=self._empty())
-        rows = self.pane.rows
-        if len(keys) > 1 and rows.cursor == keys[0] and not rows.scroll_offset.y:
-            rows.move_to(keys[1])
+        if keys and self._fresh:
+            self._fresh = False
+            self.pane.rows.move_to(keys[1])
         self._tell()
 
     def _drop_marks(self) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from sbctui.engine.boards.history import NAME, History, kept
+from sbctui.engine.boards.history import NAME, History
 from sbctui.engine.model.boots import Boot
 from sbctui.engine.services.boots import BootFollower
 from sbctui.engine.services.hosts import hosts_dir, log_file
@@ -126,7 +126,7 @@ def test_it_goes_on_where_the_one_before_was_killed(site: Path) -> None:
         boot = newest(follower)
         assert [(f.path, f.times) for f in boot.files] == [("vmlinuz", 1), ("initrd.img", 1)]
         assert boot.tries == 1
-    assert kept(site).of(MAC) == (boot,)
+    assert History(site / "state").load()[0].of(MAC) == (boot,)
 
 
 def test_what_was_not_written_down_is_read_again_and_what_was_is_not(site: Path) -> None:
@@ -216,9 +216,9 @@ def test_a_damaged_history_costs_what_is_damaged_and_can_be_added_to(
     for boot in boots:
         history.append([boot], {"dnsmasq": (1, 2)})
     path.write_bytes(damage(path.read_bytes()))  # type: ignore[operator]
-    assert boots[0] in kept(site).of(MAC)
+    assert boots[0] in History(site / "state").load()[0].of(MAC)
     history.append([Boot(MAC, 3.0, 3.0)], {})
-    assert kept(site).of(MAC)[-1].began == 3.0
+    assert History(site / "state").load()[0].of(MAC)[-1].began == 3.0
 
 
 def test_a_history_that_is_a_link_is_neither_read_nor_written(site: Path, tmp_path: Path) -> None:
@@ -244,7 +244,7 @@ def test_the_history_is_written_anew_before_it_grows_without_end(site: Path) -> 
     assert path.stat().st_size < 3 << 20
     assert json.loads(path.read_bytes().splitlines()[0])["boots"]
     follower.close()
-    assert kept(site).of(MAC)
+    assert History(site / "state").load()[0].of(MAC)
 
 
 def test_with_nothing_to_follow_it_does_nothing(site: Path) -> None:
