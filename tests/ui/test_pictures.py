@@ -13,6 +13,7 @@ from syrupy.assertion import SnapshotAssertion
 from textual.pilot import Pilot
 
 from sbctui.app import SbcApp
+from sbctui.cli.inside import Inside
 from sbctui.prefs import Prefs
 from sbctui.terminal import Terminal
 from tests.driver import Tui, open_tui
@@ -70,7 +71,7 @@ def test_picture(
     snap_compare: Callable[..., bool],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    app = SbcApp(lab, terminal=Terminal())
+    app = SbcApp(lab, terminal=Terminal(), verbs=Inside())
     export = app.export_screenshot
     monkeypatch.setattr(
         app, "export_screenshot", lambda **how: morning.still(export(**{**how, "title": "sbctui"}))
