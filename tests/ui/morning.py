@@ -272,6 +272,7 @@ _MOVING = (
     (re.compile(r"(?<![\w:])\d\d:\d\d:\d\d(?![\w:])"), "07:00:00"),
     (re.compile(r"\b0:\d\d\b"), "0:00"),
     (re.compile(r"\bpid \d+"), "pid 100"),
+    (re.compile(r"\bterminal-\d+-"), "terminal-1-"),
     (re.compile(r"\b[\d.]+[KM](?=( |&#160;)(on( |&#160;)disk|of( |&#160;)it))"), "120K"),
     (re.compile(r"(?<=frees.)[\d.]+[KM]\b"), "228K"),
     (re.compile(r"(?<=[ ;(])\d\ds\b"), "10s"),

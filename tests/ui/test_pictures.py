@@ -5,6 +5,7 @@ The site is real; what changes from run to run (times, free space, paths) is set
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -20,6 +21,8 @@ from tests.driver import Tui, open_tui
 from tests.ui import morning
 from tests.ui.gallery import SCREENS, at_home
 
+_REST = 0.3
+"""Seconds: longer than any pane waits for a cursor to rest."""
 pytestmark = pytest.mark.xdist_group("pictures")
 LOOKS = {
     "80x24": ((80, 24), Terminal()),
@@ -33,6 +36,20 @@ def lab() -> Iterator[Path]:
     """Forty boards on a bad morning; no test changes it."""
     with morning.place() as site:
         yield morning.trouble(morning.make(site))
+
+
+@pytest.fixture(autouse=True)
+def settings_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Settings, none as yet, in a place whose name is always the same: a screen shows it."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(morning.PLACE.parent / "config"))
+
+
+async def rested(tui: Tui) -> None:
+    """Wait until what follows a cursor that rests has followed."""
+    before = ""
+    while before != tui.text:
+        before = tui.text
+        await asyncio.sleep(_REST)
 
 
 def told(tui: Tui, *, mono: bool) -> str:
@@ -57,7 +74,7 @@ async def test_text(lab: Path, look: str, snapshot: SnapshotAssertion) -> None:
         for name, way in SCREENS.items():
             await at_home(tui)
             await way(tui)
-            await tui.pilot.pause()
+            await rested(tui)
             assert all(len(row) <= size[0] for row in tui.screen), name
             if (now := told(tui, mono=look == "mono") + "\n") != snapshot(name=name):
                 differ.append(f"{name}:\n{now}")
@@ -83,7 +100,7 @@ def test_picture(
         morning.freeze(app)
         await at_home(tui)
         await SCREENS[screen](tui)
-        await pilot.pause()
+        await rested(tui)
 
     assert snap_compare(app, terminal_size=(80, 24), run_before=before)
 
