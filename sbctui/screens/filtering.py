@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from sbctui.screens.home_lines import STATES, alive, asking
-from sbctui.screens.totals import once_per, states
+from sbctui.screens.totals import once_per, per_both, per_nodes, states
 
 if TYPE_CHECKING:
     from sbctui.engine.model.site import Node, Site
@@ -86,21 +86,29 @@ def _text(site: Site, names: Iterable[str], value: str) -> set[str]:
 
 
 def _state(site: Site, names: Iterable[str], value: str) -> set[str]:
-    known, heard, nodes = states(site), alive(site), site.nodes
-
-    def fits(name: str) -> bool:
-        if name not in known:
-            return _says(_other(site, name), "", value)
-        now = heard.get(name) or ("down" if nodes[name].config.mac else "")
-        return _says(known[name], now, value)
-
-    return {name for name in names if fits(name)}
+    told, begins = said(site), f" {value}"
+    return {n for n in names if begins in (told[n] if n in told else f" {_other(site, n)}")}
 
 
-@lru_cache(256)
-def _says(state: str, now: str, value: str) -> bool:
-    """Whether one of the words for a state, or for what a board does now, begins so."""
-    return f" {value}" in f" {state} {STATES.get(state, '')} {now}"
+@per_both
+def said(site: Site) -> Mapping[str, str]:
+    """The words for every node's state, and for what its board does now."""
+    known = states(site)
+    return {**_unheard(site), **{n: _state_words(known[n], now) for n, now in alive(site).items()}}
+
+
+@per_nodes
+def _unheard(site: Site) -> Mapping[str, str]:
+    """The same, if no board were heard of."""
+    known = states(site)
+    return {
+        name: _state_words(known[name], "down" if node.config.mac else "")
+        for name, node in site.nodes.items()
+    }
+
+
+def _state_words(state: str, now: str) -> str:
+    return f" {state} {STATES[state]} {now}"
 
 
 def _other(site: Site, name: str) -> str:

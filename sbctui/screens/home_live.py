@@ -23,9 +23,10 @@ _FEW = 24
 
 def _look_over(site: Site) -> None:
     """What takes longest with thousands of nodes, done before they are shown."""
-    from sbctui.screens.filtering import texts
+    from sbctui.screens.filtering import said, texts
 
     texts(site)
+    said(site)
     prepare(site)
 
 

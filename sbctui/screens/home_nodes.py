@@ -24,11 +24,12 @@ if TYPE_CHECKING:
     from sbctui.engine.model.site import Site
 
 _NODES = ("root:", "leaf:")
+_MARKABLE = (*_NODES, "seen:")
 _NAMED = 3
 
 
 def _can_be_marked(key: str) -> bool:
-    return key.startswith((*_NODES, "seen:"))
+    return key.startswith(_MARKABLE)
 
 
 def _stands(site: Site, key: str) -> bool:

@@ -142,12 +142,13 @@ def prepared(site: Site | None) -> bool:
 
 
 def prepare(site: Site) -> None:
-    """Make what drawing this site will ask for.
+    """Make what drawing this site, and asking what can be done with it, will ask for.
 
     Ten thousand nodes are a hundred thousand objects that stay: Python's collector is told once
     to leave them alone, or going through them would hold up a key for a tenth of a second.
     """
     totals(site)
     states(site)
+    _ = site.standing_on, site.by_mac
     if not gc.get_freeze_count():
         gc.freeze()

@@ -191,7 +191,7 @@ class Rows(Sturdy, ScrollView, can_focus=True):
         self.post_message(self.Marked(self))
 
     def _can(self, keys: Iterable[str]) -> set[str]:
-        return {k for k in keys if self._markable is not None and self._markable(k)}
+        return set(filter(self._markable, keys)) if self._markable else set()
 
     def ranged(self) -> set[str]:
         """What the range spans that can be marked; nothing while there is none."""
