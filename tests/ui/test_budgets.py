@@ -198,7 +198,7 @@ async def test_no_engine_call_and_no_file_of_the_site_on_the_ui_thread(small_sit
     sys.setprofile(profile)
     try:
         async with open_tui(small_site) as tui:
-            for keys in ("jjl", "2j/pi", "4", "5", "1n", "b", "o", "t", "?", "L"):
+            for keys in ("jjl", "2j/pi", "4", "5", "1n", "b", "o", "t", "w", "wc", "?", "L"):
                 await tui.press(*({"/": "slash", "?": "question_mark"}.get(k, k) for k in keys))
                 await tui.pilot.pause(0.2)
                 await tui.press("escape", "escape", "escape")
@@ -213,7 +213,7 @@ async def test_no_engine_call_and_no_file_of_the_site_on_the_ui_thread(small_sit
         sys.setprofile(None)
         threading.setprofile(None)
         watching = False
-    assert elsewhere > 1000, "nothing was seen at all"
+    assert elsewhere > 300, "nothing was seen at all"
     assert not caught, "\n".join(sorted(set(caught)))
 
 
