@@ -5,22 +5,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
-
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
-from pydantic_core import ErrorDetails
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from sbctui import configfile
 from sbctui.engine.errors import BadInput, from_os
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 Theme = Literal["terminal", "dark", "light", "blue-orange", "mono"]
 Column = Literal["name", "root", "address", "state", "size", "seen", "group", "notes", "kind"]
 COLUMNS: tuple[Column, ...] = get_args(Column)
 
 
-class Prefs(BaseModel):
-    """Frozen; ``changed`` makes another. Unknown keys are refused by name.
+@dataclass(frozen=True)
+class Prefs:
+    """``changed`` makes another, and checks it as what is read from a file is checked.
 
     ``theme``: ``terminal`` follows the terminal's own colours, ``blue-orange`` is for eyes that
     don't tell red from green, ``mono`` is without colours. ``refresh`` are seconds between looks
@@ -31,15 +33,13 @@ class Prefs(BaseModel):
     before it for the other way round. ``keys``: scope → action's id → keys, as in ``actions.py``.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     theme: Theme = "terminal"
-    refresh: Annotated[float, Field(ge=0.5, le=60)] = 1.0
+    refresh: float = 1.0
     glyphs: Literal["auto", "ascii", "lines"] = "auto"
     mouse: Literal["auto", "on", "off"] = "auto"
     driver: Literal["cells", "stock"] = "cells"
     confirm: Literal["ladder", "always"] = "ladder"
-    columns: Annotated[tuple[Column, ...], Field(min_length=1)] = (
+    columns: tuple[Column, ...] = (
         "name",
         "state",
         "size",
@@ -49,28 +49,16 @@ class Prefs(BaseModel):
         "notes",
     )
     sort: str = "name"
-    keys: Mapping[str, Mapping[str, str]] = Field(default_factory=dict)
-
-    @field_validator("columns")
-    @classmethod
-    def _once(cls, columns: tuple[Column, ...]) -> tuple[Column, ...]:
-        if len(set(columns)) < len(columns):
-            raise ValueError("names a column twice")
-        return columns
-
-    @field_validator("sort")
-    @classmethod
-    def _known(cls, sort: str) -> str:
-        if sort.removeprefix("-") not in ("mac", *COLUMNS):
-            raise ValueError(f"is none of mac, {', '.join(COLUMNS)}, with or without - before it")
-        return sort
+    keys: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def changed(self, **changes: object) -> Prefs:
         """Another, with these settings. Raises ValidationError."""
-        return Prefs.model_validate({**self.model_dump(), **changes})
+        from sbctui.prefs_check import checked
+
+        return checked({**vars(self), **changes})
 
 
-NAMES = tuple(name for name in Prefs.model_fields if name != "keys")
+NAMES = tuple(one.name for one in fields(Prefs) if one.name != "keys")
 """The keys of ``[console]``."""
 
 
@@ -102,6 +90,10 @@ def _over(below: Prefs, file: Path) -> Prefs:
         if not isinstance(table, dict):
             raise BadInput(f"{file}: keys.{scope} must be a table, written as [keys.{scope}]")
         keys[scope] = {**keys.get(scope, {}), **table}
+    if not console and keys == below.keys:
+        return below
+    from pydantic import ValidationError  # it takes longer than all else before the first frame
+
     try:
         return below.changed(**console, keys=keys)
     except ValidationError as error:

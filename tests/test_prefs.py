@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tomllib
 from pathlib import Path
-from typing import get_args
+from typing import get_args, get_type_hints
 
 import pytest
 
@@ -142,7 +142,7 @@ def test_no_folder_for_settings_is_said(own: Path) -> None:
 def test_every_setting_has_a_row_and_every_value_a_meaning() -> None:
     assert set(SETTINGS) == set(prefs.NAMES)
     for name, setting in SETTINGS.items():
-        literal = get_args(Prefs.model_fields[name].annotation)
+        literal = get_args(get_type_hints(Prefs)[name])
         if literal and all(isinstance(value, str) for value in literal):
             assert setting.values == literal, name
         for value in setting.values:

@@ -19,7 +19,6 @@ from sbctui.cli.main import cli
 from sbctui.cli.options import How
 from sbctui.cli.place import Place
 from sbctui.engine.errors import BadInput, Refused
-from sbctui.engine.rules import READ_ONLY
 from sbctui.port import Console, Told, Verb
 
 if TYPE_CHECKING:
@@ -72,6 +71,12 @@ class Inside:
         return Told(code, text.getvalue(), "")
 
 
+def _read_only() -> Refused:
+    from sbctui.engine.rules import READ_ONLY  # loads the model, too long before the first frame
+
+    return Refused(READ_ONLY)
+
+
 def _do(words: list[str], console: Console) -> int:
     if words[0].startswith("-"):
         raise BadInput(
@@ -85,7 +90,7 @@ def _do(words: list[str], console: Console) -> int:
         output.lines(command.get_help(command_context(words, console.columns)).splitlines())
         return 0
     if console.read_only and _changes(path, command) and "--dry-run" not in words:
-        raise Refused(READ_ONLY)
+        raise _read_only()
     place = _OpenPlace(str(console.path), console)
     code = cli.main(words, prog_name="sbctui", standalone_mode=False, obj=place)
     return code if isinstance(code, int) else 0
@@ -183,4 +188,4 @@ class _ByConsole:
 
     def _refuse_if_read_only(self) -> None:
         if self._console.read_only:
-            raise Refused(READ_ONLY)
+            raise _read_only()

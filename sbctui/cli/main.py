@@ -22,6 +22,7 @@ from sbctui.cli.failing import told, wants_json
 from sbctui.cli.options import FOLDER
 from sbctui.cli.place import Place
 from sbctui.engine.errors import SbcError
+from sbctui.lab import PLACE
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -116,10 +117,15 @@ def _console(ctx: click.Context, *, or_lab: bool) -> None:
     _refuse_what_is_no_site(place)
     from sbctui.app import run_app
     from sbctui.cli.inside import Inside
+
+    said = _greeting() if PLACE in os.environ else ""
+    ctx.exit(run_app(place.path, read_only=place.read_only, verbs=Inside(), greeting=said))
+
+
+def _greeting() -> str:
     from sbctui.lab.remote import greeting
 
-    said = greeting()
-    ctx.exit(run_app(place.path, read_only=place.read_only, verbs=Inside(), greeting=said))
+    return greeting()
 
 
 def _refuse_what_is_no_site(place: Place) -> None:

@@ -17,11 +17,12 @@ from pathlib import Path
 from sbctui.engine import commands
 from sbctui.engine.errors import SbcError, ServiceFailed
 from sbctui.engine.model.text import clean
+from sbctui.lab import PLACE
 from sbctui.lab.furnish import SERVER, SUBNET, Say, furnish
 from sbctui.lab.init import run_as_init
 from sbctui.lab.nbd import PORT
 from sbctui.lab.rack import BRIDGE
-from sbctui.lab.remote import FOLDER, SOCKET, boards
+from sbctui.lab.remote import SOCKET, boards
 from sbctui.lab.tidy import SITE, tidy
 
 OWN = Path("/run/lab")
@@ -71,7 +72,7 @@ def _furnish(place: Path, say: Say, *, alone: bool) -> Mapping[str, str]:
     _door(place / "bin")
     os.environ.update(
         {
-            FOLDER: str(place),
+            PLACE: str(place),
             "TMPDIR": str(scratch),
             "SBCTUI_SITE": str(place / SITE),
             "PATH": f"{place / 'bin'}:{commands.search_path()}",

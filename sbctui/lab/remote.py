@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from sbctui.engine.errors import NoSuchNode, Refused, ServiceFailed
+from sbctui.lab import PLACE
 from sbctui.lab.spec import Power, State
 
-FOLDER = "SBCTUI_LAB"
-"""Environment variable of everything in a lab: the lab's folder."""
 SOCKET = "rack.sock"
 _GREETING = (
     "A lab in a box: nothing here is real or kept.\n"
@@ -45,7 +44,7 @@ def boards(macs: Sequence[str] = (), power: Power | None = None) -> tuple[State,
 
 def inside() -> bool:
     """Whether this process is in a lab."""
-    return FOLDER in os.environ
+    return PLACE in os.environ
 
 
 def greeting() -> str:
@@ -54,7 +53,7 @@ def greeting() -> str:
 
 
 def _folder() -> Path:
-    here = os.environ.get(FOLDER)
+    here = os.environ.get(PLACE)
     if here:
         return Path(here)
     found = {_identity(folder): folder for folder in _open_labs()}
@@ -73,7 +72,7 @@ def _open_labs() -> Iterator[Path]:
                 continue
             for pair in Path(entry.path, "environ").read_bytes().split(b"\0"):
                 name, _, value = pair.partition(b"=")
-                if name.decode(errors="replace") == FOLDER:
+                if name.decode(errors="replace") == PLACE:
                     folder = Path(f"/proc/{entry.name}/root{os.fsdecode(value)}")
                     if (folder / SOCKET).exists():
                         yield folder

@@ -12,7 +12,8 @@ from typing import Literal, NoReturn
 
 from sbctui.engine import commands
 from sbctui.engine.errors import Refused, SbcError
-from sbctui.lab.remote import FOLDER, inside
+from sbctui.lab import PLACE
+from sbctui.lab.remote import inside
 
 Isolation = Literal["user", "root", "none"]
 _SPACES = ("--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
@@ -49,7 +50,7 @@ def possible() -> World:
 def enter(world: World, program: Sequence[str], *, quiet: bool) -> NoReturn:
     """Become a lab that runs this program. Raises Refused inside one, OSError."""
     if inside():
-        raise Refused(f"this is a lab already ({os.environ[FOLDER]}); leave it first")
+        raise Refused(f"this is a lab already ({os.environ[PLACE]}); leave it first")
     folder = mkdtemp(prefix="sbctui-lab-") if world.isolation == "none" else "-"
     way = list(_WAYS[world.isolation])
     if way:

@@ -129,7 +129,7 @@ async def test_findings_are_an_outcome_and_no_error(small_site: Path) -> None:
     [
         ("root crate x", "No such command 'crate'"),
         ("frobnicate", "No such command 'frobnicate'"),
-        ("root create x", "Missing option '--size'"),
+        ("root create x", "how large shall its disk be? give --size"),
         ("node show 'golden", "a quote is open"),
         ("node show nobody", "there is no node 'nobody'"),
         ("root resize golden 1M", "a disk can only grow"),
