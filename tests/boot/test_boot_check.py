@@ -183,7 +183,7 @@ def test_where_the_site_has_an_initramfs_of_its_own_that_is_the_remedy(
     own.parent.mkdir(parents=True)
     own.write_bytes(b"x")
     assert supplied_initramfs(program.site, "arm64", VERSION) == own
-    assert supplied_initramfs(program.site, "armhf", VERSION) is None
+    assert supplied_initramfs(program.site, "arm", VERSION) is None
     assert supplied_initramfs(program.site, "arm64", "../arm64/" + VERSION) is None
     (one,) = lacks(program)
     assert one["remedy"].endswith(f"bootkit/arm64/{VERSION}/initrd.img")

@@ -63,9 +63,13 @@ def test_who_looks_for_the_root(tmp_path: Path, name: str, script: str) -> None:
     assert read(tmp_path, cpio(files)).script == script
 
 
-def test_an_init_that_calls_the_client_itself_will_do(tmp_path: Path) -> None:
-    files = without("scripts/local-top/nbd", init=b"#!/bin/sh\nexec nbd-client $server\n")
-    assert read(tmp_path, cpio(files)).script == "init"
+@pytest.mark.parametrize("client", ["usr/sbin/nbd-client", "bin/nbdlink"])
+def test_an_init_that_calls_the_client_itself_will_do(tmp_path: Path, client: str) -> None:
+    init = f"#!/bin/sh\nexec {Path(client).name} $server\n".encode()
+    files = without("scripts/local-top/nbd", "usr/sbin/nbd-client", init=init)
+    found = read(tmp_path, cpio({**files, client: b"ELF"}))
+    assert found.client
+    assert found.script == "init"
 
 
 @pytest.mark.parametrize(

@@ -386,7 +386,7 @@ async def test_the_report_is_written_and_nothing_is_overwritten_unasked(
         await tui.expect("Enter again writes over it")
         assert place.read_text() == "mine"
         await tui.press("enter")
-        await tui.expect("written: ")
+        await tui.expect("written:")
         told = place.read_text()
         assert "Audit of " in told
         assert "pi-02 is an orphan: no root lists it" in told

@@ -14,7 +14,7 @@ _MODULE = re.compile(
     r"(?:usr/)?lib/modules/(?P<version>[^/]+)/(?P<path>.+\.ko(?:\.(?:gz|xz|zst))?)"
 )
 _LIST = re.compile(r"(?:usr/)?lib/modules/(?P<version>[^/]+)/modules\.(?P<list>builtin|dep)")
-_CLIENT = re.compile(r"(?:usr/)?s?bin/nbd-client")
+_CLIENT = re.compile(r"(?:usr/)?s?bin/(?:nbd-client|nbdlink)")
 _SCRIPTS: Mapping[str, re.Pattern[str]] = {
     "initramfs-tools": re.compile(r"scripts/(?:[^/]+/)?nbd[^/]*"),
     "dracut": re.compile(r"(?:usr/)?s?bin/nbdroot|(?:usr/|var/)?lib/dracut/.*nbd[^/]*\.sh"),
@@ -22,6 +22,8 @@ _SCRIPTS: Mapping[str, re.Pattern[str]] = {
 }
 """What makes an initramfs look for its root over NBD, by the program that packs it."""
 _INIT = "init"
+_STARTS = re.compile(rb"nbd-client|nbdlink")
+"""The programs that connect a disk: the distribution's, and that of ``bootkit``."""
 _SPELLED = str.maketrans("-", "_")
 
 
@@ -72,7 +74,7 @@ def read_contents(path: Path, *, stop: commands.Stop = None) -> Contents:
             lists[match["version"], match["list"]] = text
         elif _CLIENT.fullmatch(name):
             client = True
-        elif name == _INIT and not script and b"nbd-client" in (member.data or b""):
+        elif name == _INIT and not script and _STARTS.search(member.data or b""):
             script = _INIT
         else:
             script = next((k for k, v in _SCRIPTS.items() if v.fullmatch(name)), script)

@@ -10,7 +10,7 @@ from sbctui.engine import commands
 from sbctui.engine.boot.contents import Contents, read_contents
 from sbctui.engine.boot.detect import kernel_version
 from sbctui.engine.boot.rootdisk import RootDisk
-from sbctui.engine.boot.supplied import ARCHITECTURES, supplied_initramfs
+from sbctui.engine.boot.supplied import supplied_initramfs
 from sbctui.engine.errors import BadInput
 from sbctui.engine.model.node import NodeConfig
 
@@ -109,8 +109,7 @@ def _only(contents: Contents) -> str:
 def remedy_for(place: Place, root: RootDisk, system: System) -> str:
     """How the root gets an initramfs that can, or where the site has one of its own."""
     version = kernel_version(system.kernel)
-    arch = ARCHITECTURES.get(place.config.boot.arch, "")
-    own = supplied_initramfs(place.site, arch, version) if version and arch else None
+    own = supplied_initramfs(place.site, place.config.boot.arch, version)
     if own is not None:
         return (
             f"the site has an initramfs of its own for this kernel: {own.relative_to(place.site)}"

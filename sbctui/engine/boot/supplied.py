@@ -6,17 +6,19 @@ nbdroot=ADDRESS:PORT/EXPORT``.
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
-ARCHITECTURES = {"arm64": "arm64", "arm": "armhf", "x86": "amd64"}
-"""A kernel's processor → the Debian name of the architecture it runs."""
-_VERSION = re.compile(r"[A-Za-z0-9_+][A-Za-z0-9_+.~-]{0,127}")
+from sbctui.engine.bootkit.arch import VERSION, of_boot
+from sbctui.engine.bootkit.kits import initrd
 
 
-def supplied_initramfs(site: Path, arch: str, version: str) -> Path | None:
-    """``SITE/bootkit/<arm64|armhf|amd64>/<kernel version>/initrd.img`` if it is there."""
-    if arch not in ARCHITECTURES.values() or not _VERSION.fullmatch(version):
+def supplied_initramfs(site: Path, boot_arch: str, version: str) -> Path | None:
+    """What ``bootkit build`` made for a kernel, if it did.
+
+    ``boot_arch`` is the processor as config.json has it, ``version`` the kernel's.
+    """
+    arch = of_boot(boot_arch)
+    if not arch or not VERSION.fullmatch(version):
         return None
-    path = site / "bootkit" / arch / version / "initrd.img"
+    path = initrd(site, arch, version)
     return path if path.is_file() else None
