@@ -67,7 +67,8 @@ class DetailPane(LivePanes):
         name = name_of(key)
         told = detail(site, key, self._looker.at(self.live, name), boot_of(self.world, name))
         width = max(20, self.detail.size.width - 1)
-        show_lines(self.detail, wrapped(told, width), overdue(self.world, "site"))
+        late = overdue(self.world, "site")
+        show_lines(self.detail, wrapped(told, width), late, "all about the row under the cursor")
         if key != self._told_of:
             self._told_of = key
             self.detail.rows.to_top()

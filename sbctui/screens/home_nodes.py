@@ -98,7 +98,10 @@ class NodePanes(Acting, Screen[None]):
         told = self._told(pane, f"{len(keys)}/{there} ")
         missing = columns.left_out(self.columns, pane.size.width - pane.rows.margin_width)
         said: Line = ((f" +{fmt.plural(missing, 'column')} ", "dim"),) if missing else ()
-        empty = self._empty(pane, "no boards yet: b makes leaves of a root, a allocates a root")
+        first = (
+            "b makes leaves of a root, a allocates one" if site.roots else "n creates a root first"
+        )
+        empty = self._empty(pane, f"no boards yet: {first}")
         pane.show(keys, draw, note=(*told, *note), said=said, empty=empty)
 
     def _head(self, width: int) -> Line:

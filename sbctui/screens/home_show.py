@@ -15,9 +15,11 @@ if TYPE_CHECKING:
     from sbctui.screens.disk_lines import Sample
 
 
-def show_lines(pane: Pane, shown: Sequence[Line], note: Line = ()) -> None:
-    """Show lines that stand for nothing but themselves."""
-    pane.show([str(i) for i in range(len(shown))], lambda key, _: shown[int(key)], note=note)
+def show_lines(pane: Pane, shown: Sequence[Line], note: Line = (), empty: str = "") -> None:
+    """Show lines that stand for nothing but themselves; ``empty`` says why there are none."""
+    keys = [str(i) for i in range(len(shown))]
+    said: Sequence[Line] = [((f" {empty}", "dim"),)] if empty else ()
+    pane.show(keys, lambda key, _: shown[int(key)], note=note, empty=said)
 
 
 def overdue(world: World, *sources: str) -> Line:
@@ -68,7 +70,8 @@ def show_log(pane: Pane, world: World) -> None:
     follow = not rows.cursor or rows.cursor == (rows.keys[-1] if rows.keys else "")
     keys = [f"log:{first + i}" for i in range(len(log))]
     note: Line = () if follow else ((" not following, G does ", "dim"),)
-    empty = [((" nothing has happened since the console began", "dim"),)]
+    told = "what changes, and who asks, is told here"
+    empty = [((f" nothing has happened since the console began; {told}", "dim"),)]
     pane.show(keys, lambda key, width: _log_line(log[int(key[4:]) - first]), note=note, empty=empty)
     if follow and keys:
         rows.move_to(keys[-1])

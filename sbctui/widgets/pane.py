@@ -10,7 +10,7 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.message import Message
 
-from sbctui.format import Line, Span
+from sbctui.format import Line, Span, wrapped
 from sbctui.widgets.bars import Bar
 from sbctui.widgets.rows import Draw, Rows
 from sbctui.widgets.sturdy import Sturdy
@@ -74,9 +74,14 @@ class Pane(Sturdy, Vertical):
         the right.
         """
         self._note, self._said = note, said
-        gone = self.rows.show(keys, draw, empty)
+        gone = self.rows.show(keys, draw, self._whole(empty))
         self.title()
         return gone
+
+    def _whole(self, empty: Sequence[Line]) -> Sequence[Line]:
+        """What an empty pane says, in as many rows as it takes."""
+        width = self.rows.size.width - self.rows.margin_width
+        return wrapped(empty, width) if width > 0 else empty
 
     def title(self) -> None:
         """Draw the title row anew."""
