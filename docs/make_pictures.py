@@ -26,6 +26,7 @@ PICTURES = {
     "bulk": (110, 28),
     "audit": (110, 28),
     "delete-plan": (90, 26),
+    "boards": (130, 30),
 }
 """Of what size each screen is drawn, in cells."""
 

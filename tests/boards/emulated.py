@@ -49,11 +49,15 @@ class Emulated:
             self._heard.notify_all()
 
     def hears(self, pattern: str, seconds: float, start: int = 0) -> re.Match[str]:
-        """Wait until its console matches from ``start`` on; the test fails when it doesn't."""
+        """Wait until its console matches from ``start`` on; the test fails when it doesn't.
+
+        A pattern that asks for a line's end is held against whole lines only.
+        """
         found: list[re.Match[str]] = []
 
         def heard() -> bool:
-            match = re.compile(pattern, re.MULTILINE).search(self.console, start)
+            whole = self.console.rfind("\n") + 1 if pattern.endswith("$") else len(self.console)
+            match = re.compile(pattern, re.MULTILINE).search(self.console, start, whole)
             found[:] = [match] if match else []
             return bool(match)
 

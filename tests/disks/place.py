@@ -7,6 +7,7 @@ import os
 import random
 import subprocess
 import threading
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -70,8 +71,15 @@ def mounted_image(image: Path, point: Path, *options: str) -> Iterator[Path]:
     try:
         yield point
     finally:
-        tool("umount", point)
+        _unmount(point)
         point.rmdir()
+
+
+def _unmount(point: Path) -> None:
+    """Also where a daemon that has just ended holds it a moment longer."""
+    end = time.monotonic() + 10
+    while tool("umount", point, check=time.monotonic() > end).returncode:
+        time.sleep(0.05)
 
 
 def worn(path: Path, size: int = 24 * MIB, seed: int = 1) -> Path:

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
@@ -156,7 +157,7 @@ def test_the_console_opens_on_it_where_no_site_is_configured(tmp_path: Path) -> 
     needs_worlds()
     before = as_somebody()
     tmp_path.chmod(0o755)
-    for folder in (tmp_path.parent, tmp_path.parent.parent):
+    for folder in takewhile(lambda path: path.name != "tmp", tmp_path.parents):
         folder.chmod(0o711)
     home = tmp_path / "home"
     home.mkdir()

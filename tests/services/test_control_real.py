@@ -121,7 +121,7 @@ def test_start_serves_and_stop_ends_everything(site: Served) -> None:
     stop_services(site.path, force=False)
     assert [s.state for s in site.control.status()] == ["stopped"] * 3
     assert not any(find_marked(f"{site_id(site.path)}:{name}") for name in NAMES)
-    assert not run_dir(site.path).exists()
+    assert until(lambda: not run_dir(site.path).exists(), 2)
     stop_services(site.path, force=False)
     assert (site.path / "nodes" / ONE / "root.img").read_bytes()[:4] == b"mine"
 

@@ -149,7 +149,7 @@ def test_a_key_is_answered_while_the_site_is_busy(small_site: Path, key: str) ->
         tui.until("503 leaves")
         engine = Engine(small_site)
         engine.start(engine.plan(DeleteLeaves(root="golden", macs=tuple(
-            s.mac for s in specs(200, 100)))))  # fmt: skip
+            s.mac for s in specs(500, 100)))))  # fmt: skip
         tui.until("running")
         spent = []
         for _ in range(5):
