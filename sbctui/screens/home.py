@@ -78,7 +78,13 @@ class HomeScreen(Sturdy, DetailPane):
         size = event.size
         small = f"sbctui needs 60x16, this terminal is {size.width}x{size.height}"
         self.query_one("#small", Bar).show(((small, "warn"),))
-        self.call_after_refresh(self.refresh_all)
+        self.call_after_refresh(self._resized)
+
+    def _resized(self) -> None:
+        """Show what fits; keys go to the nodes when the pane they went to is shown no more."""
+        if self.focused is None and self.acting.region:
+            self.acting.rows.focus()
+        self.refresh_all()
 
     def refresh_all(self) -> None:
         """Show the world in every pane."""

@@ -195,7 +195,7 @@ async def test_columns_are_those_of_the_settings(
 
 async def test_an_empty_site_says_what_to_do(empty_site: Path) -> None:
     async with open_tui(empty_site) as tui:
-        await tui.expect("no roots yet: n creates", "no boards yet: b makes leaves", "no jobs yet")
+        await tui.expect("no roots yet: n creates", "no boards yet: n creates a root first", "no jobs yet")
         await tui.expect("nothing has happened", "services start")
         await tui.press("D", "j", "space", "2", "enter")
         await tui.pilot.pause()
@@ -296,3 +296,18 @@ def order(tui: Tui) -> list[str]:
     assert site is not None
     keys = home(tui).allocations.rows.keys
     return [site.nodes[key.partition(":")[2]].config.hostname for key in keys]
+
+
+@pytest.mark.parametrize("pane", ["1", "2", "3", "5"])
+async def test_keys_have_a_pane_again_after_a_terminal_that_was_too_small(
+    small_site: Path, pane: str
+) -> None:
+    async with open_tui(small_site) as tui:
+        await tui.press(pane)
+        await tui.resize(59, 15)
+        await tui.expect("sbctui needs 60x16")
+        await tui.resize(60, 16)
+        await tui.until(lambda: tui.app.focused is not None, "keys go nowhere")
+        before = tui.screen[0]
+        await tui.press("j")
+        await tui.until(lambda: tui.screen[0] != before, "the cursor stands still")
