@@ -195,7 +195,9 @@ async def test_columns_are_those_of_the_settings(
 
 async def test_an_empty_site_says_what_to_do(empty_site: Path) -> None:
     async with open_tui(empty_site) as tui:
-        await tui.expect("no roots yet: n creates", "no boards yet: n creates a root first", "no jobs yet")
+        await tui.expect(
+            "no roots yet: n creates", "no boards yet: n creates a root first", "no jobs yet"
+        )
         await tui.expect("nothing has happened", "services start")
         await tui.press("D", "j", "space", "2", "enter")
         await tui.pilot.pause()
