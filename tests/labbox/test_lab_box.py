@@ -26,7 +26,7 @@ from tests.labbox.box import (
     opened,
 )
 
-pytestmark = [pytest.mark.lab, pytest.mark.slow]
+pytestmark = [pytest.mark.lab, pytest.mark.slow, pytest.mark.xdist_group("lab in a box")]
 LEAF = "dc:a6:32:77:00:0{}"
 NEW = "02:00:00:77:00:06"
 
