@@ -12,6 +12,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -266,10 +267,15 @@ def test_a_planted_fault_is_told_with_its_file_and_the_console_goes_on(small_sit
         "SbcApp.do_redraw = broken\n"
         "sys.exit(run_app(Path(sys.argv[1])))\n"
     )
-    home = small_site.parent / "home"
-    env = {**ENV, "TERM": "xterm-256color", "LANG": "C.UTF-8", "XDG_STATE_HOME": str(home)}
     argv = [sys.executable, "-c", program, str(small_site)]
-    with Pty(argv, env, (80, 24), Path.cwd()) as tui:
+    with TemporaryDirectory() as short:  # so that the notice has room for the file in one line
+        home = Path(short)
+        env = {**ENV, "TERM": "xterm-256color", "LANG": "C.UTF-8", "XDG_STATE_HOME": short}
+        _meets_a_fault(Pty(argv, env, (80, 24), Path.cwd()), home)
+
+
+def _meets_a_fault(console: Pty, home: Path) -> None:
+    with console as tui:
         tui.until("3 leaves")
         tui.send("\x0c")
         tui.until("a fault in sbctui; it goes on", "ZeroDivisionError", "fault-")
