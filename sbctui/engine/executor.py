@@ -22,12 +22,19 @@ from sbctui.engine.nodes import perform as nodes
 from sbctui.engine.nodes import perform_rename as naming
 from sbctui.engine.nodes import perform_trash as waste
 from sbctui.engine.plan import Action, Plan, Report, Unit, UnitResult
+from sbctui.engine.repository import overlay_change as overlays
+from sbctui.engine.repository import overlay_perform as laying
 
 PERFORM: dict[str, Callable[[Any, Context], Undo]] = {
     "stage": nodes.stage,
     "make-disk": disks.make_disk,
     "clone-disk": disks.clone_disk,
     "personalise": disks.personalise_disk,
+    "lay-overlay": laying.lay_overlay,
+    "copy-leaf-disk": laying.copy_leaf_disk,
+    "take-disk": laying.take_disk,
+    "move-folder": overlays.move_folder,
+    "change-overlay": overlays.change_overlay,
     "write-node": nodes.write_node,
     "publish": nodes.publish,
     "update-config": nodes.update_config,
@@ -57,6 +64,9 @@ LOCKED = frozenset(
         "set-children",
         "drop-missing-children",
         "rename",
+        "take-disk",
+        "move-folder",
+        "change-overlay",
         "trash",
         "restore",
         "restore-stray",

@@ -24,6 +24,7 @@ from sbctui.engine.model.requests import (
 )
 from sbctui.engine.model.settings import Settings
 from sbctui.engine.model.site import Facts, Site
+from sbctui.engine.repository import overlay_look
 from sbctui.engine.services.port import Control
 
 _RESOLVE_SECONDS = 1.0
@@ -68,7 +69,12 @@ class Probe:
 
 
 def gather(site: Site, request: Request) -> Request:
-    """The request with what only the resolver or the system knows filled in, within a second."""
+    """The request with what only files, the resolver or the system know filled in.
+
+    The resolver has a second. Raises Refused, BadInput, SbcError for what can't be laid over a
+    board's disk.
+    """
+    request = overlay_look.gather(site, request)
     if isinstance(request, KeepFindings) and not request.by:
         return request.model_copy(update={"by": _user()})
     if site.settings.network.subnet is None:

@@ -35,6 +35,7 @@ from sbctui.engine.model.text import clean
 from sbctui.engine.model.trashname import origin
 from sbctui.engine.nodefile import read_node, stamp, tree_bytes
 from sbctui.engine.pinfile import in_work, read_pins, read_roster
+from sbctui.engine.repository.overlay_read import places, stowed
 
 SETTINGS = "site.toml"
 GONE = ".gone-"
@@ -90,6 +91,7 @@ class Store:
             pins_fault=fault,
             roster=roster,
             roster_fault=roster_fault,
+            overlays=places(self.path),
         )
         self._dirty = frozenset()
         return self._site
@@ -199,7 +201,8 @@ def _trashed(entry: os.DirEntry[str], when: str, name: str) -> Trashed:
         return Trashed(entry.name, place, deleted, None, size, place)
     node = read_node(entry.path, named=name) if folder else None
     config = node.config if isinstance(node, Node) else None
-    return Trashed(entry.name, name, deleted, config, size)
+    with_it = stowed(entry.path, name) if folder else ()
+    return Trashed(entry.name, name, deleted, config, size, overlays=with_it)
 
 
 def _stray(entry: os.DirEntry[str], parent: str) -> Stray:

@@ -7,7 +7,7 @@ from contextlib import nullcontext, suppress
 from sbctui.engine.context import Context, Undo, nothing
 from sbctui.engine.disks.inuse import write_lease
 from sbctui.engine.errors import Refused
-from sbctui.engine.files import flocked, remove_tree, rename_noreplace
+from sbctui.engine.files import flocked, move_back, remove_tree, rename_noreplace
 from sbctui.engine.model.site import Broken
 from sbctui.engine.model.text import clean
 from sbctui.engine.nodefile import read_node
@@ -19,11 +19,12 @@ from sbctui.engine.plan import (
     TrashNode,
     TrashStray,
 )
+from sbctui.engine.repository.overlay_change import stow, unstow
 from sbctui.engine.store import GONE
 
 
 def trash(action: TrashNode, ctx: Context) -> Undo:
-    """Move a node into the trash while nobody can have its disk open: the commit."""
+    """Move a node, then its overlays, into the trash; nobody can have its disk open: the commit."""
     path = ctx.site.node_path(action.name)
     bin_path = ctx.site.path / "trash" / action.folder
     node = read_node(path)
@@ -31,8 +32,15 @@ def trash(action: TrashNode, ctx: Context) -> Undo:
     with write_lease(disk) if disk is not None and disk.exists() else nullcontext():
         rename_noreplace(path, bin_path)
     ctx.changed(action.name)
+    try:
+        back = stow(ctx, bin_path, action.overlays)
+    except BaseException:
+        with suppress(OSError):
+            move_back(bin_path, path)
+        raise
 
     def undo() -> None:
+        back()
         rename_noreplace(bin_path, path)
         ctx.changed(action.name)
 
@@ -40,14 +48,21 @@ def trash(action: TrashNode, ctx: Context) -> Undo:
 
 
 def restore(action: RestoreNode, ctx: Context) -> Undo:
-    """Move a node back from the trash: the commit."""
+    """Move the overlays that went with a node, then the node, back from the trash: the commit."""
     bin_path = ctx.site.path / "trash" / action.folder
     path = ctx.site.node_path(action.name)
-    rename_noreplace(bin_path, path)
+    back = unstow(ctx, bin_path, action.overlays)
+    try:
+        rename_noreplace(bin_path, path)
+    except BaseException:
+        with suppress(OSError):
+            back()
+        raise
     ctx.changed(action.name)
 
     def undo() -> None:
         rename_noreplace(path, bin_path)
+        back()
         ctx.changed(action.name)
 
     return undo

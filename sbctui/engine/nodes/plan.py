@@ -11,6 +11,7 @@ from sbctui.engine.model.site import Site
 from sbctui.engine.nodes import plan_leaf, plan_root, plan_trash
 from sbctui.engine.nodes.making import plan, refresh
 from sbctui.engine.plan import Plan
+from sbctui.engine.repository import group_plan, overlay_plan
 
 
 @singledispatch
@@ -34,6 +35,12 @@ plan_for.register(ask.RestoreTrash, lambda request, site: plan_trash.restore(sit
 plan_for.register(ask.PurgeTrash, lambda request, site: plan_trash.purge(site, request))
 for _kind in (ask.IgnoreBoards, ask.UnignoreBoards, ask.RegisterBoards, ask.UnregisterBoards):
     plan_for.register(_kind, plan_boards)
+plan_for.register(ask.ApplyOverlays, lambda request, site: overlay_plan.apply(site, request))
+plan_for.register(ask.AddOverlay, lambda request, site: overlay_plan.add(site, request))
+plan_for.register(ask.RemoveOverlay, lambda request, site: overlay_plan.remove(site, request))
+plan_for.register(ask.SetGroup, lambda request, site: group_plan.set_(site, request))
+plan_for.register(ask.RenameGroup, lambda request, site: group_plan.rename(site, request))
+plan_for.register(ask.DeleteGroup, lambda request, site: group_plan.delete(site, request))
 plan_for.register(ask.BuildBootkit, lambda request, site: bootkit.build(site, request))
 
 

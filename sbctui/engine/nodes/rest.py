@@ -104,6 +104,26 @@ def _(request: ask.PurgeTrash, plan: Plan, site: Site) -> ask.Request | None:
     return _still_in_trash(request, site)
 
 
+@_left.register
+def _(request: ask.RenameGroup, plan: Plan, site: Site) -> ask.Request | None:
+    """Its one unit stands or falls as one."""
+    there = {node.config.group for node in site.nodes.values()}
+    there |= {place.owner for place in site.overlays if place.level == "group"}
+    return request if request.name in there else None
+
+
+@_left.register
+def _(request: ask.DeleteGroup, plan: Plan, site: Site) -> ask.Request | None:
+    there = {node.config.group for node in site.nodes.values()}
+    there |= {place.owner for place in site.overlays if place.level == "group"}
+    return request if request.name in there else None
+
+
+@_left.register
+def _(request: ask.RemoveOverlay, plan: Plan, site: Site) -> ask.Request | None:
+    return request if request.place in site.overlays else None
+
+
 def _still_in_trash(request: ask.RestoreTrash | ask.PurgeTrash, site: Site) -> ask.Request | None:
     there = {entry.folder for entry in site.trash}
     folders = tuple(folder for folder in request.folders if folder in there)
