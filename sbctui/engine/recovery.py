@@ -20,6 +20,7 @@ from sbctui.engine.model.site import BOOT, Site
 from sbctui.engine.nodefile import RENAMED, write_config
 from sbctui.engine.nodes.perform_rename import settle
 from sbctui.engine.pinfile import in_work
+from sbctui.engine.repository.overlay_read import half_changed
 from sbctui.engine.services.port import Control
 from sbctui.engine.store import GONE
 
@@ -92,6 +93,9 @@ def _drop_temps(site: Site) -> None:
     for name in site.nodes:
         node = site.node_path(name)
         folders += [node, node / BOOT, node / BOOT / "pxelinux.cfg"]
+    for half in half_changed(site.path):
+        hit("recovery.drop-temp")
+        remove_tree(half)
     for name in filter(in_work, os.listdir(site.path)):
         hit("recovery.drop-temp")
         (site.path / name).unlink(missing_ok=True)

@@ -336,20 +336,29 @@ class _OverlayOf(_Request):
 
 
 class AddOverlay(_OverlayOf):
-    """Copy ``source``, a file, link or folder, into an overlay; or with ``remove`` none.
+    """Copy ``source``, a file, link or folder, into an overlay.
 
     ``owner`` is uid:gid, ``mode`` octal, empty for root's and the file's own. ``bytes``, ``files``
     and ``there`` (something lies there already) are looked at by the facade.
     """
 
     verb: Literal["overlay add"] = "overlay add"
-    source: str = ""
+    source: str
     owner: str = ""
     mode: str = ""
     template: bool = False
-    remove: bool = False
     bytes: int = 0
     files: int = 0
+    there: bool = False
+
+
+class HideOverlay(_OverlayOf):
+    """Let boards have no such file: the image's own is taken away, the group's for a board.
+
+    ``there`` (the overlay has a file of that path) is looked at by the facade.
+    """
+
+    verb: Literal["overlay hide"] = "overlay hide"
     there: bool = False
 
 
@@ -416,6 +425,7 @@ Request = Annotated[
     | BuildBootkit
     | ApplyOverlays
     | AddOverlay
+    | HideOverlay
     | RemoveOverlay
     | SetGroup
     | RenameGroup

@@ -37,6 +37,7 @@ for _kind in (ask.IgnoreBoards, ask.UnignoreBoards, ask.RegisterBoards, ask.Unre
     plan_for.register(_kind, plan_boards)
 plan_for.register(ask.ApplyOverlays, lambda request, site: overlay_plan.apply(site, request))
 plan_for.register(ask.AddOverlay, lambda request, site: overlay_plan.add(site, request))
+plan_for.register(ask.HideOverlay, lambda request, site: overlay_plan.hide(site, request))
 plan_for.register(ask.RemoveOverlay, lambda request, site: overlay_plan.remove(site, request))
 plan_for.register(ask.SetGroup, lambda request, site: group_plan.set_(site, request))
 plan_for.register(ask.RenameGroup, lambda request, site: group_plan.rename(site, request))

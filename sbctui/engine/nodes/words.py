@@ -176,9 +176,8 @@ def _(request: ask.ApplyOverlays) -> list[str]:
 @_words.register
 def _(request: ask.AddOverlay) -> list[str]:
     named = {"--owner": request.owner, "--mode": request.mode}
-    source = ["--remove"] if request.remove else [request.source]
     return [
-        *source,
+        request.source,
         f"/{request.target}",
         *_overlay(request),
         *(w for key, value in named.items() if value for w in (key, value)),
@@ -187,11 +186,16 @@ def _(request: ask.AddOverlay) -> list[str]:
 
 
 @_words.register
+def _(request: ask.HideOverlay) -> list[str]:
+    return [f"/{request.target}", *_overlay(request)]
+
+
+@_words.register
 def _(request: ask.RemoveOverlay) -> list[str]:
     return [f"/{request.target}", *_overlay(request)]
 
 
-def _overlay(request: ask.AddOverlay | ask.RemoveOverlay) -> list[str]:
+def _overlay(request: ask.AddOverlay | ask.HideOverlay | ask.RemoveOverlay) -> list[str]:
     whose = ["--client", str(request.board)] if request.board else ["--group", request.group]
     return [*whose, "--image", request.image]
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from sbctui.engine.boot.template import Template
-from sbctui.engine.errors import BadInput, NoSuchNode, Refused, from_os
+from sbctui.engine.errors import BadInput, NoSuchNode, Refused, SbcError, from_os
 from sbctui.engine.model.addresses import dashed, shown
 from sbctui.engine.model.node import NodeConfig
 from sbctui.engine.model.overlay import (
@@ -28,6 +28,7 @@ from sbctui.engine.model.requests import (
     ApplyOverlays,
     Cover,
     CreateLeaves,
+    HideOverlay,
     RemoveOverlay,
     Request,
 )
@@ -63,7 +64,10 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """Everything of one leaf. ``faults`` say why nothing can be laid, one sentence each."""
+    """Everything of one leaf; folders only where something is said of them, or they are empty.
+
+    ``faults`` say why nothing can be laid, one sentence each.
+    """
 
     leaf: str
     image: str
@@ -121,8 +125,13 @@ class Looker:
             return Look(name, image, faults=(str(error),), applied=record.applied)
         values = fields.fields(config, self.site.settings, image)
         laid = merged(layers)
-        rows = [_shown(one, record, texts, values) for one in laid]
         paths = {one.item.path for one in laid}
+        ways = {path.rpartition("/")[0] for path in paths}
+        rows = [
+            _shown(one, record, texts, values)
+            for one in laid
+            if one.item.kind != "folder" or one.item.set_ or one.item.path not in ways
+        ]
         rows += [Shown(path, None, None, "gone") for path in record.files if path not in paths]
         rows.sort(key=lambda row: row.path)
         return Look(name, image, tuple(rows), tuple(conflicts(layers)), record.applied)
@@ -177,6 +186,37 @@ def look(site: Site, name: str) -> Look:
     return Looker(site).look(name)
 
 
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """One overlay: how much it holds, the leaves (folders) it is for, what is wrong with it."""
+
+    place: Place
+    files: int = 0
+    bytes: int = 0
+    leaves: tuple[str, ...] = ()
+    fault: str = ""
+
+
+def summaries(site: Site) -> tuple[Summary, ...]:
+    """Every overlay there is, by place."""
+    looker = Looker(site)
+    users: dict[Place, list[str]] = {}
+    for leaf in site.leaves:
+        for place in places_of(site, leaf.name, leaf.config.group, image_of(site, leaf.name)):
+            users.setdefault(place, []).append(leaf.name)
+    return tuple(_summary(looker, place, users.get(place, [])) for place in sorted(site.overlays))
+
+
+def _summary(looker: Looker, place: Place, leaves: list[str]) -> Summary:
+    try:
+        layers = looker.layers((place,))
+        looker.templates(layers)
+    except SbcError as error:
+        return Summary(place, leaves=tuple(leaves), fault=str(error))
+    items = layers[0].items
+    return Summary(place, layers[0].counted(), sum(item.size for item in items), tuple(leaves))
+
+
 # ── facts of requests ─────────────────────────────────────────────────────────────────────
 
 
@@ -188,6 +228,8 @@ def gather(site: Site, request: Request) -> Request:
         return _for_apply(site, request)
     if isinstance(request, AddOverlay):
         return _for_add(site, request)
+    if isinstance(request, HideOverlay):
+        return request.model_copy(update={"there": _there(site, request)})
     if isinstance(request, RemoveOverlay):
         return _for_remove(site, request)
     return request
@@ -230,10 +272,7 @@ def _for_add(site: Site, request: AddOverlay) -> AddOverlay:
         parse_owner(request.owner)
     if request.mode:
         parse_mode(request.mode)
-    target = site.path / request.place.path / request.target
-    there = os.path.lexists(target)
-    if request.remove:
-        return request.model_copy(update={"there": there})
+    there = _there(site, request)
     files = size = 0
     try:
         for path, facts in _below(request.source):
@@ -248,6 +287,10 @@ def _for_add(site: Site, request: AddOverlay) -> AddOverlay:
     except OSError as error:
         raise from_os(error, f"looking at {clean(request.source)}") from error
     return request.model_copy(update={"files": files, "bytes": size, "there": there})
+
+
+def _there(site: Site, request: AddOverlay | HideOverlay) -> bool:
+    return os.path.lexists(site.path / request.place.path / request.target)
 
 
 def _below(source: str) -> Iterable[tuple[str, os.stat_result]]:

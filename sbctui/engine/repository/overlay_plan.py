@@ -10,6 +10,7 @@ from sbctui.engine.nodes.making import NODE_BYTES, NODE_INODES, plan, refresh, t
 from sbctui.engine.plan import Action, ChangeOverlay, Plan, Unit
 from sbctui.engine.repository.overlay_making import apply_unit, files
 
+_OneOverlay = ask.AddOverlay | ask.HideOverlay | ask.RemoveOverlay
 _SHOWN = 3
 
 
@@ -73,10 +74,6 @@ def _copy_bytes(site: Site, node: Node) -> int:
 def add(site: Site, request: ask.AddOverlay) -> Plan:
     """Put a file, a link or a folder into an overlay. Raises Refused, NoSpace."""
     _check(site, request)
-    if request.remove and request.there:
-        raise Refused(
-            f"{request.target} is in {request.place.path}; take it out first: sbctui overlay remove"
-        )
     rules.enough_space(site, request.bytes, request.files)
     action = ChangeOverlay(
         place=request.place.path,
@@ -85,12 +82,24 @@ def add(site: Site, request: ask.AddOverlay) -> Plan:
         owner=request.owner,
         mode=request.mode,
         template=request.template,
-        remove=request.remove,
     )
-    what = "no" if request.remove else files(request.files)
-    title = f"lay {what} {request.target} over {request.image} for {_whose(request)}"
+    what = f"{request.target} ({files(request.files)})"
+    title = f"lay {what} over {request.image} for {_whose(request)}"
     notes = ("it takes the place of what is there",) if request.there else ()
     return _plan(site, request, title, [action], notes, request.bytes)
+
+
+def hide(site: Site, request: ask.HideOverlay) -> Plan:
+    """Let boards have no such file. Raises Refused."""
+    _check(site, request)
+    if request.there:
+        raise Refused(
+            f"{request.place.path} has {request.target} itself; take that out first: "
+            "sbctui overlay remove"
+        )
+    action = ChangeOverlay(place=request.place.path, target=request.target, remove=True)
+    title = f"take {request.target} of {request.image} away for {_whose(request)}"
+    return _plan(site, request, title, [action], ())
 
 
 def remove(site: Site, request: ask.RemoveOverlay) -> Plan:
@@ -108,19 +117,19 @@ def remove(site: Site, request: ask.RemoveOverlay) -> Plan:
     return _plan(site, request, title, actions, notes)
 
 
-def _check(site: Site, request: ask.AddOverlay | ask.RemoveOverlay) -> None:
+def _check(site: Site, request: _OneOverlay) -> None:
     rules.require(rules.can_create_root(site))
     if bool(request.group) == (request.board is not None):
         raise Refused("an overlay is of a group or of a board: name one of the two")
 
 
-def _whose(request: ask.AddOverlay | ask.RemoveOverlay) -> str:
+def _whose(request: _OneOverlay) -> str:
     return f"the group {request.group}" if request.group else f"the board {request.board}"
 
 
 def _plan(
     site: Site,
-    request: ask.AddOverlay | ask.RemoveOverlay,
+    request: _OneOverlay,
     title: str,
     actions: list[Action],
     notes: tuple[str, ...],
@@ -137,7 +146,7 @@ def _plan(
     return plan(site, request, title, [unit], **more)
 
 
-def _members(site: Site, request: ask.AddOverlay | ask.RemoveOverlay) -> int:
+def _members(site: Site, request: _OneOverlay) -> int:
     """How many leaves of the image there are that it is about."""
     root = site.nodes.get(request.image)
     children = root.config.children.items() if root else ()

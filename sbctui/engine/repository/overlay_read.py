@@ -46,6 +46,15 @@ def places(site: Path) -> frozenset[Place]:
     return frozenset(found)
 
 
+def half_changed(site: Path) -> list[Path]:
+    """Folders in which an overlay was being changed."""
+    found: list[Path] = []
+    for folder in FOLDERS.values():
+        for owner in _folders(f"{site}/{folder}"):
+            found += (site / folder / owner).glob(".*.tmp")
+    return found
+
+
 STOWED = "overlay"
 """The folder, inside a deleted node's, of the overlays that went to the trash with it."""
 
