@@ -15,37 +15,42 @@ from sbctui.engine.repository.overlay_making import apply_unit, files
 
 
 def orphaned(site: Site, drift: Drift) -> Iterator[Finding]:
-    """Folders of groups, boards and images that there are not."""
+    """Folders of groups, boards and images that there are not; each whole folder once."""
     groups = {node.config.group for node in site.nodes.values()}
     groups |= {board.group for board in site.roster.registered}
+    told: dict[str, tuple[str, list[OverlayFolder]]] = {}
     for folder in drift.overlays:
-        if why := _of_nobody(site, folder, groups):
-            found = finding(
-                "overlay-orphan",
-                "orphan",
-                folder.path,
-                f"{folder.path} is laid over nothing: {why}",
-                "Its files wait for nobody, unless they wait for one to come; then keep it.",
-                proof=f"{folder.path}: {why}",
-                bytes=folder.bytes,
-                since=folder.since,
-            )
-            away = to_trash_stray(site, folder.path)
-            yield trashable(found, f"move {folder.path} to the trash", away, fix=True)
+        path, why = _of_nobody(site, folder, groups)
+        if why:
+            told.setdefault(path, (why, []))[1].append(folder)
+    for path, (why, folders) in told.items():
+        found = finding(
+            "overlay-orphan",
+            "orphan",
+            path,
+            f"{path} is laid over nothing: {why}",
+            "Its files wait for nobody, unless they wait for one to come; then keep it.",
+            proof=f"{path}: {why}",
+            bytes=sum(folder.bytes for folder in folders),
+            since=max(folder.since for folder in folders),
+        )
+        away = to_trash_stray(site, path)
+        yield trashable(found, f"move {path} to the trash", away, fix=True)
 
 
-def _of_nobody(site: Site, folder: OverlayFolder, groups: set[str]) -> str:
+def _of_nobody(site: Site, folder: OverlayFolder, groups: set[str]) -> tuple[str, str]:
+    """The folder that is for nobody, and why; empty where it is for somebody."""
     place = folder.place
     _, level, owner = folder.path.split("/")[:3]
     if level == "groups" and owner not in groups:
-        return f"there is no group {owner}"
+        return f"repo/groups/{owner}", f"there is no group {owner}"
     if level == "clients" and owner not in site.nodes and owner not in site.broken:
-        return f"there is no leaf {owner}"
+        return f"repo/clients/{owner}", f"there is no leaf {owner}"
     if place is None:
-        return "it holds no image's folder"
+        return folder.path, "it holds no image's folder"
     if place.image not in site.nodes and place.image not in site.broken:
-        return f"there is no root {place.image}"
-    return ""
+        return folder.path, f"there is no root {place.image}"
+    return "", ""
 
 
 def faulty(site: Site, drift: Drift) -> Iterator[Finding]:

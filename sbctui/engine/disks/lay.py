@@ -187,6 +187,12 @@ class _Work:
         return _entry(self._listing, piece.path)
 
     def _folder(self, piece: Piece, there: Entry | None) -> None:
+        if there is not None and there.is_link:
+            leads = clean(self._image.target(f"/{piece.path}"))
+            raise Refused(
+                f"/{piece.path} is a folder in the overlay and on the disk of {self._whose} a link "
+                f"to {leads}; lay it where that leads"
+            )
         if there is not None and not there.is_folder:
             raise Refused(
                 f"/{piece.path} is a folder in the overlay and none on the disk of {self._whose}; "
