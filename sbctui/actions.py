@@ -88,7 +88,7 @@ HOME = _scope(
     Action("undo", "z", "Undo", "Bring back what the last delete took", changes=True),
     Action("audit", "o", "Audit", "Orphans and every other disagreement, each with its fix"),
     Action("boards", "w", "Boards", "All boards: who asks, how far each boot came, why it stopped"),
-    Action("overlays", "O", "Overlays", "Files laid over a leaf's disk: from where, and whether"),
+    Action("overlays", "f", "Files", "Files laid over a leaf's disk: from where, and whether"),
     Action("trash", "t", "Trash", "What was deleted: restore it, or purge it for good"),
     Action("filter", "slash", "Filter", "Show what matches: text, !not, st:, root:, group:, ip:"),
     Action("sort", "s", "Sort", "Sort the pane by its next column; S keeps order and columns"),

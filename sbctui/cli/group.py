@@ -74,13 +74,14 @@ def set_(place: Place, names: Sequence[str], group: str, how: How) -> int:
 @group.command()
 @click.argument("name", type=options.GROUP)
 @click.argument("to", type=options.NAME)
+@click.option("--merge", is_flag=True, help="TO may be there already: the two become one.")
 @options.mutating
 @click.pass_obj
-def rename(place: Place, name: str, to: str, how: How) -> int:
+def rename(place: Place, name: str, to: str, merge: bool, how: How) -> int:
     """Give a group another name: nodes, overlays and boot templates follow."""
     from sbctui.engine.model.requests import RenameGroup
 
-    return act(place, lambda engine: RenameGroup(name=name, to=to), how)
+    return act(place, lambda engine: RenameGroup(name=name, to=to, merge=merge), how)
 
 
 @group.command()

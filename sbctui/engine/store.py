@@ -72,7 +72,7 @@ class Store:
         old = self._site
         generation = lock.generation - lock.generation % 2
         if old is not None and not full and generation == old.generation and not self._dirty:
-            return old
+            return self._with_overlays(old)
         changed = lock.since(old.generation) if old and not full else None
         if old is not None and changed is not None:
             site = self._partly(old, changed | self._dirty)
@@ -95,6 +95,13 @@ class Store:
         )
         self._dirty = frozenset()
         return self._site
+
+    def _with_overlays(self, old: Site) -> Site:
+        """The same site; folders of overlays are made by hand, and count at once."""
+        now = places(self.path)
+        if now != old.overlays:
+            self._site = old = old.with_rest(overlays=now)
+        return old
 
     def touch(self, name: str) -> None:
         """Read this node again at the next load (``*`` = everything)."""

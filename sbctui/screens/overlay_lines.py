@@ -103,4 +103,4 @@ def brief(found: Look) -> Iterator[tuple[str, str]]:
         pending = found.pending
         yield clean(counts(found)), ""
         if pending:
-            yield f"{pending} not on its disk as they are; O shows them", "warn"
+            yield f"{pending} not on its disk as they are; f shows them", "warn"

@@ -194,18 +194,19 @@ def verbs(source: Path) -> tuple[Verb, ...]:
         ),
         Verb(
             "group rename",
-            lambda e: ask.RenameGroup(name="kitchen", to="hall"),
+            lambda e: ask.RenameGroup(name="kitchen", to="hall", merge=True),
+            whole=False,
             spoil=_overlaid,
         ),
         Verb(
             "leaf delete with its overlay",
-            lambda e: ask.DeleteLeaves(root="full", macs=(mac(1),)),
+            lambda e: ask.DeleteLeaves(root="full"),
             whole=False,
             spoil=_overlaid,
         ),
         Verb(
             "undo with its overlay",
-            lambda e: e.undo(),
+            lambda e: ask.RestoreTrash(folders=_trash(e)),
             whole=False,
             spoil=_overlaid_and_deleted,
         ),

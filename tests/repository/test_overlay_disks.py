@@ -73,7 +73,7 @@ def test_a_new_leaf_has_them_from_the_start_the_boards_before_the_groups(
             root="deb", leaves=(ask.LeafSpec(mac=mac(1), alias="pi-1", group="kitchen"),)
         )
     )
-    assert "4 files from group kitchen, 3 files from the board" in plan.units[1].detail
+    assert "3 files from group kitchen, 3 files from the board" in plan.units[1].detail
     assert engine.apply(plan).code == 0
     seen = Seen(engine, 1, tmp_path)
     assert seen.sound()

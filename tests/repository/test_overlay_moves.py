@@ -68,6 +68,17 @@ def test_a_group_that_can_not_be_renamed_stays_as_it_was(engine: Engine) -> None
     assert engine.site(full=True).nodes[name(1)].config.group == "kitchen"
 
 
+def test_two_groups_become_one_when_that_is_said(engine: Engine) -> None:
+    leaf(engine, 2, "hall")
+    do(engine, ask.RenameGroup(name="kitchen", to="hall", merge=True))
+    (hall,) = groups(engine.site(full=True))
+    assert hall.members == (name(1), name(2))
+    assert overlays(engine) == {"repo/groups/hall/deb", f"repo/{BOARD}/deb"}
+    put(engine.path, "groups/attic", "etc/x")
+    with pytest.raises(Refused, match="both repo/groups/hall/deb and repo/groups/attic/deb"):
+        engine.plan(ask.RenameGroup(name="attic", to="hall", merge=True))
+
+
 def test_a_deleted_group_leaves_its_files_in_the_trash(engine: Engine, tmp_path: Path) -> None:
     plan = engine.plan(ask.DeleteGroup(name="kitchen"))
     assert any("the old ones until sbctui overlay apply" in note for note in plan.notes)

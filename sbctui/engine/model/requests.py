@@ -137,8 +137,8 @@ class LeafSpec(_Value):
 class Cover(_Value):
     """What is laid over one leaf's disk, as looked at.
 
-    ``places`` are the overlays' folders relative to the site, ``counts`` how many files each has.
-    ``digest`` is their fingerprint; ``bytes`` and ``inodes`` are what they take at most. ``todo``
+    ``places`` are the overlays' folders relative to the site, ``counts`` how many files come from
+    each. ``digest`` is their fingerprint; ``bytes`` and ``inodes`` are what they take at most. ``todo``
     are the paths of which the disk has another version or none, ``gone`` those that were laid
     earlier and are given back to the root's. ``templates``: some file is filled in for the board.
     """
@@ -380,11 +380,15 @@ class SetGroup(_Request):
 
 
 class RenameGroup(_Request):
-    """Give a group another name, with its members, overlays and templates (S4.2)."""
+    """Give a group another name, with its members, overlays and templates (S4.2).
+
+    With ``merge`` there may be a group of that name: the two become one.
+    """
 
     verb: Literal["group rename"] = "group rename"
     name: Group
     to: RootName
+    merge: bool = False
 
 
 class DeleteGroup(_Request):

@@ -24,36 +24,18 @@ from sbctui.engine.store import GONE
 
 
 def trash(action: TrashNode, ctx: Context) -> Undo:
-    """Move a node, then its overlays, into the trash; nobody can have its disk open: the commit."""
+    """Move a node and its overlays into the trash while nobody can have its disk open: the commit.
+
+    The overlays are moved into the node's folder first; recovery puts back what a crash left there.
+    """
     path = ctx.site.node_path(action.name)
     bin_path = ctx.site.path / "trash" / action.folder
     node = read_node(path)
     disk = None if isinstance(node, Broken) else path / node.config.disk.file
-    with write_lease(disk) if disk is not None and disk.exists() else nullcontext():
-        rename_noreplace(path, bin_path)
-    ctx.changed(action.name)
+    back = stow(ctx, path, action.overlays)
     try:
-        back = stow(ctx, bin_path, action.overlays)
-    except BaseException:
-        with suppress(OSError):
-            move_back(bin_path, path)
-        raise
-
-    def undo() -> None:
-        back()
-        rename_noreplace(bin_path, path)
-        ctx.changed(action.name)
-
-    return undo
-
-
-def restore(action: RestoreNode, ctx: Context) -> Undo:
-    """Move the overlays that went with a node, then the node, back from the trash: the commit."""
-    bin_path = ctx.site.path / "trash" / action.folder
-    path = ctx.site.node_path(action.name)
-    back = unstow(ctx, bin_path, action.overlays)
-    try:
-        rename_noreplace(bin_path, path)
+        with write_lease(disk) if disk is not None and disk.exists() else nullcontext():
+            rename_noreplace(path, bin_path)
     except BaseException:
         with suppress(OSError):
             back()
@@ -61,8 +43,29 @@ def restore(action: RestoreNode, ctx: Context) -> Undo:
     ctx.changed(action.name)
 
     def undo() -> None:
-        rename_noreplace(path, bin_path)
+        rename_noreplace(bin_path, path)
         back()
+        ctx.changed(action.name)
+
+    return undo
+
+
+def restore(action: RestoreNode, ctx: Context) -> Undo:
+    """Move a node back from the trash: the commit; then the overlays that went with it."""
+    bin_path = ctx.site.path / "trash" / action.folder
+    path = ctx.site.node_path(action.name)
+    rename_noreplace(bin_path, path)
+    try:
+        back = unstow(ctx.site.path, path, action.overlays, ctx.owner)
+    except BaseException:
+        with suppress(OSError):
+            move_back(path, bin_path)
+        raise
+    ctx.changed(action.name)
+
+    def undo() -> None:
+        back()
+        rename_noreplace(path, bin_path)
         ctx.changed(action.name)
 
     return undo

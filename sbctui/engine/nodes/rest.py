@@ -106,17 +106,18 @@ def _(request: ask.PurgeTrash, plan: Plan, site: Site) -> ask.Request | None:
 
 @_left.register
 def _(request: ask.RenameGroup, plan: Plan, site: Site) -> ask.Request | None:
-    """Its one unit stands or falls as one."""
-    there = {node.config.group for node in site.nodes.values()}
-    there |= {place.owner for place in site.overlays if place.level == "group"}
-    return request if request.name in there else None
+    """What is the old group's still joins what is the new one's already."""
+    return request.model_copy(update={"merge": True}) if _is_group(site, request.name) else None
 
 
 @_left.register
 def _(request: ask.DeleteGroup, plan: Plan, site: Site) -> ask.Request | None:
-    there = {node.config.group for node in site.nodes.values()}
-    there |= {place.owner for place in site.overlays if place.level == "group"}
-    return request if request.name in there else None
+    return request if _is_group(site, request.name) else None
+
+
+def _is_group(site: Site, name: str) -> bool:
+    owners = {place.owner for place in site.overlays if place.level == "group"}
+    return name in owners or any(node.config.group == name for node in site.nodes.values())
 
 
 @_left.register

@@ -207,7 +207,7 @@ def _(request: ask.SetGroup) -> list[str]:
 
 @_words.register
 def _(request: ask.RenameGroup) -> list[str]:
-    return [request.name, request.to]
+    return [request.name, request.to, *(["--merge"] if request.merge else [])]
 
 
 @_words.register

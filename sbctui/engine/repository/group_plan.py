@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from sbctui.engine import rules
@@ -93,16 +94,14 @@ def rename(site: Site, request: ask.RenameGroup) -> Plan:
     """
     rules.require(rules.can_create_root(site))
     group = _known(site, request.name)
-    if _group(site, request.to) != Group(request.to):
+    there = _group(site, request.to)
+    if there != Group(request.to) and not request.merge:
         raise Refused(
-            f"there is a group {request.to} already; to put nodes into it: "
-            f"sbctui group set NODE... {request.to}"
+            f"there is a group {request.to} already; to make one of the two say --merge, or put "
+            f"single nodes into it: sbctui group set NODE... {request.to}"
         )
-    actions: list[Action] = [_regroup(site.nodes[n], request.to) for n in group.members]
-    actions += [
-        MoveFolder(path=f"{folder}/{request.name}", to=f"{folder}/{request.to}")
-        for folder in _folders(group)
-    ]
+    actions: list[Action] = [MoveFolder(path=path, to=to) for path, to in _moves(group, there)]
+    actions += [_regroup(site.nodes[n], request.to) for n in group.members]
     if group.registered:
         moved = (one for one in site.roster.registered if one.group == request.name)
         again = tuple(one.model_copy(update={"group": request.to}) for one in moved)
@@ -148,6 +147,31 @@ def _folders(group: Group) -> tuple[str, ...]:
     overlays = (FOLDERS["group"],) if group.overlays else ()
     templates = (f"{TEMPLATES}/groups",) if group.templates else ()
     return overlays + templates
+
+
+def _moves(group: Group, there: Group) -> Iterator[tuple[str, str]]:
+    """Which folders get which names; single ones where the other group has some as well.
+
+    Raises Refused where both have the same.
+    """
+    for parent, mine, theirs in (
+        (FOLDERS["group"], _images(group), _images(there)),
+        (f"{TEMPLATES}/groups", group.templates, there.templates),
+    ):
+        if mine and not theirs:
+            yield f"{parent}/{group.name}", f"{parent}/{there.name}"
+            continue
+        for name in mine:
+            if name in theirs:
+                raise Refused(
+                    f"both {parent}/{there.name}/{name} and {parent}/{group.name}/{name} are "
+                    "there; make one of them first"
+                )
+            yield f"{parent}/{group.name}/{name}", f"{parent}/{there.name}/{name}"
+
+
+def _images(group: Group) -> tuple[str, ...]:
+    return tuple(place.image for place in group.overlays)
 
 
 def _detail(group: Group) -> str:

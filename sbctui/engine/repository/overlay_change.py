@@ -32,7 +32,7 @@ from sbctui.engine.model.overlay import Place
 from sbctui.engine.model.text import clean
 from sbctui.engine.plan import ChangeOverlay, MoveFolder
 from sbctui.engine.repository import overlay_fields as fields
-from sbctui.engine.repository.overlay_read import STOWED, layer, read
+from sbctui.engine.repository.overlay_read import STOWED, layer, read, stowed
 from sbctui.engine.repository.overlay_table import TABLE, Row, parse_table, with_row
 
 _STEP = 1024**2
@@ -211,7 +211,7 @@ def move_folder(action: MoveFolder, ctx: Context) -> Undo:
 
 
 def stow(ctx: Context, folder: Path, paths: tuple[str, ...]) -> Callable[[], None]:
-    """Move overlays into a node's folder in the trash; gives what moves them back.
+    """Move overlays into the folder of their node, to go where that goes; gives the way back.
 
     All of them or, when it raises, none.
     """
@@ -219,11 +219,21 @@ def stow(ctx: Context, folder: Path, paths: tuple[str, ...]) -> Callable[[], Non
     return _move_all(moves, folder, folder / STOWED, ctx.owner)
 
 
-def unstow(ctx: Context, folder: Path, paths: tuple[str, ...]) -> Callable[[], None]:
-    """Move overlays out of a node's folder in the trash again; like ``stow``."""
-    site = ctx.site.path
+def unstow(site: Path, folder: Path, paths: tuple[str, ...], owner: Owner) -> Callable[[], None]:
+    """Move overlays out of a node's folder again; like ``stow``."""
     moves = _moves(folder / STOWED, site, paths)
-    return _move_all(moves, site, folder / STOWED, ctx.owner)
+    return _move_all(moves, site, folder / STOWED, owner)
+
+
+def settle(site: Path, folder: Path, owner: Owner) -> bool:
+    """Put back what a crash left in the folder of a node that is no more, or not yet, deleted.
+
+    Whether there was any. What has another in its place stays for the audit.
+    """
+    paths = stowed(str(folder), folder.name)
+    free = tuple(path for path in paths if not os.path.lexists(site / path))
+    unstow(site, folder, free, owner)
+    return bool(free)
 
 
 def _moves(source: Path, target: Path, paths: tuple[str, ...]) -> list[tuple[Path, Path]]:

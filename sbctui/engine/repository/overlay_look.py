@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -126,12 +126,7 @@ class Looker:
         values = fields.fields(config, self.site.settings, image)
         laid = merged(layers)
         paths = {one.item.path for one in laid}
-        ways = {path.rpartition("/")[0] for path in paths}
-        rows = [
-            _shown(one, record, texts, values)
-            for one in laid
-            if one.item.kind != "folder" or one.item.set_ or one.item.path not in ways
-        ]
+        rows = [_shown(one, record, texts, values) for one in _worth_telling(laid)]
         rows += [Shown(path, None, None, "gone") for path in record.files if path not in paths]
         rows.sort(key=lambda row: row.path)
         return Look(name, image, tuple(rows), tuple(conflicts(layers)), record.applied)
@@ -147,12 +142,13 @@ class Looker:
         record = read_record(self.site.node_path(config.name)) if there else Record()
         laid = merged(layers)
         values = fields.fields(config, self.site.settings, image)
-        states = [_shown(one, record, texts, values).state for one in laid]
+        states = [_shown(one, record, texts, values).state for one in _worth_telling(laid)]
+        sources = [one.place for one in laid if one.item.kind != "folder"]
         paths = {one.item.path for one in laid}
         return Cover(
             leaf=config.name,
             places=tuple(place.path for place in places),
-            counts=tuple(one.counted() for one in layers),
+            counts=tuple(sources.count(place) for place in places),
             digest=fingerprint(layers),
             bytes=sum(-(-one.item.size // _BLOCK) * _BLOCK + _BLOCK for one in laid),
             inodes=len(laid),
@@ -160,6 +156,16 @@ class Looker:
             todo=sum(state != "applied" for state in states),
             gone=tuple(sorted(record.files.keys() - paths)),
         )
+
+
+def _worth_telling(laid: Sequence[Laid]) -> Iterator[Laid]:
+    """All but folders of which nothing is said, and that are only the way to something."""
+    ways = {one.item.path.rpartition("/")[0] for one in laid}
+    return (
+        one
+        for one in laid
+        if one.item.kind != "folder" or one.item.set_ or one.item.path not in ways
+    )
 
 
 def _shown(

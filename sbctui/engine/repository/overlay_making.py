@@ -28,7 +28,7 @@ def told(cover: Cover) -> str:
     return ", ".join(
         f"{files(count)} from {place.said}"
         for path, count in zip(cover.places, cover.counts, strict=True)
-        if (place := Place.parse(path)) is not None
+        if count and (place := Place.parse(path)) is not None
     )
 
 

@@ -10,7 +10,7 @@ import os
 import stat
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
@@ -82,14 +82,28 @@ def owners(site: Path) -> frozenset[str]:
     )
 
 
+_SETTLED = 10**9
+"""Nanoseconds after which a write would give a file another time."""
+_LISTS: dict[str, tuple[int, list[str]]] = {}
+
+
 def _folders(path: str) -> list[str]:
-    with suppress(OSError), os.scandir(path) as entries:
-        return [
-            entry.name
-            for entry in entries
-            if entry.is_dir(follow_symlinks=False) and not entry.name.startswith(".")
-        ]
-    return []
+    """Names of the folders in a folder; listed again only when something in it came or went."""
+    try:
+        changed = os.stat(path).st_mtime_ns
+        if (known := _LISTS.get(path)) and known[0] == changed:
+            return known[1]
+        with os.scandir(path) as entries:
+            found = [
+                entry.name
+                for entry in entries
+                if entry.is_dir(follow_symlinks=False) and not entry.name.startswith(".")
+            ]
+    except OSError:
+        return []
+    if time.time_ns() - changed > _SETTLED:
+        _LISTS[path] = (changed, found)
+    return found
 
 
 def layer(site: Path, place: Place) -> Layer:
@@ -218,8 +232,6 @@ def _target(folder: int, entry: os.DirEntry[str], path: str, place: Place) -> st
 
 _HASHES: dict[tuple[int, ...], str] = {}
 _MOST_HASHES = 100_000
-_SETTLED = 10**9
-"""Nanoseconds after which a write would give a file another time."""
 
 
 def _content(fd: int, facts: os.stat_result) -> str:

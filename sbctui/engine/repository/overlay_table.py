@@ -94,8 +94,10 @@ def _checked(row: Row) -> Row:
 def with_row(data: bytes, path: str, row: Row | None) -> bytes:
     """The table's text with another row for a path, or without one; the rest stays as written.
 
-    ``data`` has passed ``parse_table``.
+    Raises BadInput for a table that can't be used.
     """
+    if parse_table(data, TABLE).get(path, Row()) == (row or Row()):
+        return data
     import tomlkit
 
     document: Any = tomlkit.parse(data.decode()) if data else tomlkit.document()
