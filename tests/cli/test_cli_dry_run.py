@@ -61,6 +61,9 @@ def busy_site(furnished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     old = path / "repo" / "groups" / "lab" / "debian12" / "etc"
     old.mkdir(parents=True)
     (old / "old").write_text("old\n")
+    late = path / "repo" / "clients" / MAC.format(1).replace(":", "-") / "debian12"
+    late.mkdir(parents=True)
+    (late / "late").write_text("late\n")
     config = path / "nodes" / "debian12" / "config.json"
     raw = json.loads(config.read_text())
     del raw["children"][MAC.format(3)]

@@ -42,7 +42,7 @@ def apply(site: Site, request: ask.ApplyOverlays) -> Plan:
         )
     left = len(nodes) - len(todo) - len(busy)
     if left:
-        notes.append(f"{rules.leaves(left)} as they should be already: left alone")
+        notes.append(f"{rules.leaves(left)} left alone: all is on the disk already")
     needs = sum(_copy_bytes(site, node) + covers[node.name].bytes for node in todo)
     rules.enough_space(site, needs, NODE_INODES * len(todo))
     units = [apply_unit(site, node, covers[node.name]) for node in todo]
