@@ -140,7 +140,7 @@ class Cover(_Value):
     ``places`` are the overlays' folders relative to the site, ``counts`` how many files come from
     each. ``digest`` is their fingerprint; ``bytes`` and ``inodes`` are what they take at most.
     ``todo`` are the paths of which the disk has another version or none, ``gone`` those that were
-    laid earlier and are given back to the root's. ``templates``: some file is filled in for the board.
+    laid earlier and are given back to the root's. ``templates``: some are filled in for the board.
     """
 
     leaf: str
