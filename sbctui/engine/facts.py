@@ -16,6 +16,7 @@ from sbctui.engine.errors import BadInput, ToolFailed, ToolMissing
 from sbctui.engine.files import Owner
 from sbctui.engine.model.addresses import parse_ip
 from sbctui.engine.model.requests import (
+    OF_REPOSITORIES,
     AllocateRoot,
     CreateLeaves,
     KeepFindings,
@@ -24,7 +25,6 @@ from sbctui.engine.model.requests import (
 )
 from sbctui.engine.model.settings import Settings
 from sbctui.engine.model.site import Facts, Site
-from sbctui.engine.repository.gather import GATHERED, gather_repository
 from sbctui.engine.services.port import Control
 
 _RESOLVE_SECONDS = 1.0
@@ -72,7 +72,9 @@ def gather(site: Site, request: Request) -> Request:
     """The request with what only the resolver or the system knows filled in, within a second."""
     if isinstance(request, KeepFindings) and not request.by:
         return request.model_copy(update={"by": _user()})
-    if isinstance(request, GATHERED):
+    if request.verb in OF_REPOSITORIES:
+        from sbctui.engine.repository.gather import gather_repository
+
         return gather_repository(site, request)
     if site.settings.network.subnet is None:
         return request
