@@ -16,6 +16,8 @@ from sbctui.engine.errors import BadInput, ToolFailed, ToolMissing
 from sbctui.engine.files import Owner
 from sbctui.engine.model.addresses import parse_ip
 from sbctui.engine.model.requests import (
+    OF_OVERLAYS,
+    OF_REPOSITORIES,
     AllocateRoot,
     CreateLeaves,
     KeepFindings,
@@ -24,7 +26,6 @@ from sbctui.engine.model.requests import (
 )
 from sbctui.engine.model.settings import Settings
 from sbctui.engine.model.site import Facts, Site
-from sbctui.engine.repository import overlay_look
 from sbctui.engine.services.port import Control
 
 _RESOLVE_SECONDS = 1.0
@@ -74,9 +75,16 @@ def gather(site: Site, request: Request) -> Request:
     The resolver has a second. Raises Refused, BadInput, SbcError for what can't be laid over a
     board's disk.
     """
-    request = overlay_look.gather(site, request)
+    if request.verb in OF_OVERLAYS:
+        from sbctui.engine.repository.overlay_look import gather_overlays
+
+        request = gather_overlays(site, request)
     if isinstance(request, KeepFindings) and not request.by:
         return request.model_copy(update={"by": _user()})
+    if request.verb in OF_REPOSITORIES:
+        from sbctui.engine.repository.gather import gather_repository
+
+        return gather_repository(site, request)
     if site.settings.network.subnet is None:
         return request
     if isinstance(request, AllocateRoot) and request.ip is None:

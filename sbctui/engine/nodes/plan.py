@@ -12,6 +12,7 @@ from sbctui.engine.nodes import plan_leaf, plan_root, plan_trash
 from sbctui.engine.nodes.making import plan, refresh
 from sbctui.engine.plan import Plan
 from sbctui.engine.repository import group_plan, overlay_plan
+from sbctui.engine.repository.plan import plan_repository
 
 
 @singledispatch
@@ -43,6 +44,17 @@ plan_for.register(ask.SetGroup, lambda request, site: group_plan.set_(site, requ
 plan_for.register(ask.RenameGroup, lambda request, site: group_plan.rename(site, request))
 plan_for.register(ask.DeleteGroup, lambda request, site: group_plan.delete(site, request))
 plan_for.register(ask.BuildBootkit, lambda request, site: bootkit.build(site, request))
+for _about in (
+    ask.AddRepository,
+    ask.RemoveRepository,
+    ask.MountRepository,
+    ask.UnmountRepository,
+    ask.IndexRepository,
+    ask.ImportTree,
+    ask.UpdateCache,
+    ask.RestoreImage,
+):
+    plan_for.register(_about, plan_repository)
 
 
 @plan_for.register
