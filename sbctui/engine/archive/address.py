@@ -15,7 +15,9 @@ STREAM = "-"
 Kind = Literal["file", "stream", "ssh", "url"]
 _REPO = "repo:"
 _URL = re.compile(r"https?://[^\s/?#]+(?:[/?#]\S*)?")
-_REMOTE = re.compile(r"((?:[a-z_][a-z0-9_-]*@)(?:[A-Za-z0-9][A-Za-z0-9.-]*|\[[0-9a-fA-F:]+\])):(.+)")
+_REMOTE = re.compile(
+    r"((?:[a-z_][a-z0-9_-]*@)(?:[A-Za-z0-9][A-Za-z0-9.-]*|\[[0-9a-fA-F:]+\])):(.+)"
+)
 _PARTS, _PART = 32, 255
 
 

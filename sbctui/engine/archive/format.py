@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -14,9 +14,10 @@ from sbctui.engine.model.text import clean
 
 FORMAT = 1
 """The newest version of the format that this program reads and the one it writes."""
-CONFIG, MANIFEST, DISK, DIFFERENCE, BOOT = (
-    "config.json", "manifest.json", "root.img", "root.diff", "boot",
-)  # fmt: skip
+CONFIG, MANIFEST, BOOT = "config.json", "manifest.json", "boot"
+DISK: Final = "root.img"
+DIFFERENCE: Final = "root.diff"
+"""What differs from another disk: what is a hole here is as it is there."""
 OVERLAY = "root.qcow2"
 """An overlay's file: without its root it is nothing, so it is never taken."""
 
