@@ -16,6 +16,7 @@ from array import array
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from types import TracebackType
 
 import zstandard
@@ -37,7 +38,7 @@ _LEVELS: dict[Compression, tuple[int, int, int]] = {
 }
 """Lowest, highest and usual level."""
 _MOST_THREADS = 64
-Squeeze = Callable[[bytes], bytes]
+Squeeze = Callable[[memoryview], bytes]
 
 
 def level_of(packing: Packing) -> int:
@@ -67,7 +68,7 @@ def squeezer(packing: Packing) -> Squeeze:
     if packing.compression == "xz":
         filters = [{"id": lzma.FILTER_LZMA2, "preset": level, "dict_size": FRAME}]
         return lambda data: lzma.compress(data, format=lzma.FORMAT_XZ, filters=filters)
-    return lambda data: data
+    return bytes
 
 
 class _Zstd:
@@ -77,7 +78,7 @@ class _Zstd:
         self._level = level
         self._own = threading.local()
 
-    def __call__(self, data: bytes) -> bytes:
+    def __call__(self, data: memoryview) -> bytes:
         packer = getattr(self._own, "packer", None)
         if packer is None:
             packer = self._own.packer = zstandard.ZstdCompressor(
@@ -85,6 +86,15 @@ class _Zstd:
             )
         packed: bytes = packer.compress(data)
         return packed
+
+
+@dataclass
+class _Frame:
+    """Memory for a frame, used over and over: fresh memory costs more than what is done in it."""
+
+    memory: bytearray
+    view: memoryview
+    length: int = 0
 
 
 class Packer:
@@ -100,21 +110,33 @@ class Packer:
         self._cuts = packing.compression == "zstd"
         threads = threads_of(packing)
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="pack")
-        self._deep = 2 * threads + 1
-        self._waiting: deque[tuple[int, Future[bytes]]] = deque()
-        self._pieces: list[bytes] = []
-        self._length = 0
+        self._deep = 2 * threads
+        self._waiting: deque[tuple[_Frame, Future[bytes]]] = deque()
+        self._free: list[_Frame] = []
+        self._frame = self._fresh()
         self._table = array("I")
         self.written = 0
 
     def put(self, data: bytes) -> None:
-        """More of the frame that is being filled; a full one ends by itself."""
-        while self._length + len(data) > FRAME:
-            room = FRAME - self._length
-            self._add(data[:room])
+        """More bytes; a full frame ends by itself."""
+        at = 0
+        while at < len(data):
+            room = self.room()
+            taken = min(len(room), len(data) - at)
+            room[:taken] = data[at : at + taken]
+            self.filled(taken)
+            at += taken
+
+    def room(self) -> memoryview:
+        """What is left of the frame, to be filled from its beginning; never empty."""
+        if self._frame.length == FRAME:
             self._end()
-            data = data[room:]
-        self._add(data)
+        return self._frame.view[self._frame.length :]
+
+    def filled(self, count: int) -> None:
+        """So many bytes of the room hold something now."""
+        self._frame.length += count
+        self.written += count
 
     def cut(self) -> None:
         """The frame ends here, where frames end at borders."""
@@ -140,28 +162,29 @@ class Packer:
     ) -> None:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
-    def _add(self, data: bytes) -> None:
-        if data:
-            self._pieces.append(data)
-            self._length += len(data)
-            self.written += len(data)
+    def _fresh(self) -> _Frame:
+        if self._free:
+            return self._free.pop()
+        memory = bytearray(FRAME)
+        return _Frame(memory, memoryview(memory))
 
     def _end(self) -> None:
-        if not self._pieces:
+        if not self._frame.length:
             return
-        whole = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
-        self._pieces.clear()
-        self._length = 0
-        self._waiting.append((len(whole), self._pool.submit(self._squeeze, whole)))
+        frame = self._frame
+        self._waiting.append((frame, self._pool.submit(self._squeeze, frame.view[: frame.length])))
         if len(self._waiting) > self._deep:
             self._next()
+        self._frame = self._fresh()
 
     def _next(self) -> None:
-        size, future = self._waiting.popleft()
+        frame, future = self._waiting.popleft()
         packed = future.result()
         self._write(packed)
         if self._cuts:
-            self._table.extend((len(packed), size))
+            self._table.extend((len(packed), frame.length))
+        frame.length = 0
+        self._free.append(frame)
 
 
 def seek_table(sizes: array[int]) -> bytes:

@@ -46,15 +46,16 @@ class Ranges(Sequence[Range]):
         return zip(places, places, strict=True)
 
 
-def read_at(fd: int, start: int, end: int) -> bytes:
-    """The bytes of a disk from ``start`` to ``end``. Raises OSError, also where they end early."""
-    data = os.pread(fd, end - start, start)
-    while len(data) < end - start:
-        more = os.pread(fd, end - start - len(data), start + len(data))
-        if not more:
+def read_into(fd: int, place: int, room: memoryview) -> None:
+    """Fill ``room`` with a disk's bytes from ``place``.
+
+    Raises OSError, also where they end early.
+    """
+    while room:
+        got = os.preadv(fd, [room], place)
+        if not got:
             raise OSError("the disk became shorter while it was read")
-        data += more
-    return data
+        room, place = room[got:], place + got
 
 
 def steps(start: int, end: int) -> Iterator[Range]:
@@ -74,11 +75,14 @@ def filled(fd: int, stop: threading.Event, far: Far, *, most: int = MOST_RANGES)
     """
     size = os.fstat(fd).st_size
     found = Ranges()
+    memory = bytearray(FRAME)
+    room = memoryview(memory)
     for start, end in data_ranges(fd, size):
         for first, last in steps(start - start % GRAIN, end):
             if stop.is_set():
                 raise Cancelled("stopped while reading a disk")
-            _grains(found, first, read_at(fd, first, last))
+            read_into(fd, first, room[: last - first])
+            _grains(found, first, memory, last - first)
             far(last - first)
     grain = GRAIN
     while len(found) > most:
@@ -87,15 +91,15 @@ def filled(fd: int, stop: threading.Event, far: Far, *, most: int = MOST_RANGES)
     return found
 
 
-def _grains(found: Ranges, place: int, data: bytes) -> None:
-    """Add the grains of ``data`` that are not all zero."""
-    if _NOTHING not in data and len(data) % GRAIN == 0:
-        found.add(place, place + len(data))
+def _grains(found: Ranges, place: int, data: bytearray, length: int) -> None:
+    """Add the grains of the first ``length`` bytes that are not all zero."""
+    if length % GRAIN == 0 and data.find(_NOTHING, 0, length) < 0:
+        found.add(place, place + length)
         return
-    for at in range(0, len(data), GRAIN):
-        length = min(GRAIN, len(data) - at)
-        if not data.startswith(_NOTHING[:length], at):
-            found.add(place + at, place + at + length)
+    for at in range(0, length, GRAIN):
+        end = min(at + GRAIN, length)
+        if not data.startswith(_NOTHING[: end - at], at, end):
+            found.add(place + at, place + end)
 
 
 def _without_small_holes(found: Ranges, least: int) -> Ranges:

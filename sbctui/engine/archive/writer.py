@@ -33,7 +33,7 @@ from sbctui.engine.archive.format import (
     MemberSum,
 )
 from sbctui.engine.archive.frames import Packer
-from sbctui.engine.archive.ranges import Ranges, read_at, steps
+from sbctui.engine.archive.ranges import Ranges, read_into, steps
 from sbctui.engine.errors import Cancelled
 from sbctui.engine.model.node import NodeConfig
 from sbctui.engine.model.requests import Packing
@@ -111,12 +111,22 @@ class _Tar:
         self._size = 0
 
     def put(self, data: bytes) -> None:
-        """More of the member's bytes. Raises Cancelled."""
-        if self._stop.is_set():
-            raise Cancelled("stopped while writing an archive; nothing is left of it")
+        """More of the member's bytes."""
         self._hash.update(data)
         self._size += len(data)
         self._packer.put(data)
+
+    def copy(self, fd: int, start: int, end: int) -> None:
+        """More of the member's bytes, out of an open file. Raises Cancelled, OSError."""
+        while start < end:
+            if self._stop.is_set():
+                raise Cancelled("stopped while writing an archive; nothing is left of it")
+            room = self._packer.room()[: end - start]
+            read_into(fd, start, room)
+            self._hash.update(room)
+            self._size += len(room)
+            self._packer.filled(len(room))
+            start += len(room)
 
     def cut(self) -> None:
         """A frame ends here."""
@@ -153,8 +163,7 @@ def _file(out: _Tar, path: Path, name: str) -> None:
             return
         mtime = int(facts.st_mtime)
         out.begin(tarwrite.member(name, facts.st_size, mode=_FILE_MODE, mtime=mtime))
-        for start in range(0, facts.st_size, FRAME):
-            out.put(read_at(fd, start, min(start + FRAME, facts.st_size)))
+        out.copy(fd, 0, facts.st_size)
         out.end(name)
     finally:
         os.close(fd)
@@ -171,15 +180,14 @@ def _disk(out: _Tar, content: Content, report: Report) -> DiskPart:
             name, stored, facts.st_size, mode=_DISK_MODE, mtime=int(facts.st_mtime)
         )
     )
-    for start in range(0, len(head), FRAME):
-        out.put(head[start : start + FRAME])
+    out.put(head)
     done, window = 0, -1
     for start, end in ranges:
         for first, last in steps(start, end):
             if first // FRAME != window:
                 out.cut()
                 window = first // FRAME
-            out.put(read_at(content.disk, first, last))
+            out.copy(content.disk, first, last)
             done += last - first
             report(done, ranges.bytes)
     report(ranges.bytes, ranges.bytes)
