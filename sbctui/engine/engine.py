@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sbctui.engine import facts, recovery
+from sbctui.engine.archive.places import incoming, target
 from sbctui.engine.audit.finding import Finding
 from sbctui.engine.audit.observe import observe
 from sbctui.engine.audit.plan import findings
@@ -34,7 +35,15 @@ from sbctui.engine.jobs import Claim, Jobs
 from sbctui.engine.lockfile import SiteLock
 from sbctui.engine.model.addresses import parse_mac, shown
 from sbctui.engine.model.boots import Timeline
-from sbctui.engine.model.requests import CreateRoot, PurgeTrash, Request, RestoreTrash, Source
+from sbctui.engine.model.requests import (
+    CreateRoot,
+    Incoming,
+    PurgeTrash,
+    Request,
+    RestoreTrash,
+    Source,
+    Target,
+)
 from sbctui.engine.model.site import Facts, Site
 from sbctui.engine.nodes.plan import plan_for
 from sbctui.engine.nodes.rest import rest
@@ -97,6 +106,17 @@ class Engine:
     def source(self, path: Path) -> Source:
         """Look at what a root could be filled from. Raises BadInput when it is no image."""
         return inspect_source(path)
+
+    def archive(self, place: str) -> Incoming:
+        """Look at an archive to be imported: a path, ``repo:image``, ``-``, or another machine's.
+
+        Only a file is opened. Raises BadInput, NotPermitted.
+        """
+        return incoming(self.path, place)
+
+    def target(self, file: str) -> Target:
+        """Where an export goes: a path, ``repo:image``, or ``-``. Raises BadInput."""
+        return target(self.path, file)
 
     def plan(self, request: Request) -> Plan:
         """Gather the request's facts and plan. Raises BadInput, Refused, NoSuchNode, NoSpace."""

@@ -277,6 +277,79 @@ class BuildBootkit(_Request):
     offline: bool = False
 
 
+Compression = Literal["zstd", "none", "gzip", "xz"]
+
+
+class Packing(_Value):
+    """How an archive is compressed; ``level`` None is the usual one, ``threads`` 0 all cores."""
+
+    compression: Compression = "zstd"
+    level: int | None = None
+    threads: int = 0
+
+
+class Target(_Value):
+    """Where an archive goes: a file's full path, or ``-`` for standard output.
+
+    Gathered by the facade: whether the file is ``there``, ``free`` bytes of its file system.
+    """
+
+    file: str
+    there: bool = False
+    free: int = 0
+
+
+class ExportRoot(_Request):
+    """Write a root into an archive (S0.16); ``replace`` an archive that is there."""
+
+    verb: Literal["root export"] = "root export"
+    name: str
+    target: Target
+    packing: Packing = Packing()
+    replace: bool = False
+
+
+class ExportLeaf(_Request):
+    """Write a leaf into an archive: whole, or its ``difference`` to the root it was made of."""
+
+    verb: Literal["leaf export"] = "leaf export"
+    name: str
+    target: Target
+    packing: Packing = Packing()
+    replace: bool = False
+    difference: bool = False
+
+
+class Incoming(_Value):
+    """An archive to be imported, as looked at.
+
+    ``place`` is a file's full path, ``-`` (standard input), ``USER@HOST:PATH`` or an address as
+    ``https://…``. Zeros and an empty ``base`` are what could not be seen before reading it all:
+    ``bytes`` of the file, ``disk`` the size a board sees, ``data`` the bytes of it that are
+    stored, ``base`` the root whose difference it holds.
+    """
+
+    place: str
+    bytes: int = 0
+    disk: int = 0
+    data: int = 0
+    base: str = ""
+
+
+class ImportRoot(_Request):
+    """Make the root ``name`` out of an archive (S0.17).
+
+    ``base`` is the root that a difference is laid over, where it has another name here.
+    ``unverified`` also takes an archive that has no manifest with hashes.
+    """
+
+    verb: Literal["root import"] = "root import"
+    name: RootName
+    archive: Incoming
+    base: str = ""
+    unverified: bool = False
+
+
 class ApplyServices(_Request):
     """Derive everything again and make the daemons follow."""
 
@@ -306,6 +379,9 @@ Request = Annotated[
     | RegisterBoards
     | UnregisterBoards
     | BuildBootkit
+    | ExportRoot
+    | ExportLeaf
+    | ImportRoot
     | ApplyServices,
     Field(discriminator="verb"),
 ]
