@@ -14,31 +14,28 @@ from pydantic import AfterValidator, Field
 from sbctui.engine.errors import BadInput
 from sbctui.engine.model.addresses import shown
 from sbctui.engine.model.asked import Asked, Value
+from sbctui.engine.model.repository import IMAGES, OWN, is_image, parse_address, parse_path
 
-SIDE_FILES = (".sha256", ".torrent", ".mcast")
-"""What is made beside each image: the endings of the files' names."""
-NO_IMAGES = (*SIDE_FILES, ".chunks", ".part", ".aria2")
-"""Endings of names in the tree of images that no image has."""
-IMAGES = "repo/images"
-"""The folder of this site's own images, relative to the site."""
-_OWN = "repo:"
-_PART = re.compile(r"[^\x00-\x20\x7f-\x9f/\\\\.-][^\x00-\x1f\x7f-\x9f/\\\\]{0,219}")
+MADE = (".sha256", ".torrent", ".mcast")
+"""Endings of the side files that are made here."""
+HALF = (".part", ".part.aria2")
+"""Endings beside an image that is being received: what came of it, and what of that is right."""
 _HEX = re.compile("[0-9a-f]{64}")
 _RATE = re.compile("[1-9][0-9]{0,5}[km]")
 
 
 def parse_image(text: str) -> str:
-    """The address of an image in this site's repository, without ``repo:``.
+    """The path of an image below this site's ``images/``, from its address or as it is.
 
-    Raises BadInput for another repository, and for names that could lead out of the tree.
+    Raises BadInput for what is in another repository, or can't be an image.
     """
-    path = text.removeprefix(_OWN)
-    parts = path.split("/")
-    if ":" in parts[0]:
-        raise BadInput(f"{shown(text)} is no image of this site; write it as repo:sub/dir/image")
-    if not all(_PART.fullmatch(part) for part in parts) or path.endswith(NO_IMAGES):
+    repository, colon, _ = text.partition(":")
+    if colon and repository != OWN:
+        raise BadInput(f"{shown(text)} is not in this site's own repository; bring it there first")
+    parts = parse_address(text).parts if colon else parse_path(text)
+    if not parts or not is_image(parts[-1]) or parts[-1].endswith(HALF):
         raise BadInput(f"{shown(text)} can't be an image; write it as repo:sub/dir/image")
-    return path
+    return "/".join(parts)
 
 
 def parse_rate(text: str) -> str:
@@ -82,7 +79,7 @@ class ImageFile(Value):
     @property
     def path(self) -> str:
         """The file, relative to the site."""
-        return f"{IMAGES}/{self.image}"
+        return f"{OWN}/{IMAGES}/{self.image}"
 
 
 class Lab(Value):
