@@ -15,7 +15,10 @@ from pydantic import AfterValidator, Field
 from sbctui.engine.model.addresses import Alias, Group, Ip, Mac, RootName
 from sbctui.engine.model.asked import Asked as _Request
 from sbctui.engine.model.asked import Value as _Value
-from sbctui.engine.model.distribution import MakeSideFiles, ReceiveImage, SeedImages, SendImage
+from sbctui.engine.model.distribution import MakeSideFiles as MakeSideFiles
+from sbctui.engine.model.distribution import ReceiveImage as ReceiveImage
+from sbctui.engine.model.distribution import SeedImages as SeedImages
+from sbctui.engine.model.distribution import SendImage as SendImage
 from sbctui.engine.model.text import clean
 
 
