@@ -74,6 +74,10 @@ class Context:
                 Output(code=said.returncode, seconds=said.seconds, text=said.told(), at=time.time())
             )
 
+    def say(self, text: str) -> None:
+        """A sentence about how it goes."""
+        self.emit(Note(level="info", text=text, at=time.time()))
+
     def warn(self, text: str) -> None:
         """A sentence the admin should read."""
         self.emit(Note(level="warning", text=text, at=time.time()))

@@ -22,6 +22,7 @@ from sbctui.engine.nodes import perform as nodes
 from sbctui.engine.nodes import perform_rename as naming
 from sbctui.engine.nodes import perform_trash as waste
 from sbctui.engine.plan import Action, Plan, Report, Unit, UnitResult
+from sbctui.engine.repository import perform_distribution as distribution
 
 PERFORM: dict[str, Callable[[Any, Context], Undo]] = {
     "stage": nodes.stage,
@@ -47,6 +48,10 @@ PERFORM: dict[str, Callable[[Any, Context], Undo]] = {
     "set-pins": pins.set_pins,
     "set-roster": boards.set_roster,
     "build-bootkit": bootkit.build_bootkit,
+    "side-files": distribution.make_side_files,
+    "seed": distribution.seed,
+    "send": distribution.send,
+    "receive": distribution.receive,
     "refresh": reconcile.refresh,
 }
 LOCKED = frozenset(
@@ -168,7 +173,8 @@ def _failed(unit: Unit, error: SbcError, ctx: Context, committed: bool) -> UnitR
 
 def _code(plan: Plan, results: list[UnitResult], *, stopped: bool) -> int:
     failed = [r for r in results if r.outcome == "failed"]
-    if stopped or any(r.code == Cancelled.code for r in failed):
+    left = any(r.outcome == "skipped" for r in results)
+    if (stopped and (failed or left)) or any(r.code == Cancelled.code for r in failed):
         return Cancelled.code
     if not failed:
         return 0

@@ -24,6 +24,8 @@ from sbctui.engine.model.requests import (
 )
 from sbctui.engine.model.settings import Settings
 from sbctui.engine.model.site import Facts, Site
+from sbctui.engine.repository import gathering as distribution
+from sbctui.engine.repository.gathering import Distribution
 from sbctui.engine.services.port import Control
 
 _RESOLVE_SECONDS = 1.0
@@ -69,6 +71,8 @@ class Probe:
 
 def gather(site: Site, request: Request) -> Request:
     """The request with what only the resolver or the system knows filled in, within a second."""
+    if isinstance(request, Distribution):
+        return distribution.gather(site, request)
     if isinstance(request, KeepFindings) and not request.by:
         return request.model_copy(update={"by": _user()})
     if site.settings.network.subnet is None:

@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from sbctui.engine.model.addresses import Ip, Mac
+from sbctui.engine.model.distribution import ImageFile, Lab, Offer
 from sbctui.engine.model.node import NodeConfig, StoreKind
 from sbctui.engine.model.pins import Pin
 from sbctui.engine.model.requests import Request, Source
@@ -242,6 +243,49 @@ class BuildBootkit(_Action):
     offline: bool
 
 
+class MakeSideFiles(_Action):
+    """Read an image once and write its side files; the image must not change meanwhile."""
+
+    kind: Literal["side-files"] = "side-files"
+    image: str
+
+
+class SeedImages(_Action):
+    """Offer images by torrent until stopped, or until ``receivers`` have each of them."""
+
+    kind: Literal["seed"] = "seed"
+    images: tuple[str, ...]
+    receivers: int
+    lab: Lab
+
+
+class SendImage(_Action):
+    """Send an image by multicast, and hear from the receivers what they got."""
+
+    kind: Literal["send"] = "send"
+    image: str
+    receivers: int
+    wait: int
+    rate: str
+    lab: Lab
+
+
+class ReceiveImage(_Action):
+    """Receive an image as ``.part``, verify it, rename it into place, write its side files.
+
+    ``before`` is what it replaces, which must still be there as it was.
+    """
+
+    kind: Literal["receive"] = "receive"
+    image: str
+    by: Literal["multicast", "torrent"]
+    origin: str
+    wait: int
+    offer: Offer
+    before: ImageFile | None
+    lab: Lab
+
+
 class RefreshServices(_Action):
     """Re-derive every file of the named nodes (all when empty) and make the daemons follow."""
 
@@ -273,6 +317,10 @@ Action = Annotated[
     | SetPins
     | SetRoster
     | BuildBootkit
+    | MakeSideFiles
+    | SeedImages
+    | SendImage
+    | ReceiveImage
     | RefreshServices,
     Field(discriminator="kind"),
 ]

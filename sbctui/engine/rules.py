@@ -145,6 +145,11 @@ def can_build_bootkit(site: Site) -> str | None:
     return _writable(site)
 
 
+def can_distribute(site: Site) -> str | None:
+    """Whether side files can be made, and images sent and received."""
+    return _writable(site)
+
+
 def can_clone(site: Site, name: str) -> str | None:
     """Whether a root's disk can be copied now, live or not (S0.14)."""
     return _first(site, name, _settled, _is_root)

@@ -10,20 +10,16 @@ from datetime import date
 from ipaddress import IPv4Address
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, Field
 
 from sbctui.engine.model.addresses import Alias, Group, Ip, Mac, RootName
+from sbctui.engine.model.asked import Asked as _Request
+from sbctui.engine.model.asked import Value as _Value
+from sbctui.engine.model.distribution import MakeSideFiles as MakeSideFiles
+from sbctui.engine.model.distribution import ReceiveImage as ReceiveImage
+from sbctui.engine.model.distribution import SeedImages as SeedImages
+from sbctui.engine.model.distribution import SendImage as SendImage
 from sbctui.engine.model.text import clean
-
-
-class _Value(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class _Request(_Value):
-    """``rest_of`` is the job whose rest this asks for, if any."""
-
-    rest_of: str = ""
 
 
 class Extent(_Value):
@@ -382,6 +378,10 @@ Request = Annotated[
     | ExportRoot
     | ExportLeaf
     | ImportRoot
+    | MakeSideFiles
+    | SeedImages
+    | SendImage
+    | ReceiveImage
     | ApplyServices,
     Field(discriminator="verb"),
 ]

@@ -11,6 +11,7 @@ from sbctui.engine.model.site import Site
 from sbctui.engine.nodes import plan_leaf, plan_root, plan_trash
 from sbctui.engine.nodes.making import plan, refresh
 from sbctui.engine.plan import Plan
+from sbctui.engine.repository.plan_distribution import plan_distribution
 
 
 @singledispatch
@@ -34,6 +35,8 @@ plan_for.register(ask.RestoreTrash, lambda request, site: plan_trash.restore(sit
 plan_for.register(ask.PurgeTrash, lambda request, site: plan_trash.purge(site, request))
 for _kind in (ask.IgnoreBoards, ask.UnignoreBoards, ask.RegisterBoards, ask.UnregisterBoards):
     plan_for.register(_kind, plan_boards)
+for _many in (ask.MakeSideFiles, ask.SeedImages, ask.SendImage, ask.ReceiveImage):
+    plan_for.register(_many, plan_distribution)
 plan_for.register(ask.BuildBootkit, lambda request, site: bootkit.build(site, request))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from functools import singledispatch
 
 from sbctui.engine.model import requests as ask
@@ -163,13 +164,42 @@ def _(request: ask.BuildBootkit) -> list[str]:
         "--root": request.root,
         "--sources": request.sources,
     }
-    offline = ["--offline"] if request.offline else []
-    return [*(w for key, value in named.items() if value for w in (key, value)), *offline]
+    return [*_named(named), *(["--offline"] if request.offline else [])]
+
+
+@_words.register
+def _(request: ask.MakeSideFiles) -> list[str]:
+    return [*(request.images or ["--all"]), *(["--anew"] if request.anew else [])]
+
+
+@_words.register
+def _(request: ask.SeedImages) -> list[str]:
+    most = ["--receivers", str(request.receivers)] if request.receivers else []
+    return [*request.images, *most, *_named({"--interface": request.interface})]
+
+
+@_words.register
+def _(request: ask.SendImage) -> list[str]:
+    how = ["--receivers", str(request.receivers), "--wait", str(request.wait)]
+    more = _named({"--rate": request.rate, "--interface": request.interface})
+    return [request.image, "--multicast", *how, *more]
+
+
+@_words.register
+def _(request: ask.ReceiveImage) -> list[str]:
+    how = [f"--{request.by}", "--wait", str(request.wait)]
+    more = _named({"--from": request.origin, "--interface": request.interface})
+    return [request.image, *how, *more, *(["--replace"] if request.replace else [])]
 
 
 @_words.register
 def _(request: ask.ApplyServices) -> list[str]:
     return []
+
+
+def _named(options: Mapping[str, str]) -> list[str]:
+    """Options that have a value."""
+    return [word for key, value in options.items() if value for word in (key, value)]
 
 
 def _exact(size: object) -> str:

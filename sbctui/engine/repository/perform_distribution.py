@@ -1,0 +1,207 @@
+"""How side files are made, and images sent and received, as actions of a plan."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+from pathlib import Path
+
+from sbctui.engine.context import Context, Undo, nothing
+from sbctui.engine.errors import Cancelled, Refused, SbcError, ServiceFailed
+from sbctui.engine.files import (
+    fsync_dir,
+    fsync_fd,
+    hit,
+    make_dir,
+    rename_noreplace,
+    write_all,
+)
+from sbctui.engine.model.distribution import ImageFile, Offer
+from sbctui.engine.plan import MakeSideFiles, ReceiveImage, SeedImages, SendImage
+from sbctui.engine.repository import multicast, sidefiles, torrent
+from sbctui.engine.repository.origin import torrent as fetched
+from sbctui.engine.repository.sidefiles import Digest, Reading, image_path
+
+
+def make_side_files(action: MakeSideFiles, ctx: Context) -> Undo:
+    """They are derived, so nothing has to be undone."""
+    path = image_path(ctx.site.path, action.image)
+    digest = sidefiles.read(path, path.name, ctx.stop, ctx.progress("reading"))
+    sidefiles.write(path, digest, ctx.owner)
+    ctx.found.data["sha256"] = digest.torrent.sha256
+    return nothing
+
+
+def seed(action: SeedImages, ctx: Context) -> Undo:
+    """Until stopped."""
+    offered = []
+    for image in action.images:
+        _right(ctx, image)
+        path = image_path(ctx.site.path, image)
+        offered.append((path, fetched(ctx.site.path, image, "")))
+    torrent.seed(offered, action.receivers, action.lab, ctx)
+    return nothing
+
+
+def send(action: SendImage, ctx: Context) -> Undo:
+    """Once."""
+    found = _right(ctx, action.image)
+    offer = Offer(size=found.size, sha256=found.sha256)
+    path = image_path(ctx.site.path, action.image)
+    multicast.send(path, offer, action.receivers, action.wait, action.rate, action.lab, ctx)
+    return nothing
+
+
+def _right(ctx: Context, image: str) -> ImageFile:
+    """The image, which has side files of what it is now. Raises Refused, NoSuchNode."""
+    found = sidefiles.look(ctx.site.path, image)
+    if found.lacking:
+        raise Refused(f"repo:{image} changed; renew: sbctui repo sidefiles repo:{image}")
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """An image being received: held, so that nobody else receives it too."""
+
+    path: Path
+    fd: int
+
+    @property
+    def control(self) -> Path:
+        """Where aria2 notes which pieces are there."""
+        return self.path.with_name(f"{self.path.name}.aria2")
+
+    def remove(self) -> None:
+        """Let all that came go."""
+        for path in (self.path, self.control):
+            path.unlink(missing_ok=True)
+
+
+def receive(action: ReceiveImage, ctx: Context) -> Undo:
+    """It is there, verified, when this returns; what it replaced is gone."""
+    path = image_path(ctx.site.path, action.image)
+    _make_folders(path.parent, ctx)
+    with _part(path, ctx) as part:
+        digest = (_by_torrent if action.by == "torrent" else _by_multicast)(action, part, ctx)
+        _publish(part, path, action.before)
+    sidefiles.write(path, digest, ctx.owner)
+    ctx.found.data["sha256"] = digest.torrent.sha256
+    return nothing
+
+
+def _make_folders(folder: Path, ctx: Context) -> None:
+    missing = [f for f in (folder, *folder.parents) if not f.exists()]
+    for one in reversed(missing):
+        with suppress(FileExistsError):
+            make_dir(one, owner=ctx.owner)
+
+
+@contextmanager
+def _part(path: Path, ctx: Context) -> Iterator[_Part]:
+    """What comes. Left by a kill it stays, for a torrent to go on with; else it is removed."""
+    part_path = path.with_name(f"{path.name}.part")
+    hit("receive.create")
+    fd = os.open(part_path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o640)
+    try:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Refused(f"{path.name} is being received already; see: sbctui job list") from None
+        part = _Part(part_path, fd)
+        os.fchmod(fd, 0o640)
+        if ctx.owner is not None:
+            os.fchown(fd, *ctx.owner)
+        try:
+            yield part
+        except ServiceFailed:
+            if not part.control.exists():
+                part.remove()
+            raise
+        except BaseException:
+            part.remove()
+            raise
+        part.control.unlink(missing_ok=True)
+    finally:
+        os.close(fd)
+
+
+def _by_multicast(action: ReceiveImage, part: _Part, ctx: Context) -> Digest:
+    """Hashed as it comes."""
+    offer = action.offer
+    part.control.unlink(missing_ok=True)
+    os.ftruncate(part.fd, 0)
+    reading = Reading(offer.size)
+
+    def write(data: bytes) -> None:
+        write_all(part.fd, data)
+
+    sender: IPv4Address | None = None
+    try:
+        sender = multicast.receive(write, reading, offer, action.wait, action.lab, ctx)
+        digest = _settled(reading, part, action)
+    except (SbcError, OSError) as error:
+        multicast.acknowledge(sender, offer, action.lab, ctx, str(error))
+        raise
+    multicast.acknowledge(sender, offer, action.lab, ctx, "")
+    return digest
+
+
+def _settled(reading: Reading, part: _Part, action: ReceiveImage) -> Digest:
+    fsync_fd(part.fd)
+    name = action.image.rpartition("/")[2]
+    return _verified(reading.digest(name, os.fstat(part.fd).st_mtime_ns), action.offer)
+
+
+def _by_torrent(action: ReceiveImage, part: _Part, ctx: Context) -> Digest:
+    """Goes on with what is there, and is read whole at the end."""
+    offered = fetched(ctx.site.path, action.image, action.origin)
+    if offered.offer != action.offer:
+        raise Refused("the torrent is another one by now; receive it again")
+    if not part.control.exists():
+        os.ftruncate(part.fd, 0)
+    seeders = torrent.receive(offered, part.path, action.wait, action.lab, ctx)
+    name = action.image.rpartition("/")[2]
+    try:
+        if os.stat(part.path).st_ino != os.fstat(part.fd).st_ino:
+            raise Refused(f"{part.path.name} was replaced while it was received")
+        fsync_fd(part.fd)
+        digest = sidefiles.read(part.path, name, ctx.stop, ctx.progress("verifying"))
+        digest = _verified(digest, action.offer)
+    except Cancelled:
+        raise
+    except (SbcError, OSError) as error:
+        torrent.acknowledge(seeders, action.offer, action.lab, ctx, str(error))
+        raise
+    torrent.acknowledge(seeders, action.offer, action.lab, ctx, "")
+    return digest
+
+
+def _verified(digest: Digest, offer: Offer) -> Digest:
+    if digest.torrent.offer != offer:
+        raise SbcError(
+            f"what came has the SHA-256 {digest.torrent.sha256} and not {offer.sha256}, so it is "
+            "dropped; receive it again"
+        )
+    return digest
+
+
+def _publish(part: _Part, path: Path, before: ImageFile | None) -> None:
+    """The rename that makes it an image. Raises Refused when another one came there meanwhile."""
+    if before is None:
+        try:
+            rename_noreplace(part.path, path)
+        except FileExistsError:
+            raise Refused(f"{path.name} was put there by somebody else meanwhile") from None
+        return
+    with suppress(FileNotFoundError):
+        now = path.lstat()
+        if (now.st_size, now.st_mtime_ns) != (before.size, before.mtime_ns):
+            raise Refused(f"{path.name} changed meanwhile; look at it, and receive it again")
+    hit("receive.rename")
+    part.path.replace(path)
+    fsync_dir(path.parent)
