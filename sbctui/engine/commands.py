@@ -456,6 +456,8 @@ def child(
                 told = os.pread(errors.fileno(), 1 << 20, 0).decode(errors="replace")
                 took = time.monotonic() - began
                 log(Done(shown, process.returncode, "", told.replace("\r", "\n"), took))
+
+
 class Talk:
     """A running program that is written to and read from. ``complaint`` is its last line."""
 

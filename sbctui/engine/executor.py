@@ -22,9 +22,9 @@ from sbctui.engine.nodes import perform as nodes
 from sbctui.engine.nodes import perform_rename as naming
 from sbctui.engine.nodes import perform_trash as waste
 from sbctui.engine.plan import Action, Plan, Report, Unit, UnitResult
-from sbctui.engine.repository import perform_distribution as distribution
 from sbctui.engine.repository import perform as repository
 from sbctui.engine.repository import perform_cache as caching
+from sbctui.engine.repository import perform_distribution as distribution
 
 PERFORM: dict[str, Callable[[Any, Context], Undo]] = {
     "stage": nodes.stage,

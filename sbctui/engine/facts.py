@@ -25,8 +25,8 @@ from sbctui.engine.model.requests import (
 from sbctui.engine.model.settings import Settings
 from sbctui.engine.model.site import Facts, Site
 from sbctui.engine.repository import gathering as distribution
-from sbctui.engine.repository.gathering import Distribution
 from sbctui.engine.repository.gather import GATHERED, gather_repository
+from sbctui.engine.repository.gathering import Distribution
 from sbctui.engine.services.port import Control
 
 _RESOLVE_SECONDS = 1.0

@@ -285,6 +285,8 @@ class ReceiveImage(_Action):
     offer: Offer
     before: ImageFile | None
     lab: Lab
+
+
 class SetRepository(_Action):
     """Write a repository into site.toml, or with ``after`` None strike it; undo reverses it."""
 

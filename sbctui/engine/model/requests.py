@@ -345,6 +345,8 @@ class ImportRoot(_Request):
     archive: Incoming
     base: str = ""
     unverified: bool = False
+
+
 class AddRepository(_Request):
     """Write a repository into the settings (S4.3), or other ones of the same name."""
 

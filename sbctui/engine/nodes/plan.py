@@ -11,8 +11,8 @@ from sbctui.engine.model.site import Site
 from sbctui.engine.nodes import plan_leaf, plan_root, plan_trash
 from sbctui.engine.nodes.making import plan, refresh
 from sbctui.engine.plan import Plan
-from sbctui.engine.repository.plan_distribution import plan_distribution
 from sbctui.engine.repository.plan import plan_repository
+from sbctui.engine.repository.plan_distribution import plan_distribution
 
 
 @singledispatch
