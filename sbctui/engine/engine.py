@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from sbctui.engine.boot.asks import Firmware
     from sbctui.engine.boot.initramfs import Lack
     from sbctui.engine.boot.served import Served
+    from sbctui.engine.model.shelf import Shelf
     from sbctui.engine.repository.check import ImageFault
     from sbctui.engine.repository.opening import Here
 
@@ -430,6 +431,27 @@ class Engine:
         from sbctui.engine.repository.listing import repositories
 
         return repositories(self._here())
+
+    def repository_names(self) -> tuple[str, ...]:
+        """The names of all repositories, this server's own first; none of them is looked at."""
+        from sbctui.engine.repository.listing import names
+
+        return names(self._here())
+
+    def shelf(self, name: str) -> Shelf:
+        """One repository with its images, looked at for a bounded time."""
+        from sbctui.engine.repository.view import shelf
+
+        return shelf(self._here(), name)
+
+    def place(self, text: str) -> str:
+        """An archive as it was typed, with an image of a repository as the file that it is.
+
+        Raises BadInput, NoSuchNode, Refused.
+        """
+        from sbctui.engine.repository.view import place
+
+        return place(self._here(), text)
 
     def images(self, address: ImageAddress) -> tuple[RepositoryImage, ...]:
         """The images at and below an address, by path. Raises NoSuchNode, NoCache, SbcError."""
