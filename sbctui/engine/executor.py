@@ -10,6 +10,7 @@ from contextlib import ExitStack, nullcontext, suppress
 from typing import Any
 
 from sbctui.engine import reconcile
+from sbctui.engine.archive import perform as archives
 from sbctui.engine.audit import perform as pins
 from sbctui.engine.boards import perform as boards
 from sbctui.engine.bootkit import perform as bootkit
@@ -47,6 +48,11 @@ PERFORM: dict[str, Callable[[Any, Context], Undo]] = {
     "set-pins": pins.set_pins,
     "set-roster": boards.set_roster,
     "build-bootkit": bootkit.build_bootkit,
+    "unstage": archives.unstage,
+    "flatten-disk": archives.flatten_disk,
+    "write-archive": archives.write_archive,
+    "publish-archive": archives.publish_archive,
+    "take-archive": archives.take_archive,
     "refresh": reconcile.refresh,
 }
 LOCKED = frozenset(
@@ -65,6 +71,7 @@ LOCKED = frozenset(
         "drop-staging",
         "set-pins",
         "set-roster",
+        "unstage",
         "refresh",
     }
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import singledispatch
 
+from sbctui.engine.archive import plan as archives
 from sbctui.engine.boards.plan import plan_boards
 from sbctui.engine.bootkit import plan as bootkit
 from sbctui.engine.model import requests as ask
@@ -34,6 +35,9 @@ plan_for.register(ask.RestoreTrash, lambda request, site: plan_trash.restore(sit
 plan_for.register(ask.PurgeTrash, lambda request, site: plan_trash.purge(site, request))
 for _kind in (ask.IgnoreBoards, ask.UnignoreBoards, ask.RegisterBoards, ask.UnregisterBoards):
     plan_for.register(_kind, plan_boards)
+for _export in (ask.ExportRoot, ask.ExportLeaf):
+    plan_for.register(_export, archives.export)
+plan_for.register(ask.ImportRoot, archives.take)
 plan_for.register(ask.BuildBootkit, lambda request, site: bootkit.build(site, request))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from functools import singledispatch
 
+from sbctui.engine.archive.address import kind_of
 from sbctui.engine.model import requests as ask
 
 _LISTED = 4
@@ -165,6 +166,36 @@ def _(request: ask.BuildBootkit) -> list[str]:
     }
     offline = ["--offline"] if request.offline else []
     return [*(w for key, value in named.items() if value for w in (key, value)), *offline]
+
+
+@_words.register(ask.ExportRoot)
+@_words.register(ask.ExportLeaf)
+def _(request: ask.ExportRoot | ask.ExportLeaf) -> list[str]:
+    packing = request.packing
+    named = {
+        "--compress": packing.compression if packing.compression != "zstd" else None,
+        "--level": packing.level,
+        "--threads": packing.threads or None,
+    }
+    flags = {
+        "--difference": isinstance(request, ask.ExportLeaf) and request.difference,
+        "--replace": request.replace,
+    }
+    return [
+        request.name,
+        request.target.file,
+        *(w for key, value in named.items() if value is not None for w in (key, str(value))),
+        *(flag for flag, on in flags.items() if on),
+    ]
+
+
+@_words.register
+def _(request: ask.ImportRoot) -> list[str]:
+    place = request.archive.place
+    where = ["--from", place] if kind_of(place) in ("ssh", "url") else [place]
+    base = ["--base", request.base] if request.base else []
+    flag = ["--allow-unverified"] if request.unverified else []
+    return [*where, "--name", request.name, *base, *flag]
 
 
 @_words.register
