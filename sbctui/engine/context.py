@@ -28,10 +28,12 @@ def nothing() -> None:
 class Found:
     """What earlier actions of the same unit found out, for the config that is written last.
 
+    ``told`` are fields of the config that an archive told of.
     ``base`` is the raw disk on which a staged overlay stands. ``data`` goes into the unit's
     result, e.g. {"reboot": "unreachable"}.
     """
 
+    told: dict[str, object] = field(default_factory=dict)
     boot: BootSpec | None = None
     filesystem: str | None = None
     promise: Promise | None = None

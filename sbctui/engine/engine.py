@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sbctui.engine import facts, recovery
-from sbctui.engine.archive.places import incoming, target
+from sbctui.engine.archive.places import target
 from sbctui.engine.audit.finding import Finding
 from sbctui.engine.audit.observe import observe
 from sbctui.engine.audit.plan import findings
@@ -114,9 +114,11 @@ class Engine:
     def archive(self, place: str) -> Incoming:
         """Look at an archive to be imported: a path, ``repo:image``, ``-``, or another machine's.
 
-        Only a file is opened. Raises BadInput, NotPermitted.
+        Of a file only the end is read. Raises BadInput, NotPermitted.
         """
-        return incoming(self.path, place)
+        from sbctui.engine.archive.look import looked_at
+
+        return looked_at(self.path, place)
 
     def target(self, file: str) -> Target:
         """Where an export goes: a path, ``repo:image``, or ``-``. Raises BadInput."""

@@ -10,6 +10,7 @@ from contextlib import ExitStack, nullcontext, suppress
 from typing import Any
 
 from sbctui.engine import reconcile
+from sbctui.engine.archive import perform as archives
 from sbctui.engine.audit import perform as pins
 from sbctui.engine.boards import perform as boards
 from sbctui.engine.bootkit import perform as bootkit
@@ -64,6 +65,11 @@ PERFORM: dict[str, Callable[[Any, Context], Undo]] = {
     "update-image": caching.update_image,
     "copy-overlays": caching.copy_overlays,
     "restore-image": caching.restore_image,
+    "unstage": archives.unstage,
+    "flatten-disk": archives.flatten_disk,
+    "write-archive": archives.write_archive,
+    "publish-archive": archives.publish_archive,
+    "take-archive": archives.take_archive,
     "refresh": reconcile.refresh,
 }
 LOCKED = frozenset(
@@ -83,6 +89,7 @@ LOCKED = frozenset(
         "set-pins",
         "set-roster",
         "set-repository",
+        "unstage",
         "refresh",
     }
 )

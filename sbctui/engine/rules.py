@@ -160,6 +160,39 @@ def can_clone(site: Site, name: str) -> str | None:
     return _first(site, name, _settled, _is_root)
 
 
+def can_export(site: Site, name: str) -> str | None:
+    """Whether a node can be written into an archive now."""
+    if reason := _first(site, name, _settled):
+        return reason
+    sessions = site.sessions_of.get(site.nodes[name].config.export, ())
+    if not sessions or site.nodes[name].config.disk.format == "raw":
+        return None
+    return (
+        f"the board at {clean(sessions[0].address)} is running from {name}, and an overlay can't "
+        "be copied as at one instant; shut it down first"
+    )
+
+
+def can_difference(site: Site, name: str) -> str | None:
+    """Whether a leaf can be told by what differs from the disk of the root it was made of."""
+    root = difference_base(site, name)
+    if root is None:
+        return f"{name} is no leaf of a root that is here; export it whole"
+    return _first(site, root, _settled, _is_root, _allocated)
+
+
+def difference_base(site: Site, name: str) -> str | None:
+    """The root whose disk a leaf stands on, or was copied from; None when it is not here."""
+    config = site.nodes[name].config
+    root = config.disk.base or config.parent
+    return root if config.kind == "leaf" and root in site.nodes else None
+
+
+def can_import(site: Site) -> str | None:
+    """Whether a root can be made out of an archive at all."""
+    return _writable(site)
+
+
 def can_allocate(site: Site, name: str) -> str | None:
     """Whether a root can be given a MAC: deallocated, no leaves, nothing stands on it (S0.21)."""
     return _first(site, name, _settled, _is_root, _allocated, _children, _stood_on)

@@ -288,8 +288,10 @@ def transfers(world: World) -> list[JobView]:
 def empty(site: Site | None) -> list[Line]:
     """What stands in the tree when no repository has an image."""
     roots = bool(site and site.roots)
-    first = " x writes a root into this server's own repository," if roots else (
-        " m makes a root of an archive: a file, a URL, another machine's;"
+    first = (
+        " x writes a root into this server's own repository,"
+        if roots
+        else (" m makes a root of an archive: a file, a URL, another machine's;")
     )
     return [
         ((" no images yet", "dim"),),

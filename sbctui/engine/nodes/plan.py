@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import singledispatch
 
+from sbctui.engine.archive import plan as archives
 from sbctui.engine.boards.plan import plan_boards
 from sbctui.engine.bootkit import plan as bootkit
 from sbctui.engine.model import requests as ask
@@ -38,6 +39,9 @@ for _kind in (ask.IgnoreBoards, ask.UnignoreBoards, ask.RegisterBoards, ask.Unre
     plan_for.register(_kind, plan_boards)
 for _many in (ask.MakeSideFiles, ask.SeedImages, ask.SendImage, ask.ReceiveImage):
     plan_for.register(_many, plan_distribution)
+for _export in (ask.ExportRoot, ask.ExportLeaf):
+    plan_for.register(_export, archives.export)
+plan_for.register(ask.ImportRoot, archives.take)
 plan_for.register(ask.BuildBootkit, lambda request, site: bootkit.build(site, request))
 for _about in (
     ask.AddRepository,

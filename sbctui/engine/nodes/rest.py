@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import singledispatch
 
+from sbctui.engine.archive.address import STREAM
 from sbctui.engine.model import requests as ask
 from sbctui.engine.model.site import Node, Site
 from sbctui.engine.plan import Plan, UpdateConfig
@@ -32,6 +33,21 @@ def _(request: ask.CreateRoot, plan: Plan, site: Site) -> ask.Request | None:
 @_left.register
 def _(request: ask.CloneRoot, plan: Plan, site: Site) -> ask.Request | None:
     return None if request.name in site.nodes else request
+
+
+@_left.register
+def _(request: ask.ImportRoot, plan: Plan, site: Site) -> ask.Request | None:
+    """All of it, but a stream that was read is gone."""
+    gone = request.archive.place == STREAM or request.name in site.nodes
+    return None if gone else request
+
+
+@_left.register(ask.ExportRoot)
+@_left.register(ask.ExportLeaf)
+def _(request: ask.ExportRoot | ask.ExportLeaf, plan: Plan, site: Site) -> ask.Request | None:
+    """All of it, while the node is the same one; what went into a stream is gone."""
+    gone = request.target.file == STREAM or _same(site, request.name, plan) is None
+    return None if gone else request
 
 
 @_left.register

@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Mapping
 from functools import singledispatch
 
+from sbctui.engine.archive.address import kind_of
 from sbctui.engine.model import requests as ask
 from sbctui.engine.model.repository import CACHE
 
@@ -233,6 +234,36 @@ def _(request: ask.UpdateCache) -> list[str]:
 @_words.register
 def _(request: ask.RestoreImage) -> list[str]:
     return [f"{request.cache}:{request.path}"]
+
+
+@_words.register(ask.ExportRoot)
+@_words.register(ask.ExportLeaf)
+def _(request: ask.ExportRoot | ask.ExportLeaf) -> list[str]:
+    packing = request.packing
+    named = {
+        "--compress": packing.compression if packing.compression != "zstd" else None,
+        "--level": packing.level,
+        "--threads": packing.threads or None,
+    }
+    flags = {
+        "--difference": isinstance(request, ask.ExportLeaf) and request.difference,
+        "--replace": request.replace,
+    }
+    return [
+        request.name,
+        request.target.file,
+        *(w for key, value in named.items() if value is not None for w in (key, str(value))),
+        *(flag for flag, on in flags.items() if on),
+    ]
+
+
+@_words.register
+def _(request: ask.ImportRoot) -> list[str]:
+    place = request.archive.place
+    where = ["--from", place] if kind_of(place) in ("ssh", "url") else [place]
+    base = ["--base", request.base] if request.base else []
+    flag = ["--allow-unverified"] if request.unverified else []
+    return [*where, "--name", request.name, *base, *flag]
 
 
 @_words.register
