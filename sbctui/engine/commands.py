@@ -501,9 +501,11 @@ class Talk:
 
     @property
     def complaint(self) -> str:
-        """The last line of its standard error so far."""
+        """The last line of its standard error so far that names the program, or the last."""
         self._errors.seek(0)
-        return _last_line(self._errors.read().decode(errors="replace"))
+        lines = self._errors.read().decode(errors="replace").splitlines()
+        name = f"{_name([str(part) for part in _argv(self._process)])}: "
+        return _last_line("\n".join([one for one in lines if one.startswith(name)] or lines))
 
 
 def _argv(process: subprocess.Popen[bytes]) -> Sequence[object]:

@@ -356,12 +356,16 @@ class UpdateImage(_Action):
 
 
 class CopyOverlays(_Action):
-    """Make the files laid over images the same in a cache; of ``image`` alone, or of all."""
+    """Make the files laid over these images (roots' names) the same in a cache.
+
+    With ``all_`` also those of others that the repository has files for.
+    """
 
     kind: Literal["copy-overlays"] = "copy-overlays"
     repository: str
     cache: str
-    image: str
+    images: tuple[str, ...]
+    all_: bool
 
 
 class RestoreImage(_Action):

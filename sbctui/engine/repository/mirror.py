@@ -6,7 +6,7 @@ import os
 import shutil
 import stat
 import threading
-from collections.abc import Iterable
+from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 
@@ -20,20 +20,28 @@ from sbctui.engine.repository.tree import TREES, Entry, opened_folder, walk
 _NEW = ".sbctui-new"
 
 
-def mirror(source: Source, root: Path, image: str, stop: threading.Event) -> tuple[int, int]:
+def mirror(
+    source: Source, root: Path, images: Collection[str], stop: threading.Event, *, all_: bool
+) -> tuple[int, int]:
     """Copy what differs, remove what is gone there; how many files were copied and removed.
 
-    With ``image`` only what is laid over that one. A file counts as the same by its size, time,
-    mode and owner. Raises Cancelled, SbcError, OSError.
+    It is about what is laid over ``images``, and with ``all_`` also over those that the source
+    has files for; the rest of the cache came from elsewhere, and stays. A file counts as the same
+    by its size, time, mode and owner. Raises Cancelled, SbcError, OSError.
     """
-    wanted = {one.path: one for one in source.entries(TREES) if _concerns(one, image)}
-    here = {one.path: one for one in _standing(root) if _concerns(one, image)}
+    there = source.entries(TREES)
+    scope = {*images, *(_image(one) for one in there if all_)}
+    wanted = {
+        one.path: one for one in there if _image(one) in scope or _is_above(one, there, scope)
+    }
+    here = {one.path: one for one in walk(root, TREES) if _image(one) in scope}
+    above = {one.path for one in walk(root, TREES) if not _image(one)}
     removed = _remove(root, [p for p, one in here.items() if not _stays(one, wanted.get(p))])
     copied = 0
     for path, one in wanted.items():
         if stop.is_set():
             raise Cancelled("stopped while copying what is laid over images")
-        if not _same(one, here.get(path)):
+        if path not in above and not _same(one, here.get(path)):
             _copy(source, root, one)
             copied += one.kind == "file"
     for path in sorted((p for p, one in wanted.items() if one.kind == "folder"), reverse=True):
@@ -41,14 +49,17 @@ def mirror(source: Source, root: Path, image: str, stop: threading.Event) -> tup
     return copied, removed
 
 
-def _standing(root: Path) -> Iterable[Entry]:
-    return (one for one in walk(root, TREES))
-
-
-def _concerns(one: Entry, image: str) -> bool:
-    """Whether an entry is of an image; the folders above are of every one."""
+def _image(one: Entry) -> str:
+    """The image an entry is laid over; empty for the folders of groups and clients."""
     parts = one.path.split("/")
-    return not image or len(parts) < 3 or parts[2] == image
+    return parts[2] if len(parts) > 2 else ""
+
+
+def _is_above(one: Entry, there: tuple[Entry, ...], scope: Collection[str]) -> bool:
+    """Whether an entry is the folder of a group or client with something of these images."""
+    if _image(one) or one.kind != "folder":
+        return False
+    return any(_image(other) in scope for other in there if other.path.startswith(f"{one.path}/"))
 
 
 def _stays(here: Entry, wanted: Entry | None) -> bool:

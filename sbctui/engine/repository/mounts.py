@@ -71,12 +71,18 @@ def _plain(text: str) -> str:
 
 
 def labelled() -> tuple[Labelled, ...]:
-    """File systems with a label, those in loop devices too. Empty where nothing tells."""
+    """File systems with a label, those in loop devices too. Empty where nothing tells.
+
+    lsblk knows labels from udev; where that does not run, root can have blkid look.
+    """
     argv = ["lsblk", "--json", "--paths", "--output", "PATH,MAJ:MIN,LABEL,FSTYPE,RM,HOTPLUG,TYPE",
             "--list"]  # fmt: skip
     try:
         told = commands.answer(argv, _LOOK)
         rows = json.loads(told or b"{}").get("blockdevices", [])
+        if os.geteuid() == 0 and not any(row.get("fstype") for row in rows):
+            found = _by_blkid(commands.answer(["blkid", "-c", "/dev/null", "-o", "export"], _LOOK))
+            rows = [{**row, **found.get(row.get("path"), {})} for row in rows]
     except (ToolMissing, ValueError):
         return ()
     return tuple(
@@ -89,6 +95,17 @@ def labelled() -> tuple[Labelled, ...]:
         for row in rows
         if row.get("label") and row.get("fstype") and row.get("path")
     )
+
+
+def _by_blkid(told: bytes | None) -> dict[str, dict[str, str]]:
+    """Label and type by device, from blkid's export format (blkid(8)): blocks of NAME=value."""
+    found: dict[str, dict[str, str]] = {}
+    for block in (told or b"").decode(errors="replace").split("\n\n"):
+        pairs = dict(line.partition("=")[::2] for line in block.splitlines())
+        plain = {key: re.sub(r"\\(.)", r"\1", value) for key, value in pairs.items()}
+        if "DEVNAME" in plain and "TYPE" in plain:
+            found[plain["DEVNAME"]] = {"fstype": plain["TYPE"], "label": plain.get("LABEL", "")}
+    return found
 
 
 def place_of(site: Path, name: str) -> Path:

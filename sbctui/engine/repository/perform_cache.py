@@ -130,7 +130,7 @@ def copy_overlays(action: CopyOverlays, ctx: Context) -> Undo:
     here = Here(ctx.site.path, ctx.site.settings)
     _, root = here.cache(action.cache)
     with here.source(action.repository, ctx.stop, ctx.log) as source:
-        copied, removed = mirror(source, root, action.image, ctx.stop)
+        copied, removed = mirror(source, root, action.images, ctx.stop, all_=action.all_)
     ctx.found.data |= {"copied": str(copied), "removed": str(removed)}
     return nothing
 

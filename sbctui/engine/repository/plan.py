@@ -223,20 +223,30 @@ def _enough(request: ask.UpdateCache, new: list[ask.Followed]) -> None:
 
 
 def _update(request: ask.UpdateCache, one: ask.Followed) -> Unit:
-    fetch = "all that changed" if one.fetch is None else f"{one.fetch} bytes"
+    fetch = "what changed" if one.fetch is None else _mib(one.fetch)
     action = UpdateImage(
         repository=request.repository, cache=request.cache, path=one.path, mtime=one.mtime
     )
     shown = clean(one.path.removeprefix(f"{IMAGES}/"))
-    return Unit(title=f"update {shown}", detail=f"fetch {fetch} of {one.size}", actions=(action,))
+    return Unit(
+        title=f"update {shown}", detail=f"fetch {fetch} of {_mib(one.size)}", actions=(action,)
+    )
+
+
+def _mib(size: int) -> str:
+    return f"{size / 1024**2:.1f} MiB"
 
 
 def _overlays(request: ask.UpdateCache) -> Unit:
-    one = len(request.images) == 1 and request.images[0].path == f"{IMAGES}/{request.path}"
-    image = stem(request.path.rpartition("/")[2]) if one else ""
-    action = CopyOverlays(repository=request.repository, cache=request.cache, image=image)
-    of = f" over {image}" if image else ""
-    return Unit(title=f"copy what is laid{of or ' over images'}", actions=(action,), counts=False)
+    names = sorted({stem(one.path.rpartition("/")[2]) for one in request.images})
+    action = CopyOverlays(
+        repository=request.repository,
+        cache=request.cache,
+        images=tuple(names),
+        all_=not request.path,
+    )
+    of = f"over {names[0]}" if len(names) == 1 and request.path else "over images"
+    return Unit(title=f"copy what is laid {of}", actions=(action,), counts=False)
 
 
 @plan_repository.register
