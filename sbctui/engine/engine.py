@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     from sbctui.engine.model.shelf import Shelf
     from sbctui.engine.repository.check import ImageFault
     from sbctui.engine.repository.opening import Here
+    from sbctui.engine.repository.view import Preview
 
 __all__ = ["Engine", "Job", "init_site", "run_job"]
 
@@ -454,6 +455,24 @@ class Engine:
         from sbctui.engine.repository.view import place
 
         return place(self._here(), text)
+
+    def repository_folder(self, name: str) -> Path:
+        """The folder of a repository's images on this machine.
+
+        Raises NoSuchNode, and Refused where it has to be mounted first or is on another server.
+        """
+        from sbctui.engine.repository.view import folder_of
+
+        return folder_of(self._here(), name)
+
+    def preview(self, text: str) -> Preview:
+        """What an archive says of itself, without reading it all.
+
+        Raises BadInput, NoSuchNode, Refused, NotPermitted.
+        """
+        from sbctui.engine.repository.view import preview
+
+        return preview(self._here(), text)
 
     def images(self, address: ImageAddress) -> tuple[RepositoryImage, ...]:
         """The images at and below an address, by path. Raises NoSuchNode, NoCache, SbcError."""

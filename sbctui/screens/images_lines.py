@@ -300,3 +300,13 @@ def empty(site: Site | None) -> list[Line]:
         ((" repository or a cache; an older tree comes in with:", "dim"),),
         ((" sbctui repo import-tree FOLDER", "dim"),),
     ]
+
+
+def above(key: str) -> str:
+    """The key of the folder or repository that a row is in; of a repository its own."""
+    kind, _, rest = key.partition(":")
+    name, _, path = rest.partition(":")
+    folder = path.rpartition("/")[0]
+    if kind == "shelf" or not folder:
+        return f"shelf:{name}"
+    return f"dir:{name}:{folder}"

@@ -29,8 +29,7 @@ def _own(chosen: Chosen, what: str) -> str | None:
         return f"{what} images: put the cursor on one"
     other = next((i for i in chosen.images if i.address.repository != OWN), None)
     if other is not None:
-        name = clean(other.address.repository)
-        return f"this is for images of this server's own repository, and {other.address.image} is in {name}"
+        return f"{clean(str(other.address))} is in another repository, and this is for the own one"
     return None
 
 

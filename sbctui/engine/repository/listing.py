@@ -31,7 +31,7 @@ _SECONDS = 12.0
 
 
 def names(here: Here) -> tuple[str, ...]:
-    """This server's own comes first, then the configured ones by name, then those by their label."""
+    """Of all repositories: this server's own, the configured ones, then those by their label."""
     configured = here.settings.repositories
     return (OWN, *sorted(here.known, key=lambda name: (name not in configured, name)))
 

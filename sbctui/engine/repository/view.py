@@ -8,7 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sbctui.engine.archive.address import kind_of
-from sbctui.engine.errors import BadInput, Refused, SbcError
+from sbctui.engine.archive.format import Manifest
+from sbctui.engine.archive.look import is_archive
+from sbctui.engine.archive.peek import manifest_of
+from sbctui.engine.archive.places import incoming
+from sbctui.engine.errors import BadInput, Refused, SbcError, from_os
 from sbctui.engine.model.addresses import shown
 from sbctui.engine.model.repositories import kinds
 from sbctui.engine.model.repository import (
@@ -52,21 +56,29 @@ def _judged(site: Path, images: Iterable[RepositoryImage]) -> tuple[RepositoryIm
 def place(here: Here, text: str) -> str:
     """An archive as it was typed, with an image of a repository as the file that it is.
 
-    Raises BadInput, NoSuchNode, Refused for an image that is on another server.
+    Raises BadInput, NoSuchNode, Refused for one that is on another server.
     """
     if kind_of(text) != "file" or not _addressed(here, text):
         return text
     address = parse_address(text)
-    name = resolve(address.repository, kinds(here.known))
+    if not address.parts:
+        raise BadInput(f"{shown(text)} is a whole repository; name an image in it")
+    return str(folder_of(here, address.repository) / address.path)
+
+
+def folder_of(here: Here, text: str) -> Path:
+    """The folder of the images of a repository, by its name or alias.
+
+    Raises NoSuchNode, BadInput, Refused.
+    """
+    name = resolve(text, kinds(here.known))
     folder = here.folder(name)
     if folder is None:
         raise Refused(
-            f"{clean(name)} is another server's: bring the image here first, with: "
-            f"sbctui cache update {shown(text)}"
+            f"{clean(name)} is another server's: bring its images into a cache first, with: "
+            f"sbctui cache update {clean(name)}:"
         )
-    if not address.parts:
-        raise BadInput(f"{shown(text)} is a whole repository; name an image in it")
-    return str(folder / IMAGES / address.path)
+    return folder / IMAGES
 
 
 def _addressed(here: Here, text: str) -> bool:
@@ -125,3 +137,32 @@ def _choice(one: os.DirEntry[str]) -> Choice:
         return Choice(one.name, what=(error.strerror or "").lower())
     what = next((what for ends, what in _ENDINGS if one.name.endswith(ends)), "file")
     return Choice(one.name, size=about.st_size, mtime=about.st_mtime, what=what)
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """An archive before it is taken, without reading it all.
+
+    ``manifest`` is what it says of itself at its end; ``node``: it begins as a node's archive
+    does. Both tell nothing of what comes from another machine (``far``).
+    """
+
+    place: str
+    bytes: int = 0
+    manifest: Manifest | None = None
+    node: bool = False
+    far: bool = False
+
+
+def preview(here: Here, text: str) -> Preview:
+    """Look at the beginning and the end of an archive. Raises BadInput, Refused, NotPermitted."""
+    found = incoming(here.site, place(here, text))
+    if kind_of(found.place) != "file":
+        return Preview(found.place, far=True)
+    path = Path(found.place)
+    try:
+        manifest = manifest_of(path)
+        node = manifest is not None or is_archive(path)
+    except OSError as error:
+        raise from_os(error, f"reading {shown(text)}") from error
+    return Preview(found.place, found.bytes, manifest, node)
