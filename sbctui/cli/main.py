@@ -32,6 +32,7 @@ _VERBS = {
     "site": "make a site, or show what it is",
     "root": "images: create, list, clone, allocate, resize, rename, delete",
     "image": "OS images kept for roots, and the default root of a board model",
+    "repo": "the repository of images: side files, and bringing images to many",
     "leaf": "one board's own copy of a root: create, list, edit, attach, delete",
     "node": "everything about one node",
     "boot": "what a node's board asks for and gets, and whether it could boot",
