@@ -424,7 +424,7 @@ def child(
     *,
     heard: bool = False,
     log: Log | None = None,
-    cwd: Path | None = None,
+    pass_fds: Sequence[int] = (),
 ) -> Iterator[Child]:
     """A program that works while we do: left, it is ended, and killed, it dies with us.
 
@@ -442,7 +442,8 @@ def child(
             stdout=subprocess.PIPE if heard else errors,
             stderr=errors,
             env=environment(),
-            cwd=cwd or "/",
+            cwd="/",
+            pass_fds=pass_fds,
             start_new_session=True,
             pipesize=_PIPE if heard else -1,
         ) as process,

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sbctui.engine.commands import Done
-from sbctui.engine.events import Emit, Note, Output, Progress
+from sbctui.engine.events import Emit, Note, Output, Progress, Receiver
 from sbctui.engine.model.node import BootSpec, Promise
 from sbctui.engine.model.site import Site
 from sbctui.engine.services.port import Control
@@ -79,6 +79,12 @@ class Context:
     def say(self, text: str) -> None:
         """A sentence about how it goes."""
         self.emit(Note(level="info", text=text, at=time.time()))
+
+    def receiver(self, who: str, state: str) -> None:
+        """What became of one to whom something is sent; told when it changes, and in the result."""
+        if self.found.data.get(who) != state:
+            self.found.data[who] = state
+            self.emit(Receiver(who=who, state=state, at=time.time()))
 
     def warn(self, text: str) -> None:
         """A sentence the admin should read."""

@@ -7,7 +7,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,7 +26,7 @@ from sbctui.engine.disks.create import inspect_source
 from sbctui.engine.disks.port import Usage
 from sbctui.engine.disks.usage import usage
 from sbctui.engine.errors import BadInput, NoSuchNode, PlanChanged, Refused, SbcError, from_os
-from sbctui.engine.events import Emit, Event, Finished, Note, Waiting, silent
+from sbctui.engine.events import Emit, Event, Finished, Note, Progress, Waiting, silent
 from sbctui.engine.executor import execute
 from sbctui.engine.files import is_held
 from sbctui.engine.history import History
@@ -35,6 +35,7 @@ from sbctui.engine.jobs import Claim, Jobs
 from sbctui.engine.lockfile import SiteLock
 from sbctui.engine.model.addresses import parse_mac, shown
 from sbctui.engine.model.boots import Timeline
+from sbctui.engine.model.distribution import TRANSFERS, ImageFile
 from sbctui.engine.model.repository import ImageAddress, Repository, RepositoryImage
 from sbctui.engine.model.requests import (
     CreateRoot,
@@ -49,6 +50,7 @@ from sbctui.engine.model.site import Facts, Site
 from sbctui.engine.nodes.plan import plan_for
 from sbctui.engine.nodes.rest import rest
 from sbctui.engine.plan import Plan, Report
+from sbctui.engine.repository.gathering import Distribution
 from sbctui.engine.rules import READ_ONLY
 from sbctui.engine.services.control import SiteControl
 from sbctui.engine.services.hosts import known_macs
@@ -345,6 +347,8 @@ class Engine:
             there = {one.id for one in self.audit()}
             findings = tuple(name for name in request.findings if name in there)
             return request.model_copy(update={"findings": findings}) if findings else None
+        if isinstance(request, Distribution):
+            return facts.gather(self.site(), request)
         if isinstance(request, CreateRoot) and request.source is not None:
             return request.model_copy(update={"source": self.source(Path(request.source.path))})
         return request
@@ -501,6 +505,44 @@ class Engine:
         from sbctui.engine.repository.opening import Here
 
         return Here(self.path, self._reload().settings)
+
+    def side_files(self, images: Sequence[str] = ()) -> tuple[ImageFile, ...]:
+        """Images (all, when none is named) and which side files they lack, without reading them.
+
+        Raises NoSuchNode.
+        """
+        from sbctui.engine.repository import sidefiles
+
+        if images:
+            return tuple(sidefiles.look(self.path, image) for image in images)
+        return tuple(sidefiles.images(self.path))
+
+    def verify_side_files(
+        self, images: Sequence[str], emit: Emit, stop: threading.Event
+    ) -> tuple[ImageFile, ...]:
+        """The same, reading every image. Raises NoSuchNode, Refused, Cancelled."""
+        from sbctui.engine.repository import sidefiles
+
+        def verified(image: str) -> ImageFile:
+            def report(done: int, total: int) -> None:
+                emit(Progress(what=f"reading {image}", done=done, total=total, at=time.time()))
+
+            return sidefiles.verify(self.path, image, stop, report)
+
+        try:
+            return tuple(verified(one.image) for one in self.side_files(images))
+        except OSError as error:
+            raise from_os(error, "reading images") from error
+
+    def transfers(self) -> tuple[Job, ...]:
+        """Jobs that seed, send or receive images, or did, newest first."""
+        return tuple(job for job in self.jobs() if job.verb in TRANSFERS)
+
+    def receivers(self, job: str) -> dict[str, str]:
+        """Of a job that seeds or sends: each receiver it met, and what became of it up to now."""
+        now = threading.Event()
+        now.set()
+        return {e.who: e.state for e in self._jobs.events(job, now) if e.kind == "receiver"}
 
     def usage(self, name: str) -> Usage:
         """A node's disk: apparent, allocated and exclusive bytes, measured now."""

@@ -270,7 +270,6 @@ class FormSpec:
             raise BadInput(error.errors()[0]["msg"].removeprefix("Value error, ")) from None
         return made
 
-
     def build(self, engine: Engine, values: Values) -> Request:
         """The request with what takes time to look at. Raises SbcError, OSError."""
         return self.finish(engine, self.request(values))

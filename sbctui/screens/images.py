@@ -246,9 +246,7 @@ class ImagesScreen(Sturdy, OnImages):
         key = event.key
         if key.startswith("job:"):
             self.sbc.show_row(key)
-        elif event.rows is self.shelves.rows:
-            self.show_all(key)
-        elif key in self._images:
+        elif event.rows is self.shelves.rows or key in self._images:
             self.show_all(key)
         else:
             self.action_fold(key in self.closed)

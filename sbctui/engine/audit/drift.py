@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from sbctui.engine.model.distribution import ImageFile
 from sbctui.engine.model.site import Stray
 from sbctui.engine.services.port import Status
 
@@ -41,6 +42,7 @@ class Drift:
     names and that are gone, ``images`` an overlay's node to what is wrong with its header.
     ``refused`` maps a node that has a MAC and can't be served to the reason; ``template`` says
     what is wrong with one of the admin's templates, and then nothing derived was compared.
+    ``stale`` are images of the repository that lack side files of what they are now.
     ``strays`` lie in places that loading a site does not look at; ``status`` is every daemon.
     """
 
@@ -51,5 +53,6 @@ class Drift:
     images: Mapping[str, str] = field(default_factory=dict)
     refused: Mapping[str, str] = field(default_factory=dict)
     template: str = ""
+    stale: tuple[ImageFile, ...] = ()
     strays: tuple[Stray, ...] = ()
     status: tuple[Status, ...] = ()

@@ -20,6 +20,8 @@ MADE = (".sha256", ".torrent", ".mcast")
 """Endings of the side files that are made here."""
 HALF = (".part", ".part.aria2")
 """Endings beside an image that is being received: what came of it, and what of that is right."""
+TRANSFERS = ("repo seed", "repo send", "repo receive")
+"""Verbs of the requests that send and receive."""
 _HEX = re.compile("[0-9a-f]{64}")
 _RATE = re.compile("[1-9][0-9]{0,5}[km]")
 

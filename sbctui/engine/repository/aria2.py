@@ -13,15 +13,15 @@ import json
 import os
 import secrets
 import socket
-import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from sbctui.engine import commands
 from sbctui.engine.errors import ServiceFailed
+from sbctui.engine.files import write_all
 from sbctui.engine.model.distribution import Lab
 from sbctui.engine.model.text import clean
 
@@ -58,6 +58,10 @@ _PAUSE = 0.05
 _TRIES = 3
 
 
+class _Refuses(ServiceFailed):
+    """It answers, and will not."""
+
+
 class Aria2:
     """One that runs."""
 
@@ -83,7 +87,7 @@ class Aria2:
         finally:
             connection.close()
         if "error" in answer:
-            raise ServiceFailed(f"aria2 refuses {method}: {clean(str(answer['error']))}")
+            raise _Refuses(f"aria2 refuses {method}: {clean(str(answer['error']))}")
         return answer.get("result")
 
     def add(self, torrent: bytes, file: Path, options: Mapping[str, str]) -> str:
@@ -91,6 +95,14 @@ class Aria2:
         where = {"dir": str(file.parent), "index-out": f"1={file.name}"}
         data = base64.b64encode(torrent).decode("ascii")
         return str(self.call("addTorrent", data, [], {**where, **options}))
+
+    def peers(self, number: str) -> Sequence[Mapping[str, Any]]:
+        """Who is connected for a torrent; nobody before it is taken up, and after its end."""
+        try:
+            found = self.call("getPeers", number)
+        except _Refuses:
+            return ()
+        return found if isinstance(found, list) else ()
 
     def alive(self) -> bool:
         """Whether it answers."""
@@ -113,11 +125,11 @@ def running(lab: Lab, log: commands.Log | None) -> Iterator[Aria2]:
 
     Raises ServiceFailed, ToolMissing.
     """
-    with tempfile.TemporaryDirectory(prefix="sbctui-aria2-") as folder:
-        for left in range(_TRIES, 0, -1):
-            port, secret = _free_port(), secrets.token_hex(16)
-            file = _configuration(Path(folder), lab, port, secret)
-            with commands.child(["aria2c", f"--conf-path={file}"], log=log) as child:
+    for left in range(_TRIES, 0, -1):
+        port, secret = _free_port(), secrets.token_hex(16)
+        with _configuration(lab, port, secret) as fd:
+            argv = ["aria2c", f"--conf-path=/proc/self/fd/{fd}"]
+            with commands.child(argv, log=log, pass_fds=(fd,)) as child:
                 started = Aria2(port, secret, child)
                 try:
                     _wait(started)
@@ -129,7 +141,9 @@ def running(lab: Lab, log: commands.Log | None) -> Iterator[Aria2]:
                 return
 
 
-def _configuration(folder: Path, lab: Lab, port: int, secret: str) -> Path:
+@contextmanager
+def _configuration(lab: Lab, port: int, secret: str) -> Iterator[int]:
+    """In memory, so that nothing of it is left whatever becomes of us."""
     named = {
         **_FIXED,
         "interface": str(lab.address),
@@ -137,11 +151,15 @@ def _configuration(folder: Path, lab: Lab, port: int, secret: str) -> Path:
         "rpc-listen-port": str(port),
         "rpc-secret": secret,
         "stop-with-process": str(os.getpid()),
-        "dir": str(folder),
+        "dir": "/nonexistent",
     }
-    file = folder / "aria2.conf"
-    file.write_text("".join(f"{key}={value}\n" for key, value in named.items()))
-    return file
+    fd = os.memfd_create("aria2.conf")
+    try:
+        write_all(fd, "".join(f"{key}={value}\n" for key, value in named.items()).encode())
+        os.lseek(fd, 0, os.SEEK_SET)
+        yield fd
+    finally:
+        os.close(fd)
 
 
 def _free_port() -> int:

@@ -31,7 +31,7 @@ VERIFIED = "verified"
 def send(
     path: Path, offer: Offer, receivers: int, wait: int, rate: str, lab: Lab, ctx: Context
 ) -> None:
-    """Send an image to who joins; ``ctx.found`` gets what became of each receiver.
+    """Send an image to who joins; ``ctx`` is told what became of each receiver.
 
     Raises ServiceFailed when nobody joined, PartlyDone when some did not get it whole,
     Refused when it is being sent already, ToolMissing, Cancelled.
@@ -40,14 +40,14 @@ def send(
     argv = _sender(path, way, receivers, wait, rate, lab.interface)
     log = SenderLog()
     with Ear(lab.address, way.report, offer.sha256) as ear:
+        told: dict[IPv4Address, str] = {}
         try:
             with commands.child(argv, log=ctx.log) as child:
                 _follow(child, log, offer, wait, ctx)
             told = _hear(ear, log, ctx)
         finally:
-            ctx.found.data.update(_outcomes(log, {}))
-        ctx.found.data.update(_outcomes(log, told))
-    _judge(log, told, offer)
+            _tell_outcomes(log, told, ctx)
+    _judge(log, told)
 
 
 def _sender(
@@ -77,7 +77,7 @@ def _follow(child: commands.Child, log: SenderLog, offer: Offer, wait: int, ctx:
     while child.ended is None:
         log.feed(child.said())
         for address in log.joined[known:]:
-            ctx.say(f"{address} joined")
+            ctx.receiver(str(address), "joined")
         known = len(log.joined)
         if log.started and not started:
             started = True
@@ -91,8 +91,6 @@ def _follow(child: commands.Child, log: SenderLog, offer: Offer, wait: int, ctx:
         commands.go_on(ctx.stop, "udp-sender")
         ctx.stop.wait(_TICK)
     log.feed(child.said() + "\n")
-    for address in log.dropped:
-        ctx.warn(f"{address}: {log.dropped[address]}")
 
 
 def _hear(ear: Ear, log: SenderLog, ctx: Context) -> dict[IPv4Address, str]:
@@ -106,21 +104,20 @@ def _hear(ear: Ear, log: SenderLog, ctx: Context) -> dict[IPv4Address, str]:
         for one in ear.hear():
             if one.address in log.joined and one.address not in told:
                 told[one.address] = VERIFIED if one.verified else one.why or "its hash is wrong"
-                ctx.say(f"{one.address}: {told[one.address]}")
+                ctx.receiver(str(one.address), told[one.address])
         ctx.stop.wait(_TICK)
     return told
 
 
-def _outcomes(log: SenderLog, told: Mapping[IPv4Address, str]) -> dict[str, str]:
+def _tell_outcomes(log: SenderLog, told: Mapping[IPv4Address, str], ctx: Context) -> None:
     silent = "it got all bytes, and did not tell whether they are right"
     rest = silent if log.complete else "it did not get all"
-    return {
-        str(address): told.get(address) or clean(log.dropped.get(address, rest))
-        for address in log.joined
-    }
+    for address in log.joined:
+        state = told.get(address) or log.dropped.get(address, rest)
+        ctx.receiver(str(address), clean(state))
 
 
-def _judge(log: SenderLog, told: Mapping[IPv4Address, str], offer: Offer) -> None:
+def _judge(log: SenderLog, told: Mapping[IPv4Address, str]) -> None:
     if not log.complete or not log.started:
         raise ServiceFailed(f"udp-sender ended before the end: {clean(log.complaint)}")
     whole = {a: VERIFIED for a in log.joined if a not in log.dropped} | dict(told)

@@ -85,8 +85,7 @@ class _Part:
 def receive(action: ReceiveImage, ctx: Context) -> Undo:
     """It is there, verified, when this returns; what it replaced is gone."""
     path = image_path(ctx.site.path, action.image)
-    _make_folders(path.parent, ctx)
-    with _part(path, ctx) as part:
+    with _folders(path.parent, ctx), _part(path, ctx) as part:
         digest = (_by_torrent if action.by == "torrent" else _by_multicast)(action, part, ctx)
         _publish(part, path, action.before)
     sidefiles.write(path, digest, ctx.owner)
@@ -94,11 +93,21 @@ def receive(action: ReceiveImage, ctx: Context) -> Undo:
     return nothing
 
 
-def _make_folders(folder: Path, ctx: Context) -> None:
-    missing = [f for f in (folder, *folder.parents) if not f.exists()]
-    for one in reversed(missing):
+@contextmanager
+def _folders(folder: Path, ctx: Context) -> Iterator[None]:
+    """The folder and those above it; made for nothing, they are gone again."""
+    made = []
+    for one in reversed([f for f in (folder, *folder.parents) if not f.exists()]):
         with suppress(FileExistsError):
             make_dir(one, owner=ctx.owner)
+            made.append(one)
+    try:
+        yield
+    except BaseException:
+        for one in reversed(made):
+            with suppress(OSError):
+                one.rmdir()
+        raise
 
 
 @contextmanager
@@ -164,7 +173,7 @@ def _by_torrent(action: ReceiveImage, part: _Part, ctx: Context) -> Digest:
         raise Refused("the torrent is another one by now; receive it again")
     if not part.control.exists():
         os.ftruncate(part.fd, 0)
-    seeders = torrent.receive(offered, part.path, action.wait, action.lab, ctx)
+    torrent.receive(offered, part.path, action.wait, action.lab, ctx)
     name = action.image.rpartition("/")[2]
     try:
         if os.stat(part.path).st_ino != os.fstat(part.fd).st_ino:
@@ -175,9 +184,9 @@ def _by_torrent(action: ReceiveImage, part: _Part, ctx: Context) -> Digest:
     except Cancelled:
         raise
     except (SbcError, OSError) as error:
-        torrent.acknowledge(seeders, action.offer, action.lab, ctx, str(error))
+        torrent.acknowledge(action.offer, action.lab, ctx, str(error))
         raise
-    torrent.acknowledge(seeders, action.offer, action.lab, ctx, "")
+    torrent.acknowledge(action.offer, action.lab, ctx, "")
     return digest
 
 

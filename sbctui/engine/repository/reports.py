@@ -46,20 +46,28 @@ class Told:
 class Ear:
     """Hears reports about one image, and gives each its receipt."""
 
-    def __init__(self, address: IPv4Address, port: int, sha256: str) -> None:
-        """Raises Refused when the port is taken: this image is on its way from here already."""
+    def __init__(
+        self, address: IPv4Address, port: int, sha256: str, group: IPv4Address | None = None
+    ) -> None:
+        """At our own ``address``, or at a multicast ``group`` on its network.
+
+        Raises Refused when the port is taken: this image is on its way from here already.
+        """
         self._sha256 = sha256
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
         self._socket.setblocking(False)
         try:
-            self._socket.bind((str(address), port))
+            self._socket.bind((str(group or address), port))
+            if group is not None:
+                member = group.packed + address.packed
+                self._socket.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, member)
         except OSError as error:
             self._socket.close()
             if error.errno != errno.EADDRINUSE:
                 raise
             raise Refused(
-                f"UDP port {port} of {address} is in use, so the same image is on its way from "
-                "here already; see: sbctui repo transfers"
+                f"UDP port {port} of {group or address} is in use, so the same image is on its "
+                "way from here already; see: sbctui repo transfers"
             ) from None
 
     def __enter__(self) -> Ear:
@@ -88,20 +96,22 @@ class Ear:
 def tell(here: IPv4Address, to: IPv4Address, port: int, sha256: str, why: str = "") -> bool:
     """Tell who sent an image that it is here and right, or ``why`` it is not.
 
-    False when nobody heard it, within three seconds.
+    ``to`` may be a multicast group. False when nobody heard it, within three seconds.
     """
     told = _Told(schema=1, sha256=sha256, verified=not why, why=why[:300])
     data = told.model_dump_json(by_alias=True).encode()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as out:
         out.settimeout(_SECONDS)
-        try:
+        out.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, here.packed)
+        with suppress(OSError):
             out.bind((str(here), 0))
-            out.connect((str(to), port))
-        except OSError:
-            return False
-        for _ in range(_TRIES):
-            with suppress(OSError):
-                out.send(data)
-                if out.recv(_MOST_BYTES) == _RECEIPT:
-                    return True
+            return any(_heard(out, data, (str(to), port)) for _ in range(_TRIES))
     return False
+
+
+def _heard(out: socket.socket, data: bytes, to: tuple[str, int]) -> bool:
+    out.sendto(data, to)
+    try:
+        return out.recv(_MOST_BYTES) == _RECEIPT
+    except TimeoutError:
+        return False

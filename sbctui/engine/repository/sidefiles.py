@@ -83,7 +83,7 @@ def read(path: Path, name: str, stop: threading.Event, report: Report) -> Digest
     with open(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW), "rb", 0) as file:
         before = os.fstat(file.fileno())
         reading = Reading(before.st_size)
-        while data := file.read(_BLOCK):
+        while reading.done <= before.st_size and (data := file.read(_BLOCK)):
             if stop.is_set():
                 raise Cancelled(f"stopped while reading {name}")
             reading.feed(data)

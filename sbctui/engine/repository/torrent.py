@@ -22,12 +22,12 @@ from sbctui.engine.repository.torrentfile import Torrent
 
 _LOOK = 0.5
 """Seconds between two looks at what aria2 does."""
+_REPORT = 2.0
+"""Seconds between two reports of a seeding that may go on for weeks."""
 _AGAIN = 10.0
 """Seconds without any peer after which the image is announced again."""
 _SEED: Mapping[str, str] = {"bt-seed-unverified": "true", "check-integrity": "false"}
 _FETCH: Mapping[str, str] = {"seed-time": "0"}
-_MOST_TOLD = 16
-"""So many seeders at most are told that an image is here."""
 
 
 @dataclass
@@ -37,6 +37,7 @@ class Seeded:
     path: Path
     torrent: Torrent
     ear: Ear
+    alone: bool
     number: str = ""
     had: dict[IPv4Address, int] = field(default_factory=dict)
     told: dict[IPv4Address, str] = field(default_factory=dict)
@@ -51,26 +52,26 @@ class Seeded:
         """How much of it all receivers have together."""
         return sum(self.had.values())
 
-    def outcome(self, address: IPv4Address) -> str:
-        """What became of a receiver, or is becoming."""
-        if address in self.told:
-            return self.told[address]
-        return f"{100 * self.had[address] // max(self.torrent.size, 1)} % of it"
+    def tell(self, address: IPv4Address, ctx: Context) -> None:
+        """What became of a receiver, or is becoming, in tenths."""
+        tenths = 10 * self.had.get(address, 0) // max(self.torrent.size, 1)
+        state = self.told.get(address) or f"has {10 * tenths} % of it"
+        ctx.receiver(str(address) if self.alone else f"{self.path.name} {address}", state)
 
 
 def seed(images: Sequence[tuple[Path, Torrent]], receivers: int, lab: Lab, ctx: Context) -> None:
     """Offer images until stopped, or until ``receivers`` (if not 0) have each of them.
 
-    ``ctx.found`` gets what became of each receiver of each image. Raises ServiceFailed, Refused
+    ``ctx`` is told what became of each receiver of each image. Raises ServiceFailed, Refused
     when one is seeded from here already, ToolMissing.
     """
     seeded = [
-        Seeded(path, torrent, ctx.holds.enter_context(_ear(torrent, lab)))
+        Seeded(path, torrent, ctx.holds.enter_context(_ear(torrent, lab)), len(images) == 1)
         for path, torrent in images
     ]
     report = ctx.progress("seeding")
     total = receivers * sum(one.torrent.size for one in seeded)
-    last = -1
+    reported, last = -1, 0.0
     with running(lab, ctx.log) as aria2:
         for one in seeded:
             one.number = aria2.add(one.torrent.to_bytes(), one.path, _SEED)
@@ -78,21 +79,17 @@ def seed(images: Sequence[tuple[Path, Torrent]], receivers: int, lab: Lab, ctx: 
         while not ctx.stop.wait(_LOOK):
             for one in seeded:
                 _look(one, aria2, ctx)
-            done = sum(one.bytes for one in seeded)
-            if done != last:
-                last = done
+            done, now = sum(one.bytes for one in seeded), time.monotonic()
+            if done != reported and now - last >= _REPORT:
+                reported, last = done, now
                 report(min(done, total) if total else done, total)
             if receivers and all(one.verified >= receivers for one in seeded):
                 break
-    for one in seeded:
-        told = {str(address): one.outcome(address) for address in one.had}
-        many = len(seeded) > 1
-        named = {f"{one.path.name} {who}" if many else who: how for who, how in told.items()}
-        ctx.found.data.update(named)
 
 
 def _ear(torrent: Torrent, lab: Lab) -> Ear:
-    return Ear(lab.address, channel(torrent.sha256).seeded, torrent.sha256)
+    way = channel(torrent.sha256)
+    return Ear(lab.address, way.seeded, torrent.sha256, way.rendezvous)
 
 
 def _look(one: Seeded, aria2: Aria2, ctx: Context) -> None:
@@ -101,19 +98,16 @@ def _look(one: Seeded, aria2: Aria2, ctx: Context) -> None:
         raise ServiceFailed(
             f"aria2 can't seed {one.path.name}: {clean(str(status.get('errorMessage')))}"
         )
-    for peer in aria2.call("getPeers", one.number) or ():
+    for peer in aria2.peers(one.number):
         address = _address(peer)
         if address is None:
             continue
-        if address not in one.had:
-            ctx.say(f"{address} fetches {one.path.name}")
         one.had[address] = max(one.had.get(address, 0), _has(peer, one.torrent))
+        one.tell(address, ctx)
     for told in one.ear.hear():
-        outcome = VERIFIED if told.verified else told.why or "its hash is wrong"
-        if one.told.get(told.address) != outcome:
-            ctx.say(f"{told.address}: {outcome}")
-        one.told[told.address] = outcome
+        one.told[told.address] = VERIFIED if told.verified else told.why or "its hash is wrong"
         one.had[told.address] = one.torrent.size if told.verified else 0
+        one.tell(told.address, ctx)
 
 
 def _address(peer: Mapping[str, Any]) -> IPv4Address | None:
@@ -132,15 +126,12 @@ def _has(peer: Mapping[str, Any], torrent: Torrent) -> int:
     return min(pieces * torrent.piece, torrent.size)
 
 
-def receive(
-    torrent: Torrent, part: Path, wait: int, lab: Lab, ctx: Context
-) -> frozenset[IPv4Address]:
-    """Receive an image to ``part``, going on with what is there; who was seen to have it whole.
+def receive(torrent: Torrent, part: Path, wait: int, lab: Lab, ctx: Context) -> None:
+    """Receive an image to ``part``, going on with what is there.
 
     Raises ServiceFailed when nothing came for ``wait`` seconds, ToolMissing, Cancelled.
     """
-    report, seeders = ctx.progress("receiving"), set[IPv4Address]()
-    done, moved = -1, time.monotonic()
+    report, done, moved = ctx.progress("receiving"), -1, time.monotonic()
     announced = moved
     with running(lab, ctx.log) as aria2:
         number = aria2.add(torrent.to_bytes(), part, _FETCH)
@@ -151,9 +142,8 @@ def receive(
             if here != done:
                 done, moved = here, now
                 report(done, torrent.size)
-            seeders |= _seeders(aria2, number)
             if _finished(status, torrent):
-                return frozenset(seeders)
+                return
             if now - moved >= wait:
                 raise ServiceFailed(
                     f"nothing came for {wait} s, {done} of {torrent.size} bytes are here; "
@@ -175,12 +165,6 @@ def _finished(status: Mapping[str, Any], torrent: Torrent) -> bool:
     return status["status"] == "complete" and int(status["completedLength"]) == torrent.size
 
 
-def _seeders(aria2: Aria2, number: str) -> set[IPv4Address]:
-    peers = aria2.call("getPeers", number) or ()
-    found = (_address(peer) for peer in peers if peer.get("seeder") == "true")
-    return {address for address in found if address is not None}
-
-
 def _announce(aria2: Aria2, number: str) -> None:
     """aria2 announces when it takes a torrent up, then every five minutes only."""
     aria2.call("forcePause", number)
@@ -192,13 +176,8 @@ def _announce(aria2: Aria2, number: str) -> None:
     aria2.call("unpause", number)
 
 
-def acknowledge(
-    seeders: frozenset[IPv4Address], offer: Offer, lab: Lab, ctx: Context, why: str
-) -> None:
-    """Tell those who had the image that it is here and right, or ``why`` not."""
-    port = channel(offer.sha256).seeded
-    heard = [
-        s for s in sorted(seeders)[:_MOST_TOLD] if tell(lab.address, s, port, offer.sha256, why)
-    ]
-    if not heard:
+def acknowledge(offer: Offer, lab: Lab, ctx: Context, why: str) -> None:
+    """Tell who seeds it that the image is here and right, or ``why`` not."""
+    way = channel(offer.sha256)
+    if not tell(lab.address, way.rendezvous, way.seeded, offer.sha256, why):
         ctx.say("nobody who seeds it heard how it ended")

@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sbctui.engine.errors import BadInput
-from sbctui.engine.model.distribution import Offer, parse_image
+from sbctui.engine.model.distribution import Offer
+from sbctui.engine.model.repository import is_image, parse_part
 from sbctui.engine.model.text import clean
 from sbctui.engine.repository.bencode import Value, decode, encode
 
@@ -88,4 +89,6 @@ def _parsed(whole: Mapping[bytes, Value], info: Mapping[bytes, Value]) -> Torren
         raise BadInput("its comment does not tell the SHA-256 of the whole")
     sha256 = comment.removeprefix(_SIGN).decode("ascii")
     offer = Offer(size=size, sha256=sha256)
-    return Torrent(parse_image(name.decode()), size, piece, pieces, offer.sha256)
+    if not is_image(parse_part(name.decode(), name.decode())):
+        raise BadInput("its name is no image's")
+    return Torrent(name.decode(), size, piece, pieces, offer.sha256)
