@@ -10,6 +10,7 @@ from ipaddress import IPv4Address
 from pathlib import Path
 
 from sbctui.engine import commands
+from sbctui.engine.archive.places import target
 from sbctui.engine.disks.port import Probed
 from sbctui.engine.disks.probe import choose
 from sbctui.engine.errors import BadInput, ToolFailed, ToolMissing
@@ -18,6 +19,8 @@ from sbctui.engine.model.addresses import parse_ip
 from sbctui.engine.model.requests import (
     AllocateRoot,
     CreateLeaves,
+    DeleteImages,
+    ExportMany,
     KeepFindings,
     LeafSpec,
     Request,
@@ -25,6 +28,7 @@ from sbctui.engine.model.requests import (
 from sbctui.engine.model.settings import Settings
 from sbctui.engine.model.site import Facts, Site
 from sbctui.engine.repository import gathering as distribution
+from sbctui.engine.repository.deleting import gather_deleted
 from sbctui.engine.repository.gather import GATHERED, gather_repository
 from sbctui.engine.repository.gathering import Distribution
 from sbctui.engine.services.port import Control
@@ -74,6 +78,11 @@ def gather(site: Site, request: Request) -> Request:
     """The request with what only the resolver or the system knows filled in, within a second."""
     if isinstance(request, Distribution):
         return distribution.gather(site, request)
+    if isinstance(request, ExportMany):
+        targets = tuple(target(site.path, one.file) for one in request.targets)
+        return request.model_copy(update={"targets": targets})
+    if isinstance(request, DeleteImages):
+        return gather_deleted(site, request)
     if isinstance(request, KeepFindings) and not request.by:
         return request.model_copy(update={"by": _user()})
     if isinstance(request, GATHERED):

@@ -31,57 +31,81 @@ ENDINGS: Mapping[str, str] = {
 _NO_YES = ("no", "yes")
 
 
-def export(site: Site, name: str, complete: Complete, target: str = "repo:") -> FormSpec:
-    """``root export`` and ``leaf export``; with an empty ``name`` that is a field as well."""
-    node = site.nodes.get(name)
-    leaf = node is not None and not node.is_root
-    named = () if node else (_node_field(site),)
+def export(site: Site, names: Sequence[str], complete: Complete, target: str = "repo:") -> FormSpec:
+    """``root export``, ``leaf export``, or ``archive export`` of many.
 
-    def of(values: Values) -> str:
-        return name or values["node"]
+    Without ``names`` the one node is a field as well.
+    """
+    nodes = [site.nodes[name] for name in names]
+    leaves = [node for node in nodes if not node.is_root]
+
+    def meant(values: Values) -> list[Node]:
+        typed = _named(site, values["node"]) if not nodes else None
+        return nodes or ([typed] if typed else [])
 
     def either(values: Values) -> Any:
-        found = _named(site, of(values))
-        return ask.ExportRoot if found is None or found.is_root else ask.ExportLeaf
+        found = meant(values)
+        if len(found) > 1:
+            return ask.ExportMany
+        return ask.ExportLeaf if found and not found[0].is_root else ask.ExportRoot
 
     def arguments(values: Values) -> dict[str, object]:
-        found = _named(site, of(values))
+        kind, found = either(values), meant(values)
+        to = ask.Target.model_construct(file=values["target"])
         given: dict[str, object] = {
-            "name": found.name if found else of(values),
-            "target": ask.Target.model_construct(file=values["target"]),
             "packing": _packing(values),
             "replace": values["replace"] == "yes",
         }
-        if either(values) is ask.ExportLeaf:
+        if kind is ask.ExportMany:
+            given |= {"names": tuple(n.name for n in found), "targets": (to,) * len(found)}
+        else:
+            given |= {"name": found[0].name if found else values["node"], "target": to}
+        if kind is not ask.ExportRoot:
             given["difference"] = values.get("what", "whole") == "difference"
         return given
 
-    def finish(engine: Engine, request: ask.Request) -> ask.Request:
-        assert isinstance(request, ask.ExportRoot | ask.ExportLeaf)
-        ending = ENDINGS[request.packing.compression]
-        shown_name = site.nodes[request.name].config.hostname
-        file = _file(engine, request.target.file, shown_name + ending)
-        return request.model_copy(update={"target": engine.target(file)})
-
     return FormSpec(
-        f"Export {node.config.hostname}" if node else "Export a root or a leaf",
+        _title(nodes),
         (
-            *named,
+            *(() if nodes else (_node_field(site),)),
             Field("target", "To", _target, target, path=True, complete=complete, picks="write",
                   hint="a file; a folder or repo:folder/ takes it under its own name",
                   stand_in="FILE"),
-            *([_what(site, node)] if leaf and node else []),
+            *([_what(site, leaves)] if leaves else []),
             Field("compress", "Compression", choices=tuple(ENDINGS)),
             Field("level", "Level", _level, hint="empty: the usual one"),
             Field("replace", "Replace", choices=_NO_YES, hint="what has this name already"),
         ),
         ask.ExportRoot,
         arguments,
-        finish=finish,
+        finish=lambda engine, request: _finished(site, engine, request),
         tells=_notes,
-        about=_about(site, node) if node else (),
+        about=_about(site, nodes),
         either=either,
     )  # fmt: skip
+
+
+def _title(nodes: Sequence[Node]) -> str:
+    if len(nodes) > 1:
+        return f"Export {len(nodes)} nodes"
+    return f"Export {nodes[0].config.hostname}" if nodes else "Export a root or a leaf"
+
+
+def _finished(site: Site, engine: Engine, request: ask.Request) -> ask.Request:
+    """With the files that are meant, as they are now."""
+    assert isinstance(request, ask.ExportRoot | ask.ExportLeaf | ask.ExportMany)
+    ending = ENDINGS[request.packing.compression]
+    own = {name: site.nodes[name].config.hostname + ending for name in _names(request)}
+    if isinstance(request, ask.ExportMany):
+        folder = request.targets[0].file
+        files = [_file(engine, folder, name, folder=True) for name in own.values()]
+        return request.model_copy(update={"targets": tuple(map(engine.target, files))})
+    file = _file(engine, request.target.file, own[request.name])
+    return request.model_copy(update={"target": engine.target(file)})
+
+
+def _names(request: ask.ExportRoot | ask.ExportLeaf | ask.ExportMany) -> tuple[str, ...]:
+    return request.names if isinstance(request, ask.ExportMany) else (request.name,)
 
 
 def _named(site: Site, name: str) -> Node | None:
@@ -100,16 +124,15 @@ def _node_field(site: Site) -> Field:
     return Field("node", "Root or leaf", check, names=names, stand_in="NODE")
 
 
-def _what(site: Site, node: Node) -> Field:
-    """Whole, or what differs from its root's disk."""
+def _what(site: Site, leaves: Sequence[Node]) -> Field:
+    """Whole, or what differs from their roots' disks."""
 
     def check(text: str) -> str | None:
-        return rules.can_difference(site, node.name) if text == "difference" else None
+        whys = (rules.can_difference(site, leaf.name) for leaf in leaves)
+        return next(filter(None, whys), None) if text == "difference" else None
 
-    base = rules.difference_base(site, node.name)
-    hint = f"difference: what is other than in {base}, which is wanted to import it again"
-    if base is None:
-        hint = "its root is not here, so there is nothing to tell it by"
+    bases = sorted({rules.difference_base(site, leaf.name) or "its root" for leaf in leaves})
+    hint = f"difference: what is other than in {', '.join(bases)}, which importing it wants again"
     return Field("what", "What", check, choices=("whole", "difference"), hint=hint)
 
 
@@ -128,34 +151,43 @@ def _packing(values: Values) -> ask.Packing:
     return ask.Packing.model_construct(compression=values["compress"], level=level, threads=0)
 
 
-def _file(engine: Engine, text: str, own: str) -> str:
+def _file(engine: Engine, text: str, own: str, *, folder: bool = False) -> str:
     """The file meant: in a folder one of the node's ``own`` name."""
     name, colon, rest = text.partition(":")
     address = bool(colon) and "/" not in name
     if address and not rest:
         return engine.place(text + own)
     place = engine.place(text.removesuffix("/") if address else text)
-    folder = text.endswith("/") or Path(place).expanduser().is_dir()
-    return str(Path(place).expanduser() / own) if folder else place
+    into = folder or text.endswith("/") or Path(place).expanduser().is_dir()
+    return str(Path(place).expanduser() / own) if into else place
 
 
 def _notes(plan: Plan) -> Mapping[str, str]:
-    """What the plan says of itself under where it goes."""
+    """Under where it goes: the file it is, and the room there."""
     request = plan.request
-    assert isinstance(request, ask.ExportRoot | ask.ExportLeaf)
-    free = f"{request.target.file}; {fmt.size(request.target.free)} free there"
-    return {"target": free}
+    assert isinstance(request, ask.ExportRoot | ask.ExportLeaf | ask.ExportMany)
+    many = isinstance(request, ask.ExportMany)
+    first = request.targets[0] if isinstance(request, ask.ExportMany) else request.target
+    more = f" and {len(plan.units) - 1} more" if many else ""
+    return {"target": f"{first.file}{more}; {fmt.size(first.free)} free there"}
 
 
-def _about(site: Site, node: Node) -> tuple[Line, ...]:
-    """How large it is, and what exporting it means for a board that uses it."""
-    config = node.config
-    held = fmt.size(node.disk.allocated) if node.disk else "nothing"
-    lines: list[Line] = [((f"{fmt.size(config.disk.size)} disk, {held} of it held here", "dim"),)]
-    sessions = site.sessions_of.get(config.export, ()) if config.export else ()
-    if sessions and config.disk.format == "raw":
-        text = f"a board at {sessions[0].address} is running from it: what is exported is as after "
-        lines.append(((text + "a power cut at one instant, then repaired and checked", "warn"),))
+def _about(site: Site, nodes: Sequence[Node]) -> tuple[Line, ...]:
+    """How large they are, and what exporting means for boards that run from them."""
+    if not nodes:
+        return ()
+    held = fmt.size(sum(node.disk.allocated for node in nodes if node.disk))
+    size = fmt.size(sum(node.config.disk.size for node in nodes))
+    lines: list[Line] = [((f"{size} of disk, {held} of it held here", "dim"),)]
+    live = [n for n in nodes if n.config.export and site.sessions_of.get(n.config.export)]
+    if live:
+        who = (
+            f"a board runs from {live[0].config.hostname}"
+            if len(nodes) > 1
+            else (f"the board {live[0].config.mac} is running from it")
+        )
+        text = f"{who}: it is exported as after a power cut at one instant, then repaired"
+        lines.append(((text, "warn"),))
     return tuple(lines)
 
 
@@ -201,11 +233,6 @@ def _source(text: str) -> str:
     if text == "-":
         return "this is for the command line; name a file"
     return "" if text else "name an archive"
-
-
-def names_of(site: Site, names: Sequence[str]) -> list[str]:
-    """The shown names of nodes."""
-    return [site.nodes[n].config.hostname for n in names if n in site.nodes]
 
 
 def suggested(place: str) -> str:

@@ -53,10 +53,10 @@ def _export(app: SbcApp, names: Names, asking: Names) -> None:
     export(app, names)
 
 
-def export(app: SbcApp, names: Names) -> None:
+def export(app: SbcApp, names: Names, target: str = "repo:") -> None:
     """The form that writes these nodes into archives; without any one is named in it."""
     complete = completing(lambda: app.feeds.engine)
-    app.push_screen(FormScreen(forms_archive.export(_site(app), names, complete)))
+    app.push_screen(FormScreen(forms_archive.export(_site(app), names, complete, target)))
 
 
 def _import(app: SbcApp, names: Names, asking: Names) -> None:

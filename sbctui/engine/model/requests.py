@@ -19,6 +19,7 @@ from sbctui.engine.model.distribution import MakeSideFiles as MakeSideFiles
 from sbctui.engine.model.distribution import ReceiveImage as ReceiveImage
 from sbctui.engine.model.distribution import SeedImages as SeedImages
 from sbctui.engine.model.distribution import SendImage as SendImage
+from sbctui.engine.model.imagework import DeleteImages as DeleteImages
 from sbctui.engine.model.repositories import Configured
 from sbctui.engine.model.text import clean
 
@@ -317,6 +318,21 @@ class ExportLeaf(_Request):
     difference: bool = False
 
 
+class ExportMany(_Request):
+    """Write nodes into archives in one folder, one after the other.
+
+    ``targets`` are the files, in the same order, looked up by whoever asks. With ``difference``
+    leaves are told by what differs from their root.
+    """
+
+    verb: Literal["archive export"] = "archive export"
+    names: tuple[str, ...] = Field(min_length=1)
+    targets: tuple[Target, ...]
+    packing: Packing = Packing()
+    replace: bool = False
+    difference: bool = False
+
+
 class Incoming(_Value):
     """An archive to be imported, as looked at.
 
@@ -490,6 +506,8 @@ Request = Annotated[
     | BuildBootkit
     | ExportRoot
     | ExportLeaf
+    | ExportMany
+    | DeleteImages
     | ImportRoot
     | MakeSideFiles
     | SeedImages

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import singledispatch
 
 from sbctui.engine.archive import plan as archives
+from sbctui.engine.archive.plan_many import export_many
 from sbctui.engine.boards.plan import plan_boards
 from sbctui.engine.bootkit import plan as bootkit
 from sbctui.engine.model import requests as ask
@@ -12,6 +13,7 @@ from sbctui.engine.model.site import Site
 from sbctui.engine.nodes import plan_leaf, plan_root, plan_trash
 from sbctui.engine.nodes.making import plan, refresh
 from sbctui.engine.plan import Plan
+from sbctui.engine.repository import plan_images
 from sbctui.engine.repository.plan import plan_repository
 from sbctui.engine.repository.plan_distribution import plan_distribution
 
@@ -41,7 +43,9 @@ for _many in (ask.MakeSideFiles, ask.SeedImages, ask.SendImage, ask.ReceiveImage
     plan_for.register(_many, plan_distribution)
 for _export in (ask.ExportRoot, ask.ExportLeaf):
     plan_for.register(_export, archives.export)
+plan_for.register(ask.ExportMany, export_many)
 plan_for.register(ask.ImportRoot, archives.take)
+plan_for.register(ask.DeleteImages, plan_images.delete)
 plan_for.register(ask.BuildBootkit, lambda request, site: bootkit.build(site, request))
 for _about in (
     ask.AddRepository,

@@ -51,6 +51,17 @@ def _(request: ask.ExportRoot | ask.ExportLeaf, plan: Plan, site: Site) -> ask.R
 
 
 @_left.register
+def _(request: ask.ExportMany, plan: Plan, site: Site) -> ask.Request | None:
+    """Those that are the same nodes still; the planner leaves out archives that are there."""
+    pairs = zip(request.names, request.targets, strict=True)
+    left = [(n, t) for n, t in pairs if _same(site, n, plan) is not None]
+    if not left:
+        return None
+    names, targets = zip(*left, strict=True)
+    return request.model_copy(update={"names": names, "targets": targets})
+
+
+@_left.register
 def _(request: ask.AllocateRoot, plan: Plan, site: Site) -> ask.Request | None:
     node = site.nodes.get(request.name)
     return None if node is not None and node.config.mac == request.mac else request

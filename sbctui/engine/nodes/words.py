@@ -258,6 +258,23 @@ def _(request: ask.ExportRoot | ask.ExportLeaf) -> list[str]:
 
 
 @_words.register
+def _(request: ask.ExportMany) -> list[str]:
+    first = request.targets[0].file if request.targets else "FOLDER/"
+    packing = request.packing
+    compress = ["--compress", packing.compression] if packing.compression != "zstd" else []
+    level = ["--level", str(packing.level)] if packing.level is not None else []
+    flags = {"--difference": request.difference, "--replace": request.replace}
+    chosen = [flag for flag, on in flags.items() if on]
+    folder = first[: max(first.rfind("/"), first.rfind(":")) + 1]
+    return [*request.names, "--to", folder, *compress, *level, *chosen]
+
+
+@_words.register
+def _(request: ask.DeleteImages) -> list[str]:
+    return list(request.images)
+
+
+@_words.register
 def _(request: ask.ImportRoot) -> list[str]:
     place = request.archive.place
     where = ["--from", place] if kind_of(place) in ("ssh", "url") else [place]
