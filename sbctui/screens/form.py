@@ -209,18 +209,22 @@ class Form(Modal[T]):
         field = self.fields.get(focused.id or "") if focused else None
         keys = [("enter", self.ENTER)]
         if len(self.fields) > 1:
-            keys.append(("tab", "next field"))
+            keys.append(("tab", "next" if field is not None and field.picks else "next field"))
         if field is not None and field.choices:
             keys.append(("space", "the other"))
+        elif field is not None and field.picks:
+            keys += [("right", "completes"), ("^o", "files")]
         elif field is not None and field.completes:
             keys.append(("right", "completes"))
-        if field is not None and field.picks:
-            keys.append(("^o", "files"))
         self.keys.show(keys_line(*keys, ("esc", self.LEAVE)))
 
 
 def _as_it_is(engine: Engine, request: Request) -> Request:
     return request
+
+
+def _no_hints(values: Values) -> Mapping[str, str]:
+    return {}
 
 
 def _nothing(plan: Plan) -> Mapping[str, str]:
@@ -236,7 +240,8 @@ class FormSpec:
     It may be handed texts that are not right yet, for the command line; the request is checked
     when it is made. ``finish`` adds, in a thread, what takes time to look at: ``heavy`` says when
     it does, and then nothing is planned ahead. ``tells`` says what a plan means for the fields.
-    ``about`` stands above them.
+    ``hints`` stand under fields where the right sentence depends on other fields; ``about`` stands
+    above them all.
     """
 
     title: str
@@ -247,6 +252,7 @@ class FormSpec:
     heavy: Callable[[Values], bool] = lambda values: False
     tells: Callable[[Plan], Mapping[str, str]] = _nothing
     about: tuple[Line, ...] = ()
+    hints: Callable[[Values], Mapping[str, str]] = _no_hints
     either: Callable[[Values], Any] | None = None
 
     def _kind(self, values: Values) -> Any:
@@ -298,6 +304,15 @@ class FormScreen(Form[str]):
         """The request as a command line, with words in capitals for what is missing."""
         filled = {id: text or self.fields[id].stand_in for id, text in values.items()}
         return command_line(self.spec.draft(filled))
+
+    def tell(self, told: Mapping[str, str], said: str = "") -> None:
+        """With the hints that depend on other fields."""
+        super().tell({**self.spec.hints(self.values), **told}, said)
+
+    def on_choice_changed(self) -> None:
+        """Hints may be others."""
+        self.tell({})
+        super().on_choice_changed()
 
     async def consider(self, values: Values, *, right: bool) -> None:
         """Plan ahead: what the plan says of the fields, or what is against it."""

@@ -10,7 +10,8 @@ from sbctui import format as fmt
 from sbctui.engine import rules
 from sbctui.engine.errors import BadInput
 from sbctui.engine.model import requests as ask
-from sbctui.engine.model.addresses import shown
+from sbctui.engine.model.addresses import parse_name, shown
+from sbctui.engine.model.repository import IMAGES, OWN
 from sbctui.format import Line
 from sbctui.screens.fields import Complete, Field, Values
 from sbctui.screens.form import FormSpec
@@ -51,7 +52,7 @@ def export(site: Site, names: Sequence[str], complete: Complete, target: str = "
 
     def arguments(values: Values) -> dict[str, object]:
         kind, found = either(values), meant(values)
-        to = ask.Target.model_construct(file=values["target"])
+        to = ask.Target.model_construct(file=_said(values, found))
         given: dict[str, object] = {
             "packing": _packing(values),
             "replace": values["replace"] == "yes",
@@ -69,7 +70,7 @@ def export(site: Site, names: Sequence[str], complete: Complete, target: str = "
         (
             *(() if nodes else (_node_field(site),)),
             Field("target", "To", _target, target, path=True, complete=complete, picks="write",
-                  hint="a file; a folder or repo:folder/ takes it under its own name",
+                  hint="a file; or a folder, for its own name",
                   stand_in="FILE"),
             *([_what(site, leaves)] if leaves else []),
             Field("compress", "Compression", choices=tuple(ENDINGS)),
@@ -79,7 +80,7 @@ def export(site: Site, names: Sequence[str], complete: Complete, target: str = "
         ask.ExportRoot,
         arguments,
         finish=lambda engine, request: _finished(site, engine, request),
-        tells=_notes,
+        tells=lambda plan: _notes(site, plan),
         about=_about(site, nodes),
         either=either,
     )  # fmt: skip
@@ -102,6 +103,14 @@ def _finished(site: Site, engine: Engine, request: ask.Request) -> ask.Request:
         return request.model_copy(update={"targets": tuple(map(engine.target, files))})
     file = _file(engine, request.target.file, own[request.name])
     return request.model_copy(update={"target": engine.target(file)})
+
+
+def _said(values: Values, nodes: Sequence[Node]) -> str:
+    """Where to, with the file's name where that is plain."""
+    text = values["target"]
+    if len(nodes) != 1 or not text.endswith((":", "/")):
+        return text
+    return text + nodes[0].config.hostname + ENDINGS[values["compress"]]
 
 
 def _names(request: ask.ExportRoot | ask.ExportLeaf | ask.ExportMany) -> tuple[str, ...]:
@@ -162,14 +171,16 @@ def _file(engine: Engine, text: str, own: str, *, folder: bool = False) -> str:
     return str(Path(place).expanduser() / own) if into else place
 
 
-def _notes(plan: Plan) -> Mapping[str, str]:
+def _notes(site: Site, plan: Plan) -> Mapping[str, str]:
     """Under where it goes: the file it is, and the room there."""
     request = plan.request
     assert isinstance(request, ask.ExportRoot | ask.ExportLeaf | ask.ExportMany)
     many = isinstance(request, ask.ExportMany)
     first = request.targets[0] if isinstance(request, ask.ExportMany) else request.target
     more = f" and {len(plan.units) - 1} more" if many else ""
-    return {"target": f"{first.file}{more}; {fmt.size(first.free)} free there"}
+    own = f"{site.path / OWN / IMAGES}/"
+    file = f"{OWN}:{first.file.removeprefix(own)}" if first.file.startswith(own) else first.file
+    return {"target": f"{file}{more}; {fmt.size(first.free)} free there"}
 
 
 def _about(site: Site, nodes: Sequence[Node]) -> tuple[Line, ...]:
@@ -216,12 +227,12 @@ def take(site: Site, complete: Complete, archive: str = "", name: str = "") -> F
         (
             Field("archive", "Archive", _source, archive, path=True, complete=complete,
                   picks="read", stand_in="FILE",
-                  hint="a file, repo:folder/image, https://..., user@host:/path"),
+                  hint="a file, repo:image, URL, user@host:/path"),
             Field("name", "Name", new_name(site), name, hint="a-z, 0-9 and -", stand_in="NAME"),
             Field("base", "Laid over", base, names=bases,
-                  hint="for a difference: the root it is laid over, if named otherwise here"),
+                  hint="a difference: over which root, if renamed"),
             Field("unverified", "Without hashes", choices=_NO_YES,
-                  hint="yes: also an archive that can't tell whether it is whole"),
+                  hint="yes: nobody can tell whether it is whole"),
         ),
         ask.ImportRoot,
         arguments,
@@ -235,13 +246,14 @@ def _source(text: str) -> str:
     return "" if text else "name an archive"
 
 
-def suggested(place: str) -> str:
-    """A root's name out of an archive's file name; empty where it makes none."""
-    from sbctui.engine.model.addresses import parse_name
-
+def suggested(site: Site, place: str, named: str = "") -> str:
+    """A free name for a root: as the archive says, or as its file is named; empty for none."""
     last = place[max(place.rfind("/"), place.rfind(":")) + 1 :]
-    stem = last.split(".")[0].lower().replace("_", "-")
-    try:
-        return parse_name(stem)
-    except BadInput:
-        return ""
+    stem = named or last.split(".")[0].lower().replace("_", "-")
+    for name in (stem, *(f"{stem}-{n}" for n in range(2, 10))):
+        try:
+            if rules.free_name(site, parse_name(name)) is None:
+                return name
+        except BadInput:
+            break
+    return ""

@@ -187,12 +187,12 @@ def add(taken: Sequence[str]) -> FormSpec:
         (
             Field("name", "Name", name, stand_in="NAME", hint="as it begins its addresses: NAME:"),
             Field("kind", "Kind", choices=_KINDS),
-            Field("place", "Place", _place, stand_in="PLACE",
-                  hint="; ".join(f"{k}: {v}" for k, v in _EXAMPLES.items())),
+            Field("place", "Place", _place, stand_in="PLACE"),
             Field("options", "Mount options", hint="of mount(8), for nfs, smb, removable, cache"),
         ),
         ask.AddRepository,
         arguments,
+        hints=lambda values: {"place": _EXAMPLES[values["kind"]]},
     )  # fmt: skip
 
 

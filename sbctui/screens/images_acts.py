@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from textual.screen import Screen
 
 from sbctui.engine.model import requests as ask
+from sbctui.engine.model.distribution import MADE
 from sbctui.format import Line
 from sbctui.messages import World
 from sbctui.screens.acting import Acting
@@ -154,7 +155,8 @@ class OnImages(Acting, Screen[None]):
 
     def do_sides(self) -> None:
         """Make side files: those that lack, or anew where all seem right."""
-        anew = not any(i.stale or len(i.sides) < 4 for i in self.chosen().images)
+        images = self.chosen().images
+        anew = all(set(MADE) <= set(i.sides) - set(i.stale) for i in images)
         self._offer(ask.MakeSideFiles(images=self._paths(), anew=anew))
 
     def do_former(self) -> None:

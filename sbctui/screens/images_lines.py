@@ -121,7 +121,7 @@ def head(width: int) -> Line:
 
 
 def image_line(image: RepositoryImage, used: Users, now: float, width: int) -> Line:
-    """An image: name, size, age of its version, side files by letter, its root and leaves."""
+    """An image: name, size, age of its version, side files by letter, leaves of its root."""
     room = max(8, width - _TAIL)
     name = "  " * len(image.address.parts) + clean(image.address.image)
     age = fmt.age(now - image.mtime)
@@ -144,7 +144,7 @@ def _letter(image: RepositoryImage, ending: str) -> str:
 def _used(used: Users) -> str:
     if not used.roots:
         return "-"
-    return f"1+{used.leaves}" if used.leaves else "1"
+    return str(used.leaves) if used.leaves else "root"
 
 
 def folder_line(shelf: Shelf, path: str, is_open: bool, width: int) -> Line:
@@ -181,7 +181,7 @@ def _summed(name: str, inside: Sequence[RepositoryImage], width: int, tone: str)
 def shelf_head(width: int) -> Line:
     """The column names of the repositories."""
     wide = "  IMAGES  PLACE" if width >= 60 else ""
-    return ((f"{'NAME':<10} {'KIND':<6} {'STATE':<9} {'FREE':>5}{wide}", "dim"),)
+    return ((f"{'NAME':<9} {'KIND':<6} {'STATE':<9} {'FREE':>5}{wide}", "dim"),)
 
 
 def state(shelf: Shelf, late: int = 0) -> fmt.Span:
@@ -200,9 +200,9 @@ def repository_line(shelf: Shelf, late: int, width: int) -> Line:
     more = ""
     if width >= 60 and found:
         count = "-" if found.images is None else str(found.images)
-        more = fmt.cut(f"  {count:>6}  {clean(found.place)}", width - 35)
+        more = fmt.cut(f"  {count:>6}  {clean(found.place)}", width - 34)
     return (
-        (f"{fmt.cut(clean(shelf.name), 10):<10} ", ""),
+        (f"{fmt.cut(clean(shelf.name), 9):<9} ", ""),
         (f"{fmt.cut(found.kind if found else '', 6):<6} ", "dim"),
         (f"{word:<9} ", tone),
         (f"{free:>5}", ""),
@@ -222,9 +222,12 @@ def about_image(image: RepositoryImage, used: Users, now: float) -> list[Line]:
     right = [e for e in SIDE_FILES if e in image.sides and e not in image.stale]
     missing = [e for e in SIDE_FILES if e not in image.sides]
     if image.stale:
-        lines.append(_said("stale", f"{' '.join(image.stale)}: not of this version", "bad"))
-    lines.append(_said("beside it", " ".join(right) if right else "no side file that is right"))
-    if missing:
+        mend = ": f makes them anew" if image.address.repository == OWN else ""
+        lines.append(_said("stale", f"{' '.join(image.stale)}{mend}", "bad"))
+    none = "no side files" + ("; f makes them" if image.address.repository == OWN else "")
+    if right or not image.stale:
+        lines.append(_said("beside it", " ".join(right) or none, "" if right else "dim"))
+    if missing and right:
         lines.append(_said("missing", " ".join(missing), "dim"))
     lines.append(_said("used by", _users(used)))
     if used.held or used.other:
@@ -288,16 +291,14 @@ def transfers(world: World) -> list[JobView]:
 def empty(site: Site | None) -> list[Line]:
     """What stands in the tree when no repository has an image."""
     roots = bool(site and site.roots)
-    first = (
-        " x writes a root into this server's own repository,"
-        if roots
-        else (" m makes a root of an archive: a file, a URL, another machine's;")
-    )
+    export = " x writes a root or a leaf into this server's;"
+    first = export if roots else " m makes a root of a file, a URL;"
     return [
         ((" no images yet", "dim"),),
         ((first, "dim"),),
-        ((" e receives one that another server sends, a adds another server's", "dim"),),
-        ((" repository or a cache; an older tree comes in with:", "dim"),),
+        ((" e receives what another server sends;", "dim"),),
+        ((" a adds another server's, or a cache.", "dim"),),
+        ((" An older tree of images comes in with", "dim"),),
         ((" sbctui repo import-tree FOLDER", "dim"),),
     ]
 

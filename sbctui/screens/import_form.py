@@ -80,6 +80,8 @@ class ImportScreen(FormScreen):
         """A name from the archive, while nobody typed another."""
         entry = self._entry(_NAMES)
         manifest = found.manifest
-        name = manifest.name if manifest and manifest.kind == "root" else suggested(found.place)
+        named = manifest.name if manifest and manifest.kind == "root" else ""
+        site = self.sbc.feeds.world.site
+        name = suggested(site, found.place, named) if site else ""
         if isinstance(entry, Entry) and entry.value in ("", self._proposed) and name:
             entry.value = self._proposed = name

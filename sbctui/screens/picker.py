@@ -71,7 +71,8 @@ class PickScreen(Modal[str]):
 
     async def _begin(self) -> None:
         engine = self._engine()
-        await self._go(await in_thread(lambda: spot_of(engine, self._begun)))
+        spot = await in_thread(lambda: spot_of(engine, self._begun))
+        await self._go(spot, f"file:{_name(self._begun)}")
 
     def _engine(self) -> Engine:
         engine = self.sbc.feeds.engine
@@ -98,7 +99,8 @@ class PickScreen(Modal[str]):
         self._what = {f"spot:{s.label}": what for s, what in roots}
         self.pane.set_filter("")
         self._show(said)
-        self.pane.rows.move_to(at or next(iter(self.pane.rows.keys), ""))
+        keys = self.pane.rows.keys
+        self.pane.rows.move_to(at if at in self._rows else next(iter(keys), ""))
 
     def _show(self, said: str = "") -> None:
         keys = [k for k in self._rows if fmt.says(k, self.pane.filter)]

@@ -28,7 +28,7 @@ _TICK = 0.5
 class VerifyScreen(Modal[None]):
     """Nothing is changed by it; left, it stops."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("q,enter", "over", show=False)]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("q", "over", show=False)]
 
     def __init__(self, address: str) -> None:
         super().__init__(f"Check {clean(address)}")

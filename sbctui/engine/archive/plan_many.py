@@ -34,7 +34,7 @@ def export_many(request: ask.ExportMany, site: Site) -> Plan:
     if away:
         units.append(refresh(dict.fromkeys(away)))
     folder = request.targets[0].file.rpartition("/")[0]
-    title = f"export {len(plans)} nodes to {folder}"
+    title = f"export {len(plans)} node{'' if len(plans) == 1 else 's'} to {folder}"
     needs = max((one.needs for one in plans), default=0)
     notes = tuple(dict.fromkeys(note for one in plans for note in one.notes))
     return plan(site, request, title, units, needs=needs, notes=notes, hold=False)

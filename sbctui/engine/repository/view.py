@@ -14,6 +14,7 @@ from sbctui.engine.archive.peek import manifest_of
 from sbctui.engine.archive.places import incoming
 from sbctui.engine.errors import BadInput, Refused, SbcError, from_os
 from sbctui.engine.model.addresses import shown
+from sbctui.engine.model.distribution import MADE
 from sbctui.engine.model.repositories import kinds
 from sbctui.engine.model.repository import (
     IMAGES,
@@ -42,12 +43,17 @@ def shelf(here: Here, name: str) -> Shelf:
 
 
 def _judged(site: Path, images: Iterable[RepositoryImage]) -> tuple[RepositoryImage, ...]:
-    """This server's own, whose side files are read: those of other contents are stale as well."""
+    """This server's own, whose side files are read: what they hold counts, not how old they are."""
     lacking = {one.image: one.lacking for one in sidefiles.images(site)}
     return tuple(
         replace(
             one,
-            stale=tuple(sorted({*one.stale, *lacking.get(one.address.path, ())} & set(one.sides))),
+            stale=tuple(
+                sorted(
+                    (set(one.stale) - set(MADE))
+                    | (set(one.sides) & set(lacking.get(one.address.path, ())))
+                )
+            ),
         )
         for one in images
     )
