@@ -32,7 +32,7 @@ MOST_RANGES = 1_000_000
 
 MOST_CONFIG = 4 * 1024**2
 """Bytes of a config.json or a manifest: a root with 50,000 leaves stays under it."""
-MOST_MEMBERS = 20_000
+MOST_MEMBERS = 10_000
 MOST_BOOT = 2 * 1024**3
 """Bytes of all boot files."""
 MOST_DISK = MAX_SIZE
