@@ -45,7 +45,7 @@ def packing_options(function: Decorated) -> Decorated:
 
 
 def _packing(compress: str, level: int | None, threads: int | None) -> Packing:
-    from sbctui.engine.archive.frames import level_of
+    from sbctui.engine.archive.format import level_of
     from sbctui.engine.model.requests import Packing
 
     packing = Packing.model_validate(

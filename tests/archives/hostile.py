@@ -104,7 +104,7 @@ def names() -> Iterator[Case]:
     yield (
         "two leading folders",
         tar(member("web/boot/k", b"x"), disk(name="else/root.img")),
-        "other",
+        "else",
     )
     yield "folder above", tar(member("../", b"", b"5"), disk()), "'../'"
     yield "folder outside", tar(member("/tmp/x/", b"", b"5"), disk()), "/tmp/x/"
