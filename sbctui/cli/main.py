@@ -30,10 +30,11 @@ if TYPE_CHECKING:
 _VERBS = {
     "setup": "make a server for boards of this machine",
     "site": "make a site, or show what it is",
-    "root": "images: create, list, clone, allocate, resize, rename, delete",
+    "root": "images: create, list, clone, export, import, allocate, resize, rename, delete",
     "image": "OS images kept for roots, and the default root of a board model",
     "repo": "the repository of images: side files, and bringing images to many",
-    "leaf": "one board's own copy of a root: create, list, edit, attach, delete",
+    "leaf": "one board's own copy of a root: create, list, edit, attach, export, delete",
+    "archive": "what an exported archive holds, and whether it is whole",
     "node": "everything about one node",
     "boot": "what a node's board asks for and gets, and whether it could boot",
     "board": "boards by MAC: which are up, which ask, how far each boot came",

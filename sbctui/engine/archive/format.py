@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sbctui.engine.errors import BadInput
 from sbctui.engine.model.addresses import MAX_SIZE, shown
 from sbctui.engine.model.node import Promise
+from sbctui.engine.model.requests import Compression, Packing
 from sbctui.engine.model.text import clean
 
 FORMAT = 1
@@ -32,10 +33,19 @@ MOST_RANGES = 1_000_000
 
 MOST_CONFIG = 4 * 1024**2
 """Bytes of a config.json or a manifest: a root with 50,000 leaves stays under it."""
-MOST_MEMBERS = 20_000
+MOST_MEMBERS = 10_000
 MOST_BOOT = 2 * 1024**3
 """Bytes of all boot files."""
 MOST_DISK = MAX_SIZE
+
+
+_LEVELS: dict[Compression, tuple[int, int, int]] = {
+    "zstd": (1, 19, 3),
+    "gzip": (1, 9, 6),
+    "xz": (0, 9, 6),
+    "none": (0, 0, 0),
+}
+"""Lowest, highest and usual level."""
 
 
 class BadArchive(BadInput):
@@ -46,6 +56,17 @@ def bad(member: str, why: str) -> BadArchive:
     """A refusal that names the member, which may be hostile itself."""
     where = f"the member {shown(member)}" if member else "the archive"
     return BadArchive(f"{where} {clean(why)}; nothing was taken from it")
+
+
+def level_of(packing: Packing) -> int:
+    """The level to use. Raises BadInput when there is no such level."""
+    lowest, highest, usual = _LEVELS[packing.compression]
+    level = usual if packing.level is None else packing.level
+    if not lowest <= level <= highest:
+        raise BadInput(
+            f"{packing.compression} has no level {level}; give one from {lowest} to {highest}"
+        )
+    return level
 
 
 class _Part(BaseModel):

@@ -21,35 +21,16 @@ from types import TracebackType
 
 import zstandard
 
-from sbctui.engine.archive.format import FRAME
-from sbctui.engine.errors import BadInput
-from sbctui.engine.model.requests import Compression, Packing
+from sbctui.engine.archive.format import FRAME, level_of
+from sbctui.engine.model.requests import Packing
 
 SKIPPABLE = 0x184D2A5E
 """Magic of the skippable frame that holds the table."""
 SEEKABLE = 0x8F92EAB1
 """The table's last four bytes."""
 _FOOTER = struct.Struct("<IBI")
-_LEVELS: dict[Compression, tuple[int, int, int]] = {
-    "zstd": (1, 19, 3),
-    "gzip": (1, 9, 6),
-    "xz": (0, 9, 6),
-    "none": (0, 0, 0),
-}
-"""Lowest, highest and usual level."""
 _MOST_THREADS = 64
 Squeeze = Callable[[memoryview], bytes]
-
-
-def level_of(packing: Packing) -> int:
-    """The level to use. Raises BadInput when there is no such level."""
-    lowest, highest, usual = _LEVELS[packing.compression]
-    level = usual if packing.level is None else packing.level
-    if not lowest <= level <= highest:
-        raise BadInput(
-            f"{packing.compression} has no level {level}; give one from {lowest} to {highest}"
-        )
-    return level
 
 
 def threads_of(packing: Packing) -> int:

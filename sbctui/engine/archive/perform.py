@@ -144,7 +144,10 @@ def take_archive(action: TakeArchive, ctx: Context) -> Undo:
     for sentence in guessed:
         ctx.warn(f"{action.name}: {sentence}")
     if guessed:
-        ctx.found.data["guessed"] = "; ".join(guessed)
+        boot = ctx.found.boot
+        kernel = (boot.kernel if boot else "") or "none"
+        what = f"{facts.kind if facts else 'no file system that is known'}, kernel {kernel}"
+        ctx.found.data["guessed"] = "; ".join((*guessed, what))
     return nothing
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sbctui.engine import rules
 from sbctui.engine.archive.address import STREAM, kind_of
+from sbctui.engine.archive.format import level_of
 from sbctui.engine.errors import NoSpace, Refused
 from sbctui.engine.model import requests as ask
 from sbctui.engine.model.node import DiskSpec, NodeConfig, StoreKind
@@ -38,6 +39,7 @@ _LONGEST = 63
 
 def export(request: ask.ExportRoot | ask.ExportLeaf, site: Site) -> Plan:
     """A node into an archive. Raises Refused, NoSuchNode, NoSpace."""
+    level_of(request.packing)
     leaf = isinstance(request, ask.ExportLeaf)
     node = (rules.leaf if leaf else rules.root)(site, request.name)
     rules.require(rules.can_export(site, node.name))

@@ -14,7 +14,7 @@ from sbctui.engine.archive.reading import Member, Reading, require_manifest
 from sbctui.engine.disks.port import Report
 from sbctui.engine.disks.target import new_disk
 from sbctui.engine.errors import NoSpace
-from sbctui.engine.files import Owner, fsync_fd, hit
+from sbctui.engine.files import Owner, hit, sync_tree
 from sbctui.engine.model.addresses import shown
 
 _FILE_MODE, _FOLDER_MODE = 0o644, 0o750
@@ -41,6 +41,7 @@ def take(
     try:
         for member in found.members():
             taker.take(member)
+        sync_tree(folder / BOOT)
     finally:
         taker.close()
     if not unverified:
@@ -122,7 +123,6 @@ class _Taker:
                     while view:
                         view = view[os.write(fd, view) :]
                 self._settle(fd, _FILE_MODE)
-                fsync_fd(fd)
             finally:
                 os.close(fd)
         finally:

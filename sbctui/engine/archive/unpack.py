@@ -17,7 +17,7 @@ from typing import Any, Protocol
 import zstandard
 
 from sbctui.engine.archive.format import bad
-from sbctui.engine.archive.frames import SEEKABLE
+from sbctui.engine.archive.frames import SEEKABLE, SKIPPABLE
 
 Read = Callable[[int], bytes]
 """Bytes wanted → some of them; none at the end."""
@@ -27,6 +27,10 @@ _WINDOW = 128 * 1024**2
 """Bytes that unpacking may need to look back; xz gets as much memory in all."""
 _ZSTD = 0xFD2FB528
 _SKIPPABLE = 0x184D2A50
+"""The first of the sixteen magics of frames that are skipped."""
+_PZSTD = (0x184D2A50, 4)
+"""Magic and size of what pzstd writes before every frame: that frame's size."""
+_FOOTER = 9
 _MOST_TABLE = 64 * 1024**2
 _MOST_FRAMES = 4_000_000
 _CUT = "is cut off"
@@ -270,24 +274,24 @@ class _Zstd:
         return self._source.take(count)
 
     def _skip(self) -> None:
-        _, size = struct.unpack("<II", self._source.take(8))
-        kept = []
-        left = size
-        while left:
-            data = self._source.take(min(left, _STEP))
-            left -= len(data)
-            if size <= _MOST_TABLE:
-                kept.append(data)
-        self._table = b"".join(kept)
+        """Of frames that are skipped two are known: a table, and what pzstd writes."""
+        magic, size = struct.unpack("<II", self._source.take(8))
+        if magic == SKIPPABLE and _FOOTER <= size <= _MOST_TABLE:
+            self._table = self._source.take(size)
+        elif (magic, size) == _PZSTD:
+            self._source.take(size)
+        else:
+            raise bad("", "is damaged (a frame that is skipped is not known)")
 
     def _compare(self) -> None:
         """A table of frames at the end must be that of the frames."""
         table, count = self._table, len(self._sizes) // 2
-        if table[-4:] != struct.pack("<I", SEEKABLE) or count >= _MOST_FRAMES:
+        if not table or count >= _MOST_FRAMES:
             return
         step = 12 if len(table) > 9 and table[-5] & 0x80 else 8
         named = int.from_bytes(table[-9:-5], "little")
-        whole = len(table) == count * step + 9 and named == count
+        whole = table[-4:] == struct.pack("<I", SEEKABLE)
+        whole = whole and len(table) == count * step + 9 and named == count
         sizes = b"".join(table[at : at + 8] for at in range(0, len(table) - 9, step))
         if not whole or sizes != struct.pack(f"<{len(self._sizes)}I", *self._sizes):
             raise bad("", "is damaged (its table of frames is wrong)")
