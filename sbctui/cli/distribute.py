@@ -135,19 +135,26 @@ def seed(
               "nobody joined for so long.")  # fmt: skip
 @click.option("--rate", type=_RATE, metavar="RATE",
               help="At most so many bits a second, as 90m.")  # fmt: skip
+@click.option("--retries", default=60, show_default=True, type=click.IntRange(5, 1000),
+              metavar="N", help="Drop a receiver that did not answer so often.")  # fmt: skip
 @_INTERFACE
 @_BACKGROUND
 @options.mutating
 @click.pass_obj
 def send(
     place: Place, image: str, multicast: bool, receivers: int, wait: int, rate: str | None,
-    interface: str, background: bool, how: How,
+    retries: int, interface: str, background: bool, how: How,
 ) -> int:  # fmt: skip
     """Send IMAGE once to all who listen, by multicast."""
     from sbctui.engine.model.requests import SendImage
 
     asked = SendImage(
-        image=image, receivers=receivers, wait=wait, rate=rate or "", interface=interface
+        image=image,
+        receivers=receivers,
+        wait=wait,
+        rate=rate or "",
+        retries=retries,
+        interface=interface,
     )
     return _do(place, lambda engine: asked, how, background=background)
 

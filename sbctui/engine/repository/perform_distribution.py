@@ -52,7 +52,8 @@ def send(action: SendImage, ctx: Context) -> Undo:
     found = _right(ctx, action.image)
     offer = Offer(size=found.size, sha256=found.sha256)
     path = image_path(ctx.site.path, action.image)
-    multicast.send(path, offer, action.receivers, action.wait, action.rate, action.lab, ctx)
+    how = multicast.How(action.receivers, action.wait, action.rate, action.retries)
+    multicast.send(path, offer, how, action.lab, ctx)
     return nothing
 
 
