@@ -212,6 +212,10 @@ def test_cancelled_they_leave_nothing(server: Machine, boards: list[Machine]) ->
     assert [ended(one)[0] for one in (receiving, fetching, sending)] == [INTERRUPTED] * 3
     is_idle(server, *boards[:2])
     assert boards[0].names() == boards[1].names() == set()
+    killed = server.start("repo", "send", ADDRESS)
+    until(lambda: any("udp-sender" in one for one in server.programs()), 30, "udp-sender")
+    os.killpg(killed.pid, signal.SIGKILL)
+    is_idle(server)
 
 
 def test_nobody_joins_and_nobody_sends(server: Machine, boards: list[Machine]) -> None:
