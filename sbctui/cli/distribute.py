@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from sbctui.cli import options, output
+from sbctui.cli import names, options, output
 from sbctui.cli.act import act
 from sbctui.cli.failing import Failed
 from sbctui.cli.options import How
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 FINDINGS = 8
 _REMOTE = re.compile(r"https?://|[^/]*:/")
-_ADDRESS = options.Parsed("image", "parse_image", module="distribution")
+_ADDRESS = options.Parsed("image", "parse_image", names.addresses, module="distribution")
 _RATE = options.Parsed("rate", "parse_rate", module="distribution")
 _INTERFACE = click.option(
     "--interface", default="", type=options.INTERFACE, help="Where, if not on the site's own."

@@ -22,6 +22,8 @@ from sbctui.engine.nodes import perform as nodes
 from sbctui.engine.nodes import perform_rename as naming
 from sbctui.engine.nodes import perform_trash as waste
 from sbctui.engine.plan import Action, Plan, Report, Unit, UnitResult
+from sbctui.engine.repository import perform as repository
+from sbctui.engine.repository import perform_cache as caching
 from sbctui.engine.repository import perform_distribution as distribution
 
 PERFORM: dict[str, Callable[[Any, Context], Undo]] = {
@@ -52,6 +54,16 @@ PERFORM: dict[str, Callable[[Any, Context], Undo]] = {
     "seed": distribution.seed,
     "send": distribution.send,
     "receive": distribution.receive,
+    "set-repository": repository.set_repository,
+    "mount-repository": repository.mount_repository,
+    "unmount-repository": repository.unmount_repository,
+    "chunk-image": repository.chunk_image,
+    "index-repository": repository.index_repository,
+    "import-image": repository.import_image,
+    "wait-random": caching.wait_random,
+    "update-image": caching.update_image,
+    "copy-overlays": caching.copy_overlays,
+    "restore-image": caching.restore_image,
     "refresh": reconcile.refresh,
 }
 LOCKED = frozenset(
@@ -70,6 +82,7 @@ LOCKED = frozenset(
         "drop-staging",
         "set-pins",
         "set-roster",
+        "set-repository",
         "refresh",
     }
 )

@@ -25,6 +25,7 @@ from sbctui.engine.model.requests import (
 from sbctui.engine.model.settings import Settings
 from sbctui.engine.model.site import Facts, Site
 from sbctui.engine.repository import gathering as distribution
+from sbctui.engine.repository.gather import GATHERED, gather_repository
 from sbctui.engine.repository.gathering import Distribution
 from sbctui.engine.services.port import Control
 
@@ -75,6 +76,8 @@ def gather(site: Site, request: Request) -> Request:
         return distribution.gather(site, request)
     if isinstance(request, KeepFindings) and not request.by:
         return request.model_copy(update={"by": _user()})
+    if isinstance(request, GATHERED):
+        return gather_repository(site, request)
     if site.settings.network.subnet is None:
         return request
     if isinstance(request, AllocateRoot) and request.ip is None:

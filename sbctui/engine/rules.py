@@ -147,6 +147,10 @@ def can_build_bootkit(site: Site) -> str | None:
 
 def can_distribute(site: Site) -> str | None:
     """Whether side files can be made, and images sent and received."""
+
+
+def can_change_settings(site: Site) -> str | None:
+    """Whether the site's settings, and its repository, can be written."""
     return _writable(site)
 
 

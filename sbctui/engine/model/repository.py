@@ -21,7 +21,10 @@ CACHE = "cache"
 """The alias of the cache of this machine, whatever its name."""
 IMAGES, GROUPS, CLIENTS = "images", "groups", "clients"
 SIDE_FILES = (".sha256", ".torrent", ".mcast", ".chunks")
-"""Endings of the files beside an image that are about it."""
+"""Endings of the files beside an image that are made here, and never out of date."""
+ATTACHED = (".md5", ".sig", ".asc", ".desc", ".info", ".macct", ".reg", ".postsync", ".prestart",
+            ".zsync")  # fmt: skip
+"""Endings of further files about an image, which others made; they go where it goes."""
 
 Kind = Literal["own", "ssh", "https", "nfs", "smb", "folder", "removable", "cache"]
 
@@ -95,7 +98,7 @@ def parse_repository(text: str) -> str:
 
 def is_image(name: str) -> bool:
     """Whether a file's name may be an image's: no side file, nothing hidden or in the making."""
-    return not name.startswith(".") and not name.endswith((*SIDE_FILES, ".part"))
+    return not name.startswith(".") and not name.endswith((*SIDE_FILES, *ATTACHED, ".part"))
 
 
 def stem(image: str) -> str:
@@ -117,3 +120,42 @@ def resolve(name: str, known: Mapping[str, Kind]) -> str:
         if caches:
             return caches[0]
     raise NoSuchNode(f"there is no repository {clean(name)}; see: sbctui repo list")
+
+
+State = Literal["ready", "unmounted", "missing", "unreachable"]
+
+
+@dataclass(frozen=True, slots=True)
+class Repository:
+    """A repository as it is now. ``told`` is one sentence, empty when all is well.
+
+    ``folder`` is where it can be read on this machine; bytes and counts are None where nobody
+    tells them. ``configured`` is False for this server's own, and for what was found by its label.
+    """
+
+    name: str
+    kind: Kind
+    place: str
+    state: State
+    told: str = ""
+    folder: str | None = None
+    writable: bool = False
+    total: int | None = None
+    free: int | None = None
+    images: int | None = None
+    configured: bool = True
+    mountable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RepositoryImage:
+    """An image of a repository: bytes, time of its last change (epoch seconds), files beside it.
+
+    ``stale`` are those of them that are not of this version.
+    """
+
+    address: ImageAddress
+    size: int
+    mtime: int
+    sides: tuple[str, ...] = ()
+    stale: tuple[str, ...] = ()
