@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from sbctui.cli import options, output
+from sbctui.cli import names, options, output
 from sbctui.cli.act import act
 from sbctui.cli.failing import Failed
 from sbctui.cli.options import How
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 FINDINGS = 8
 _REMOTE = re.compile(r"https?://|[^/]*:/")
-_ADDRESS = options.Parsed("image", "parse_image", module="distribution")
+_ADDRESS = options.Parsed("image", "parse_image", names.addresses, module="distribution")
 _RATE = options.Parsed("rate", "parse_rate", module="distribution")
 _INTERFACE = click.option(
     "--interface", default="", type=options.INTERFACE, help="Where, if not on the site's own."
@@ -135,19 +135,26 @@ def seed(
               "nobody joined for so long.")  # fmt: skip
 @click.option("--rate", type=_RATE, metavar="RATE",
               help="At most so many bits a second, as 90m.")  # fmt: skip
+@click.option("--retries", default=60, show_default=True, type=click.IntRange(5, 1000),
+              metavar="N", help="Drop a receiver that did not answer so often.")  # fmt: skip
 @_INTERFACE
 @_BACKGROUND
 @options.mutating
 @click.pass_obj
 def send(
     place: Place, image: str, multicast: bool, receivers: int, wait: int, rate: str | None,
-    interface: str, background: bool, how: How,
+    retries: int, interface: str, background: bool, how: How,
 ) -> int:  # fmt: skip
     """Send IMAGE once to all who listen, by multicast."""
     from sbctui.engine.model.requests import SendImage
 
     asked = SendImage(
-        image=image, receivers=receivers, wait=wait, rate=rate or "", interface=interface
+        image=image,
+        receivers=receivers,
+        wait=wait,
+        rate=rate or "",
+        retries=retries,
+        interface=interface,
     )
     return _do(place, lambda engine: asked, how, background=background)
 

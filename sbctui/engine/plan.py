@@ -268,6 +268,7 @@ class SendImage(_Action):
     receivers: int
     wait: int
     rate: str
+    retries: int
     lab: Lab
 
 

@@ -143,10 +143,12 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
         if not path.is_file():
             self.send_error(404)
             return
-        data = path.read_bytes()
+        first, last = 0, path.stat().st_size - 1
         if asked:
-            first, _, last = asked.removeprefix("bytes=").partition("-")
-            data = data[int(first) : int(last) + 1]
+            first, last = (int(one) for one in asked.removeprefix("bytes=").split("-"))
+        with path.open("rb") as file:
+            file.seek(first)
+            data = file.read(last + 1 - first)
         self.send_response(206 if asked else 200)
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 import shutil
 import subprocess
@@ -11,12 +12,22 @@ from pathlib import Path
 
 import pytest
 
+from sbctui.cli.main import run
+from sbctui.engine import files
 from sbctui.engine.engine import Engine
 from sbctui.engine.errors import NoCache, NoSpace, NoSuchNode, Refused
 from sbctui.engine.files import flocked
 from sbctui.engine.model.repository import parse_address
-from sbctui.engine.model.requests import RemoveRepository, RestoreImage, UpdateCache
-from sbctui.engine.repository import chunks
+from sbctui.engine.model.requests import (
+    CreateLeaves,
+    CreateRoot,
+    IndexRepository,
+    LeafSpec,
+    RemoveRepository,
+    RestoreImage,
+    UpdateCache,
+)
+from sbctui.engine.repository import chunks, keep
 from sbctui.engine.repository.keep import LOCK, PART, hidden
 from tests.repository.conftest import add, done, fetched, update
 from tests.repository.places import MIB, disk, killed_after, program, put, seekable
@@ -278,3 +289,69 @@ def test_a_full_cache_refuses_or_drops_what_was_used_least(
             assert faults(engine) == []
     finally:
         subprocess.run(["umount", cache], check=True)
+
+
+def killed_at(engine: Engine, step: int) -> bool:
+    """Update the cache in a process that is killed at its so manieth step; False when it ended."""
+    plan = engine.plan(UpdateCache(repository="lab"))
+    child = os.fork()
+    if child == 0:
+        steps = itertools.count(1)
+        files.failpoint = lambda _: os.kill(os.getpid(), 9) if next(steps) == step else None
+        os._exit(engine.apply(plan).code)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -9
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("links", "each"), [(True, 1), (False, 4)], ids=["links", "no links"])
+def test_killed_at_any_step_a_whole_image_stands(
+    engine: Engine,
+    lab: Path,
+    cache: Path,
+    links: bool,
+    each: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    old, new = seekable(disk(2)), seekable(disk(2, changed=(1,)))
+    if not links:
+        monkeypatch.setattr(keep.os, "link", no_links)
+    index(put(lab, IMAGE, old))
+    update(engine)
+    before = shutil.copytree(cache, cache.with_name("before"))
+    index(put(lab, IMAGE, new))
+    for step in itertools.count(1, each):
+        shutil.rmtree(cache)
+        shutil.copytree(before, cache)
+        killed = killed_at(engine, step)
+        stands = (cache / IMAGE).read_bytes() if links or (cache / IMAGE).exists() else b""
+        assert stands in (old, new, b""), step
+        update(engine)
+        assert (cache / IMAGE).read_bytes() == new, step
+        assert faults(engine) == [], step
+        assert not list(cache.rglob(".*part*")), step
+        if not killed:
+            break
+    assert step > 20
+
+
+def no_links(*_: object, **__: object) -> None:
+    raise PermissionError(1, "no hard links here")
+
+
+def test_a_cache_alone_knows_which_boards_a_root_has(
+    engine: Engine, tmp_path: Path, cache: Path
+) -> None:
+    done(engine, CreateRoot(name="pi", size=32 * MIB))
+    leaves = (LeafSpec(mac="dc:a6:32:01:02:03", alias="pi-01", group="room-b"),)
+    done(engine, CreateLeaves(root="pi", leaves=leaves))
+    done(engine, IndexRepository())
+    update(engine, repository="repo")
+    listed = cache / "boards" / "pi.csv"
+    assert listed.read_text() == "mac,alias,group\ndc:a6:32:01:02:03,pi-01,room-b\n"
+    other = tmp_path / "other"
+    assert run(["--site", str(other), "root", "create", "pi", "--size", "32M", "-y"]) == 0
+    words = ["leaf", "create", "pi", "--macs", str(listed), "-y"]
+    assert run(["--site", str(other), *words]) == 0
+    assert Engine(other).site().by_alias["pi-01"] == ("dc-a6-32-01-02-03",)
+    update(engine)
+    assert listed.exists(), "a repository without lists takes none away"

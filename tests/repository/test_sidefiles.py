@@ -17,8 +17,9 @@ from sbctui.engine.errors import BadInput, Cancelled, NoSuchNode, Refused
 from sbctui.engine.events import silent
 from sbctui.engine.model import requests as ask
 from sbctui.engine.model.distribution import MADE, parse_image
+from sbctui.engine.model.repository import SIDE_FILES
 from sbctui.engine.model.settings import Settings
-from sbctui.engine.repository import sidefiles
+from sbctui.engine.repository import chunks, sidefiles
 from sbctui.engine.siteinit import init_site
 from tests.lab import needs
 
@@ -68,6 +69,9 @@ def test_they_are_made_once_and_other_programs_take_them(engine: Engine, image: 
     fetch = ["aria2c", "--no-conf", "--enable-dht=false", "--seed-time=0", "--bt-hash-check-seed",
              "--check-integrity", "--hash-check-only", "--dir", image.parent]  # fmt: skip
     subprocess.run([*fetch, beside(image, ".torrent")], **run)
+    known = chunks.known(image)
+    assert known is not None
+    assert known == chunks.compute(image, threading.Event(), lambda done, total: None)
 
 
 def test_the_same_contents_give_the_same_torrent(engine: Engine, image: Path) -> None:
@@ -151,10 +155,10 @@ def test_only_reading_finds_a_change_that_left_size_and_time(engine: Engine, ima
 def test_side_files_without_their_image_are_strays(engine: Engine, image: Path) -> None:
     make(engine)
     image.unlink()
-    assert found(engine) == [f"stray:repo/images/{IMAGE}{ending}" for ending in sorted(MADE)]
+    assert found(engine) == [f"stray:repo/images/{IMAGE}{ending}" for ending in sorted(SIDE_FILES)]
     part = beside(image, ".part")
     part.write_bytes(b"x")
-    for ending in MADE:
+    for ending in SIDE_FILES:
         beside(image, ending).unlink()
     assert found(engine) == [f"stray:repo/images/{IMAGE}.part"]
     assert engine.side_files() == ()

@@ -130,7 +130,8 @@ class SendImage(Asked):
 
     It begins when ``receivers`` have joined, or ``wait`` seconds after the first; it ends
     without having sent when nobody joined for ``wait`` seconds. ``rate`` limits it, as ``90m``
-    bits a second.
+    bits a second. A receiver that does not answer ``retries`` times is dropped, after about half
+    a second each; until then the others wait for it.
     """
 
     verb: Literal["repo send"] = "repo send"
@@ -138,6 +139,7 @@ class SendImage(Asked):
     receivers: int = Field(default=1, ge=1, le=1024)
     wait: int = Field(default=60, ge=1, le=86400)
     rate: str = ""
+    retries: int = Field(default=60, ge=5, le=1000)
     interface: str = ""
     found: ImageFile | None = None
     lab: Lab | None = None

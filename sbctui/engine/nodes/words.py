@@ -182,7 +182,8 @@ def _(request: ask.SeedImages) -> list[str]:
 
 @_words.register
 def _(request: ask.SendImage) -> list[str]:
-    how = ["--receivers", str(request.receivers), "--wait", str(request.wait)]
+    numbers = {"receivers": request.receivers, "wait": request.wait, "retries": request.retries}
+    how = [word for key, number in numbers.items() for word in (f"--{key}", str(number))]
     more = _named({"--rate": request.rate, "--interface": request.interface})
     return [request.image, "--multicast", *how, *more]
 

@@ -72,9 +72,6 @@ class Fetch:
             os.utime(fd, (mtime, mtime))
             fsync_fd(fd)
         commit(self.image, part, self.wanted, backup=self.backup, owner=self.owner)
-        for path in (chunks.beside(part), older):
-            path.unlink(missing_ok=True)
-        chunks.beside(older).unlink(missing_ok=True)
         return Moved(self._fetched, self.wanted.size - self._fetched)
 
     def _set_aside(self, part: Path) -> Path:

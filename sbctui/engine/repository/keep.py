@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -59,6 +60,17 @@ def locked(image: Path, owner: Owner = None) -> Iterator[None]:
         raise Locked(f"the image {clean(image.name)} is being worked on; try again later") from None
 
 
+def sweep(image: Path) -> None:
+    """Drop what killed writers left of an image's files; for who holds its lock. Raises OSError."""
+    ours = [image.name, *(hidden(image, ending).name for ending in (PART, PREVIOUS, OLDER))]
+    endings = "|".join(re.escape(ending) for ending in ("", *SIDE_FILES, *ATTACHED))
+    names = "|".join(re.escape(name) for name in ours)
+    temporary = re.compile(rf"\.(?:{names})(?:{endings})\.[0-9a-f]{{8}}\.tmp(?:\.old)?")
+    for name in os.listdir(image.parent):
+        if temporary.fullmatch(name):
+            (image.parent / name).unlink()
+
+
 def commit(image: Path, part: Path, wanted: Chunks, *, backup: bool, owner: Owner) -> None:
     """Put a whole new version in the place of the one that stands; that is kept or dropped.
 
@@ -68,10 +80,19 @@ def commit(image: Path, part: Path, wanted: Chunks, *, backup: bool, owner: Owne
         image.with_name(image.name + ending).unlink(missing_ok=True)
     if image.exists() and backup:
         _keep(image, hidden(image, PREVIOUS))
+    chunks.beside(image).unlink(missing_ok=True)
     hit("cache.commit")
     part.replace(image)
     fsync_dir(image.parent)
+    forget_parts(image)
     write_sides(image, wanted, owner)
+
+
+def forget_parts(image: Path) -> None:
+    """Drop what was fetched of versions that don't stand."""
+    for ending in (PART, OLDER):
+        hidden(image, ending).unlink(missing_ok=True)
+        chunks.beside(hidden(image, ending)).unlink(missing_ok=True)
 
 
 def _keep(image: Path, previous: Path) -> None:
@@ -90,10 +111,10 @@ def _keep(image: Path, previous: Path) -> None:
 
 
 def write_sides(image: Path, of: Chunks, owner: Owner) -> None:
-    """Chunks and hash beside an image."""
-    chunks.write(image, of, owner)
+    """Hash and chunks beside an image; the chunks come last: with them it is up to date."""
     line = f"{of.sha256}  {image.name}\n".encode()
     write_atomic(image.with_name(image.name + ".sha256"), line, owner=owner)
+    chunks.write(image, of, owner)
 
 
 def restore(image: Path, owner: Owner, stop: threading.Event, report: Report) -> None:
@@ -106,16 +127,17 @@ def restore(image: Path, owner: Owner, stop: threading.Event, report: Report) ->
         raise NoSuchNode(f"no former version of {clean(image.name)} was kept")
     of = chunks.compute(previous, stop, report)
     now = chunks.known(image)
+    chunks.beside(image).unlink(missing_ok=True)
     if image.exists():
         swap(previous, image)
     else:
         previous.replace(image)
     chunks.beside(previous).unlink(missing_ok=True)
-    write_sides(image, of, owner)
-    if now:
-        chunks.write(previous, now, owner)
     for ending in (".torrent", ".mcast"):
         image.with_name(image.name + ending).unlink(missing_ok=True)
+    if now:
+        chunks.write(previous, now, owner)
+    write_sides(image, of, owner)
 
 
 def sha256_of(path: Path) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from ipaddress import IPv4Address
 from pathlib import Path
 
@@ -18,8 +19,6 @@ from sbctui.engine.repository.sidefiles import Reading
 from sbctui.engine.repository.udpcastlog import ReceiverLog, SenderLog
 
 _TICK = 0.1
-_RETRIES = 60
-"""How often a receiver is asked for an answer before it is dropped: for some ten seconds."""
 _SILENCE = 60
 """Seconds without a packet after which a receiver gives up."""
 _HEARING = 20.0
@@ -28,37 +27,41 @@ _CHUNK = 1024**2
 VERIFIED = "verified"
 
 
-def send(
-    path: Path, offer: Offer, receivers: int, wait: int, rate: str, lab: Lab, ctx: Context
-) -> None:
+@dataclass(frozen=True, slots=True)
+class How:
+    """When to begin, how fast, and how long to wait for one that is silent, as in the request."""
+
+    receivers: int
+    wait: int
+    rate: str
+    retries: int
+
+
+def send(path: Path, offer: Offer, how: How, lab: Lab, ctx: Context) -> None:
     """Send an image to who joins; ``ctx`` is told what became of each receiver.
 
     Raises ServiceFailed when nobody joined, PartlyDone when some did not get it whole,
     Refused when it is being sent already, ToolMissing, Cancelled.
     """
     way = channel(offer.sha256)
-    argv = _sender(path, way, receivers, wait, rate, lab.interface)
-    log = SenderLog()
+    log, told = SenderLog(), dict[IPv4Address, str]()
     with Ear(lab.address, way.report, offer.sha256) as ear:
-        told: dict[IPv4Address, str] = {}
         try:
-            with commands.child(argv, log=ctx.log) as child:
-                _follow(child, log, offer, wait, ctx)
+            with commands.child(_sender(path, way, how, lab.interface), log=ctx.log) as child:
+                _follow(child, log, offer, how.wait, ctx)
             told = _hear(ear, log, ctx)
         finally:
             _tell_outcomes(log, told, ctx)
     _judge(log, told)
 
 
-def _sender(
-    path: Path, way: Channel, receivers: int, wait: int, rate: str, interface: str
-) -> list[str | Path]:
-    limit = ["--max-bitrate", rate] if rate else []
+def _sender(path: Path, way: Channel, how: How, interface: str) -> list[str | Path]:
+    limit = ["--max-bitrate", how.rate] if how.rate else []
     return [
         "udp-sender", "--file", path, *_meeting(way, interface),
         "--mcast-data-address", str(way.data), "--blocksize", str(BLOCK), "--full-duplex",
-        "--min-receivers", str(receivers), "--max-wait", str(wait),
-        "--retries-until-drop", str(_RETRIES), *limit,
+        "--min-receivers", str(how.receivers), "--max-wait", str(how.wait),
+        "--retries-until-drop", str(how.retries), *limit,
     ]  # fmt: skip
 
 

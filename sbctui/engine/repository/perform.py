@@ -28,9 +28,10 @@ from sbctui.engine.plan import (
     UnmountRepository,
 )
 from sbctui.engine.repository import chunks, mounts
-from sbctui.engine.repository.keep import make_folders, write_sides
+from sbctui.engine.repository.boards import board_lists, replace_files
+from sbctui.engine.repository.keep import make_folders, sweep, write_sides
 from sbctui.engine.repository.settings import edited
-from sbctui.engine.repository.tree import INDEX, to_json, walk
+from sbctui.engine.repository.tree import BOARDS, INDEX, to_json, walk
 from sbctui.engine.services.rundir import prepare_run_dir
 from sbctui.engine.store import SETTINGS
 
@@ -73,6 +74,7 @@ def unmount_repository(action: UnmountRepository, ctx: Context) -> Undo:
 def chunk_image(action: ChunkImage, ctx: Context) -> Undo:
     """Read an image once; what is written beside it is right for it whatever comes after."""
     path = ctx.site.path / OWN / action.path
+    sweep(path)
     before = path.stat()
     found = chunks.compute(path, ctx.stop, ctx.progress(f"hash {clean(path.name)}"))
     after = path.stat()
@@ -83,9 +85,12 @@ def chunk_image(action: ChunkImage, ctx: Context) -> Undo:
 
 
 def index_repository(action: IndexRepository, ctx: Context) -> Undo:
-    """Write the list of all files, for those who read them over HTTPS."""
+    """Write which boards each root has, and the list of all files for readers over HTTPS."""
     root = ctx.site.path / OWN
     make_folders(ctx.site.path, f"{OWN}/{IMAGES}", ctx.owner)
+    make_folders(root, BOARDS, ctx.owner)
+    lists = {f"{name}.csv": text.encode() for name, text in board_lists(ctx.site).items()}
+    replace_files(root / BOARDS, lists, ctx.owner)
     write_atomic(root / INDEX, to_json(walk(root)), owner=ctx.owner)
     return nothing
 

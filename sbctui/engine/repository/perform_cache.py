@@ -13,16 +13,19 @@ from sbctui.engine.model.repository import ATTACHED
 from sbctui.engine.model.text import clean
 from sbctui.engine.plan import CopyOverlays, RestoreImage, UpdateImage, WaitRandom
 from sbctui.engine.repository import chunks
+from sbctui.engine.repository.boards import copy_boards
 from sbctui.engine.repository.chunks import Chunks
 from sbctui.engine.repository.fetch import Fetch
 from sbctui.engine.repository.keep import (
     PART,
+    forget_parts,
     hidden,
     locked,
     make_folders,
     make_room,
     restore,
     sha256_of,
+    sweep,
     write_sides,
 )
 from sbctui.engine.repository.mirror import mirror
@@ -48,6 +51,7 @@ def update_image(action: UpdateImage, ctx: Context) -> Undo:
     make_folders(root, action.path.rpartition("/")[0], ctx.owner)
     image = root / action.path
     with locked(image, ctx.owner), here.source(action.repository, ctx.stop, ctx.log) as source:
+        sweep(image)
         wanted = _wanted(source, action.path, ctx)
         if not _stands(image, wanted, ctx):
             _fetch(action, ctx, source, wanted, (root, here.known[name].backup))
@@ -77,11 +81,9 @@ def _stands(image: Path, wanted: Chunks, ctx: Context) -> bool:
         return False
     if sha256_of(image) != wanted.sha256:
         return False
-    known = chunks.known(image)
-    if known != wanted:
+    forget_parts(image)
+    if chunks.known(image) != wanted:
         write_sides(image, wanted, ctx.owner)
-    hidden(image, PART).unlink(missing_ok=True)
-    chunks.beside(hidden(image, PART)).unlink(missing_ok=True)
     return True
 
 
@@ -130,6 +132,8 @@ def copy_overlays(action: CopyOverlays, ctx: Context) -> Undo:
     here = Here(ctx.site.path, ctx.site.settings)
     _, root = here.cache(action.cache)
     with here.source(action.repository, ctx.stop, ctx.log) as source:
+        if action.all_:
+            copy_boards(source, root, ctx.owner)
         copied, removed = mirror(source, root, action.images, ctx.stop, all_=action.all_)
     ctx.found.data |= {"copied": str(copied), "removed": str(removed)}
     return nothing

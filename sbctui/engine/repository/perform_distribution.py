@@ -52,7 +52,8 @@ def send(action: SendImage, ctx: Context) -> Undo:
     found = _right(ctx, action.image)
     offer = Offer(size=found.size, sha256=found.sha256)
     path = image_path(ctx.site.path, action.image)
-    multicast.send(path, offer, action.receivers, action.wait, action.rate, action.lab, ctx)
+    how = multicast.How(action.receivers, action.wait, action.rate, action.retries)
+    multicast.send(path, offer, how, action.lab, ctx)
     return nothing
 
 
@@ -70,6 +71,11 @@ class _Part:
 
     path: Path
     fd: int
+
+    @property
+    def image(self) -> str:
+        """The name it will have."""
+        return self.path.name.removesuffix(".part")
 
     @property
     def control(self) -> Path:
@@ -140,7 +146,7 @@ def _part(path: Path, ctx: Context) -> Iterator[_Part]:
 
 
 def _by_multicast(action: ReceiveImage, part: _Part, ctx: Context) -> Digest:
-    """Hashed as it comes."""
+    """Hashed as it comes, so that the sender soon hears how it ended."""
     offer = action.offer
     part.control.unlink(missing_ok=True)
     os.ftruncate(part.fd, 0)
@@ -152,18 +158,13 @@ def _by_multicast(action: ReceiveImage, part: _Part, ctx: Context) -> Digest:
     sender: IPv4Address | None = None
     try:
         sender = multicast.receive(write, reading, offer, action.wait, action.lab, ctx)
-        digest = _settled(reading, part, action)
+        _verify(reading.torrent(part.image).offer, offer)
+        fsync_fd(part.fd)
     except (SbcError, OSError) as error:
         multicast.acknowledge(sender, offer, action.lab, ctx, str(error))
         raise
     multicast.acknowledge(sender, offer, action.lab, ctx, "")
-    return digest
-
-
-def _settled(reading: Reading, part: _Part, action: ReceiveImage) -> Digest:
-    fsync_fd(part.fd)
-    name = action.image.rpartition("/")[2]
-    return _verified(reading.digest(name, os.fstat(part.fd).st_mtime_ns), action.offer)
+    return _read_back(part, offer, ctx)
 
 
 def _by_torrent(action: ReceiveImage, part: _Part, ctx: Context) -> Digest:
@@ -174,13 +175,11 @@ def _by_torrent(action: ReceiveImage, part: _Part, ctx: Context) -> Digest:
     if not part.control.exists():
         os.ftruncate(part.fd, 0)
     torrent.receive(offered, part.path, action.wait, action.lab, ctx)
-    name = action.image.rpartition("/")[2]
     try:
         if os.stat(part.path).st_ino != os.fstat(part.fd).st_ino:
             raise Refused(f"{part.path.name} was replaced while it was received")
         fsync_fd(part.fd)
-        digest = sidefiles.read(part.path, name, ctx.stop, ctx.progress("verifying"))
-        digest = _verified(digest, action.offer)
+        digest = _read_back(part, action.offer, ctx)
     except Cancelled:
         raise
     except (SbcError, OSError) as error:
@@ -190,13 +189,19 @@ def _by_torrent(action: ReceiveImage, part: _Part, ctx: Context) -> Digest:
     return digest
 
 
-def _verified(digest: Digest, offer: Offer) -> Digest:
-    if digest.torrent.offer != offer:
-        raise SbcError(
-            f"what came has the SHA-256 {digest.torrent.sha256} and not {offer.sha256}, so it is "
-            "dropped; receive it again"
-        )
+def _read_back(part: _Part, offer: Offer, ctx: Context) -> Digest:
+    """What is on the disk now, for the side files."""
+    digest = sidefiles.read(part.path, part.image, ctx.stop, ctx.progress("verifying"))
+    _verify(digest.torrent.offer, offer)
     return digest
+
+
+def _verify(came: Offer, offer: Offer) -> None:
+    if came != offer:
+        raise SbcError(
+            f"what came has the SHA-256 {came.sha256} and not {offer.sha256}, so it is dropped; "
+            "receive it again"
+        )
 
 
 def _publish(part: _Part, path: Path, before: ImageFile | None) -> None:

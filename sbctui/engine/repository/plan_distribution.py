@@ -64,6 +64,7 @@ def _(request: ask.SendImage, site: Site) -> Plan:
         receivers=request.receivers,
         wait=request.wait,
         rate=request.rate,
+        retries=request.retries,
         lab=lab,
     )
     found = (request.found,) if request.found else ()

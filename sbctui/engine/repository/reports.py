@@ -22,7 +22,7 @@ from sbctui.engine.model.text import clean
 
 _MOST_BYTES = 1024
 _RECEIPT = b"heard"
-_TRIES, _SECONDS = 6, 0.5
+_TRIES, _SECONDS = 4, 0.5
 
 
 class _Told(BaseModel):
@@ -96,7 +96,7 @@ class Ear:
 def tell(here: IPv4Address, to: IPv4Address, port: int, sha256: str, why: str = "") -> bool:
     """Tell who sent an image that it is here and right, or ``why`` it is not.
 
-    ``to`` may be a multicast group. False when nobody heard it, within three seconds.
+    ``to`` may be a multicast group. False when nobody heard it, within two seconds.
     """
     told = _Told(schema=1, sha256=sha256, verified=not why, why=why[:300])
     data = told.model_dump_json(by_alias=True).encode()

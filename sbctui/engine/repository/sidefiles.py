@@ -18,12 +18,13 @@ from sbctui.engine.files import Owner, write_atomic
 from sbctui.engine.model.distribution import HALF, MADE, ImageFile, Offer, parse_image
 from sbctui.engine.model.repository import IMAGES, OWN, SIDE_FILES, is_image
 from sbctui.engine.repository import mcastfile, torrentfile
+from sbctui.engine.repository.chunks import ENDING as CHUNKS
+from sbctui.engine.repository.chunks import Chunk, Chunks, cuts, read_at
 from sbctui.engine.repository.torrentfile import Torrent, piece_length
 
 Report = Callable[[int, int], None]
 """Bytes done, and of how many."""
 SHA256, TORRENT, MCAST = MADE
-_BLOCK = 1024**2
 _MOST_SUM = 4096
 
 
@@ -33,6 +34,7 @@ class Digest:
 
     torrent: Torrent
     mtime_ns: int
+    chunks: Chunks
 
     @property
     def files(self) -> dict[str, bytes]:
@@ -41,6 +43,7 @@ class Digest:
         return {
             TORRENT: torrent.to_bytes(),
             SHA256: f"{torrent.sha256}  {torrent.name}\n".encode(),
+            CHUNKS: self.chunks.to_json(),
             MCAST: mcastfile.mcast_file(torrent.offer, self.mtime_ns).to_json(),
         }
 
@@ -69,10 +72,10 @@ class Reading:
                 self._pieces += self._part.digest()
                 self._part = hashlib.sha1(usedforsecurity=False)
 
-    def digest(self, name: str, mtime_ns: int) -> Digest:
-        """What they were, once all are there, as an image of this name and time."""
+    def torrent(self, name: str) -> Torrent:
+        """What they were, once all are there, under this name."""
         pieces, whole = bytes(self._pieces), self._whole.hexdigest()
-        return Digest(Torrent(name, self._size, self._piece, pieces, whole), mtime_ns)
+        return Torrent(name, self._size, self._piece, pieces, whole)
 
 
 def read(path: Path, name: str, stop: threading.Event, report: Report) -> Digest:
@@ -80,18 +83,25 @@ def read(path: Path, name: str, stop: threading.Event, report: Report) -> Digest
 
     Raises Refused when it changes meanwhile, Cancelled, OSError.
     """
-    with open(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW), "rb", 0) as file:
-        before = os.fstat(file.fileno())
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    try:
+        before, found = os.fstat(fd), list[Chunk]()
         reading = Reading(before.st_size)
-        while reading.done <= before.st_size and (data := file.read(_BLOCK)):
+        for offset, length in cuts(fd):
             if stop.is_set():
                 raise Cancelled(f"stopped while reading {name}")
+            data = read_at(fd, offset, length)
             reading.feed(data)
+            found.append(Chunk(offset, length, hashlib.sha256(data).hexdigest()))
             report(reading.done, before.st_size)
-        after = os.fstat(file.fileno())
-    if (reading.done, after.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
+        after = os.fstat(fd)
+    finally:
+        os.close(fd)
+    if (after.st_size, after.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
         raise Refused(f"{name} changed while it was read; try again when nobody writes it")
-    return reading.digest(name, before.st_mtime_ns)
+    torrent = reading.torrent(name)
+    chunks = Chunks(before.st_size, torrent.sha256, tuple(found))
+    return Digest(torrent, before.st_mtime_ns, chunks)
 
 
 def write(path: Path, digest: Digest, owner: Owner = None) -> None:

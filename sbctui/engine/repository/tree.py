@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Literal
 
 IMAGES, TREES = "images", ("groups", "clients")
+BOARDS = "boards"
+"""Lists of the boards of each root, ``<root>.csv``, as ``leaf create --macs`` takes them."""
 INDEX = "index.json"
 """At the top of a repository: what is in it, for those who can't list folders (HTTPS)."""
 MOST = 1_000_000
@@ -38,7 +40,7 @@ def sane(path: str) -> bool:
     return "\0" not in path and not any(part in ("", ".", "..") for part in parts)
 
 
-def walk(root: Path, tops: Iterable[str] = (IMAGES, *TREES)) -> Iterator[Entry]:
+def walk(root: Path, tops: Iterable[str] = (IMAGES, *TREES, BOARDS)) -> Iterator[Entry]:
     """All below these folders, a folder before what is in it; special files are passed over.
 
     Nothing hidden of ``images``. Raises OSError.
@@ -107,7 +109,7 @@ def from_json(data: bytes) -> tuple[Entry, ...]:
         for one in found
         if one.kind in ("file", "link", "folder")
         and sane(one.path)
-        and one.path.partition("/")[0] in (IMAGES, *TREES)
+        and one.path.partition("/")[0] in (IMAGES, *TREES, BOARDS)
     )
 
 
