@@ -93,6 +93,7 @@ HOME = _scope(
     Action("audit", "o", "Audit", "Orphans and every other disagreement, each with its fix"),
     Action("boards", "w", "Boards", "All boards: who asks, how far each boot came, why it stopped"),
     Action("images", "i", "Images", "Repositories and their images: import, send, follow, check"),
+    Action("overlays", "f", "Files", "Files laid over a leaf's disk: from where, and whether"),
     Action("trash", "t", "Trash", "What was deleted: restore it, or purge it for good"),
     Action("filter", "slash", "Filter", "Show what matches: text, !not, st:, root:, group:, ip:"),
     Action("sort", "s", "Sort", "Sort the pane by its next column; S keeps order and columns"),
@@ -274,6 +275,18 @@ IMAGES = _scope(
     Action("leave", "escape,q,i", "Back", "Leave the range, then the filter, then the images"),
 )  # fmt: skip
 
+OVERLAY = _scope(
+    "overlay",
+    Action("apply", "a", "Apply", "Lay over the disk what is not there as it should be",
+           changes=True),
+    Action("apply_again", "A", "All again", "Lay all of it again: the board may have changed it",
+           changes=True),
+    Action("group", "e", "Group", "Change the leaf's group, alias, notes", changes=True),
+    Action("filter", "slash", "Filter", "Show what has these words in it; !word: what has not"),
+    Action("reload", "r", "Look again", "Read the overlays again"),
+    Action("leave", "escape,q", "Back", "Leave the filter, then the overlays"),
+)  # fmt: skip
+
 JOB = _scope(
     "job",
     Action("stop", "X", "Stop", "Stop it; what is done stays", changes=True),
@@ -309,9 +322,8 @@ COLUMNS = _scope(
 )  # fmt: skip
 
 ACTIONS: tuple[Action, ...] = (
-    *HOME, *LIST, *ANY, *BULK, *AUDIT, *FINDING, *TRASH, *BOARDS, *BOOTS, *COMPARED, *IMAGES, *JOB,
-    *DETAIL,
-    *SETTINGS, *COLUMNS,
+    *HOME, *LIST, *ANY, *BULK, *AUDIT, *FINDING, *TRASH, *BOARDS, *BOOTS, *COMPARED, *IMAGES,
+    *OVERLAY, *JOB, *DETAIL, *SETTINGS, *COLUMNS,
 )  # fmt: skip
 """The table, in the order of help and footers."""
 
@@ -325,7 +337,7 @@ FOOTERS: Mapping[str, tuple[str, ...]] = {
     "root": ("home.create", "home.clone", "home.bulk", "home.allocate", "home.deallocate",
              "home.export", "home.delete", *_NODE, "home.edit", "home.leaf", "home.resize"),
     "leaf": ("home.edit", "home.rename", "home.export", "home.delete", "any.copy", "home.bulk",
-             *_NODE),
+             *_NODE, "home.overlays"),
     "orphan": ("home.attach", "home.delete", "home.edit", "any.copy", *_NODE),
     "seen": ("home.bulk", "home.allocate", "home.boards", "any.copy", "list.mark",
              *(name for name in _NODE if name != "home.boards")),

@@ -52,6 +52,7 @@ from sbctui.engine.nodes.rest import rest
 from sbctui.engine.plan import Plan, Report
 from sbctui.engine.repository.gathering import Distribution
 from sbctui.engine.rules import READ_ONLY
+from sbctui.engine.rules import leaf as leaf_of
 from sbctui.engine.services.control import SiteControl
 from sbctui.engine.services.hosts import known_macs
 from sbctui.engine.services.port import Control
@@ -65,6 +66,7 @@ if TYPE_CHECKING:
     from sbctui.engine.model.shelf import Shelf
     from sbctui.engine.repository.check import ImageFault
     from sbctui.engine.repository.opening import Here
+    from sbctui.engine.repository.overlay_look import Look, Summary
     from sbctui.engine.repository.view import Preview
 
 __all__ = ["Engine", "Job", "init_site", "run_job"]
@@ -543,6 +545,22 @@ class Engine:
         now = threading.Event()
         now.set()
         return {e.who: e.state for e in self._jobs.events(job, now) if e.kind == "receiver"}
+
+    def overlay(self, name: str) -> Look:
+        """What is laid over the disk of a leaf (its folder), and how that stands on it.
+
+        Raises NoSuchNode, Refused for a root.
+        """
+        from sbctui.engine.repository.overlay_look import look
+
+        site = self.site()
+        return look(site, leaf_of(site, name).name)
+
+    def overlays(self) -> tuple[Summary, ...]:
+        """Every overlay there is."""
+        from sbctui.engine.repository.overlay_look import summaries
+
+        return summaries(self.site(full=True))
 
     def usage(self, name: str) -> Usage:
         """A node's disk: apparent, allocated and exclusive bytes, measured now."""

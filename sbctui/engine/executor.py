@@ -23,6 +23,8 @@ from sbctui.engine.nodes import perform as nodes
 from sbctui.engine.nodes import perform_rename as naming
 from sbctui.engine.nodes import perform_trash as waste
 from sbctui.engine.plan import Action, Plan, Report, Unit, UnitResult
+from sbctui.engine.repository import overlay_change as overlays
+from sbctui.engine.repository import overlay_perform as laying
 from sbctui.engine.repository import perform as repository
 from sbctui.engine.repository import perform_cache as caching
 from sbctui.engine.repository import perform_distribution as distribution
@@ -32,6 +34,11 @@ PERFORM: dict[str, Callable[[Any, Context], Undo]] = {
     "make-disk": disks.make_disk,
     "clone-disk": disks.clone_disk,
     "personalise": disks.personalise_disk,
+    "lay-overlay": laying.lay_overlay,
+    "copy-leaf-disk": laying.copy_leaf_disk,
+    "take-disk": laying.take_disk,
+    "move-folder": overlays.move_folder,
+    "change-overlay": overlays.change_overlay,
     "write-node": nodes.write_node,
     "publish": nodes.publish,
     "update-config": nodes.update_config,
@@ -80,6 +87,9 @@ LOCKED = frozenset(
         "set-children",
         "drop-missing-children",
         "rename",
+        "take-disk",
+        "move-folder",
+        "change-overlay",
         "trash",
         "restore",
         "restore-stray",

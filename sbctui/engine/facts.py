@@ -28,6 +28,7 @@ from sbctui.engine.model.requests import (
 from sbctui.engine.model.settings import Settings
 from sbctui.engine.model.site import Facts, Site
 from sbctui.engine.repository import gathering as distribution
+from sbctui.engine.repository import overlay_look
 from sbctui.engine.repository.deleting import gather_deleted
 from sbctui.engine.repository.gather import GATHERED, gather_repository
 from sbctui.engine.repository.gathering import Distribution
@@ -75,7 +76,12 @@ class Probe:
 
 
 def gather(site: Site, request: Request) -> Request:
-    """The request with what only the resolver or the system knows filled in, within a second."""
+    """The request with what only files, the resolver or the system know filled in.
+
+    The resolver has a second. Raises Refused, BadInput, SbcError for what can't be laid over a
+    board's disk.
+    """
+    request = overlay_look.gather(site, request)
     if isinstance(request, Distribution):
         return distribution.gather(site, request)
     if isinstance(request, ExportMany):

@@ -128,6 +128,12 @@ def _boards(app: SbcApp, names: Names, asking: Names) -> None:
     app.push_screen(BoardsScreen(app.feeds.world))
 
 
+def _overlays(app: SbcApp, names: Names, asking: Names) -> None:
+    from sbctui.screens.overlay import OverlayScreen
+
+    app.push_screen(OverlayScreen(app.feeds.world, names[0]))
+
+
 def _trash(app: SbcApp, names: Names, asking: Names) -> None:
     from sbctui.screens.trash import TrashScreen
 
@@ -173,6 +179,7 @@ VERBS: Mapping[str, Verb] = {
     "audit": _audit,
     "boards": _boards,
     "images": _images,
+    "overlays": _overlays,
     "trash": _trash,
     "reload": _reload,
     "settings": _settings,

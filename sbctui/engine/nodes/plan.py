@@ -13,7 +13,7 @@ from sbctui.engine.model.site import Site
 from sbctui.engine.nodes import plan_leaf, plan_root, plan_trash
 from sbctui.engine.nodes.making import plan, refresh
 from sbctui.engine.plan import Plan
-from sbctui.engine.repository import plan_images
+from sbctui.engine.repository import group_plan, overlay_plan, plan_images
 from sbctui.engine.repository.plan import plan_repository
 from sbctui.engine.repository.plan_distribution import plan_distribution
 
@@ -46,6 +46,13 @@ for _export in (ask.ExportRoot, ask.ExportLeaf):
 plan_for.register(ask.ExportMany, export_many)
 plan_for.register(ask.ImportRoot, archives.take)
 plan_for.register(ask.DeleteImages, plan_images.delete)
+plan_for.register(ask.ApplyOverlays, lambda request, site: overlay_plan.apply(site, request))
+plan_for.register(ask.AddOverlay, lambda request, site: overlay_plan.add(site, request))
+plan_for.register(ask.HideOverlay, lambda request, site: overlay_plan.hide(site, request))
+plan_for.register(ask.RemoveOverlay, lambda request, site: overlay_plan.remove(site, request))
+plan_for.register(ask.SetGroup, lambda request, site: group_plan.set_(site, request))
+plan_for.register(ask.RenameGroup, lambda request, site: group_plan.rename(site, request))
+plan_for.register(ask.DeleteGroup, lambda request, site: group_plan.delete(site, request))
 plan_for.register(ask.BuildBootkit, lambda request, site: bootkit.build(site, request))
 for _about in (
     ask.AddRepository,
