@@ -253,7 +253,7 @@ IMAGES = _scope(
            changes=True),
     Action("former", "z", "Former", "Bring back the former version of an image in a cache",
            changes=True),
-    Action("mount", "M", "Mount", "Mount the repository, or unmount it", changes=True),
+    Action("mount", "p", "Mount", "Mount the repository, or unmount it", changes=True),
     Action("add", "a", "Add", "Add a repository: another server's, a mount, a cache",
            changes=True),
     Action("remove", "A", "Forget", "Forget the repository; what is in it stays", changes=True),
@@ -336,7 +336,7 @@ _ELSE = ("home.create", *_NODE)
 FOOTERS: Mapping[str, tuple[str, ...]] = {
     "root": ("home.create", "home.clone", "home.bulk", "home.allocate", "home.deallocate",
              "home.export", "home.delete", *_NODE, "home.edit", "home.leaf", "home.resize"),
-    "leaf": ("home.edit", "home.rename", "home.export", "home.delete", "any.copy", "home.bulk",
+    "leaf": ("home.edit", "home.rename", "home.delete", "home.export", "any.copy", "home.bulk",
              *_NODE, "home.overlays"),
     "orphan": ("home.attach", "home.delete", "home.edit", "any.copy", *_NODE),
     "seen": ("home.bulk", "home.allocate", "home.boards", "any.copy", "list.mark",
