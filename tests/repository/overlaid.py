@@ -37,13 +37,17 @@ def image_tree(path: Path) -> Path:
     return path
 
 
-def make_site(path: Path, tree: Path, *, kind: str = "copy", size: int = 8 * MIB) -> Engine:
-    """A site with the root ``deb``."""
+def make_site(
+    path: Path, tree: Path, *, kind: str = "copy", size: int = 8 * MIB, port: int = 0
+) -> Engine:
+    """A site with the root ``deb``; with a ``port`` boards are other addresses of loopback."""
+    net = "127.0.0" if port else "10.77.0"
     settings = {
         "network": {
-            "subnet": "10.77.0.0/24",
-            "pool": {"first": "10.77.0.50", "last": "10.77.0.250"},
-            "server": "10.77.0.1",
+            "subnet": f"{net}.0/24",
+            "pool": {"first": f"{net}.50", "last": f"{net}.250"},
+            "server": f"{net}.1",
+            **({"nbd_port": port} if port else {}),
         },
         "personalise": OFF,
         "disk_kind": kind,
