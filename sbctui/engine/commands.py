@@ -30,6 +30,7 @@ PACKAGES: Mapping[str, str] = {
     "bzip2": "bzip2",
     "btrfs": "btrfs-progs",
     "cp": "coreutils",
+    "curl": "curl",
     "debugfs": "e2fsprogs",
     "depmod": "kmod",
     "dhcp_release": "dnsmasq-utils",
