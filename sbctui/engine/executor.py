@@ -25,9 +25,15 @@ from sbctui.engine.nodes import perform_trash as waste
 from sbctui.engine.plan import Action, Plan, Report, Unit, UnitResult
 from sbctui.engine.repository import overlay_change as overlays
 from sbctui.engine.repository import overlay_perform as laying
-from sbctui.engine.repository import perform as repository
-from sbctui.engine.repository import perform_cache as caching
 from sbctui.engine.repository import perform_distribution as distribution
+
+
+def _of_repositories(action: Any, ctx: Context) -> Undo:
+    """Most runs have none of these, so what does them is loaded now."""
+    from sbctui.engine.repository.actions import ACTIONS
+
+    return ACTIONS[action.kind](action, ctx)
+
 
 PERFORM: dict[str, Callable[[Any, Context], Undo]] = {
     "stage": nodes.stage,
@@ -62,16 +68,16 @@ PERFORM: dict[str, Callable[[Any, Context], Undo]] = {
     "seed": distribution.seed,
     "send": distribution.send,
     "receive": distribution.receive,
-    "set-repository": repository.set_repository,
-    "mount-repository": repository.mount_repository,
-    "unmount-repository": repository.unmount_repository,
-    "chunk-image": repository.chunk_image,
-    "index-repository": repository.index_repository,
-    "import-image": repository.import_image,
-    "wait-random": caching.wait_random,
-    "update-image": caching.update_image,
-    "copy-overlays": caching.copy_overlays,
-    "restore-image": caching.restore_image,
+    "set-repository": _of_repositories,
+    "mount-repository": _of_repositories,
+    "unmount-repository": _of_repositories,
+    "chunk-image": _of_repositories,
+    "index-repository": _of_repositories,
+    "import-image": _of_repositories,
+    "wait-random": _of_repositories,
+    "update-image": _of_repositories,
+    "copy-overlays": _of_repositories,
+    "restore-image": _of_repositories,
     "unstage": archives.unstage,
     "flatten-disk": archives.flatten_disk,
     "write-archive": archives.write_archive,

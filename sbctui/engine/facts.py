@@ -17,6 +17,7 @@ from sbctui.engine.errors import BadInput, ToolFailed, ToolMissing
 from sbctui.engine.files import Owner
 from sbctui.engine.model.addresses import parse_ip
 from sbctui.engine.model.requests import (
+    OF_REPOSITORIES,
     AllocateRoot,
     CreateLeaves,
     DeleteImages,
@@ -29,8 +30,6 @@ from sbctui.engine.model.settings import Settings
 from sbctui.engine.model.site import Facts, Site
 from sbctui.engine.repository import gathering as distribution
 from sbctui.engine.repository import overlay_look
-from sbctui.engine.repository.deleting import gather_deleted
-from sbctui.engine.repository.gather import GATHERED, gather_repository
 from sbctui.engine.repository.gathering import Distribution
 from sbctui.engine.services.port import Control
 
@@ -88,10 +87,14 @@ def gather(site: Site, request: Request) -> Request:
         targets = tuple(target(site.path, one.file) for one in request.targets)
         return request.model_copy(update={"targets": targets})
     if isinstance(request, DeleteImages):
+        from sbctui.engine.repository.deleting import gather_deleted
+
         return gather_deleted(site, request)
     if isinstance(request, KeepFindings) and not request.by:
         return request.model_copy(update={"by": _user()})
-    if isinstance(request, GATHERED):
+    if request.verb in OF_REPOSITORIES:
+        from sbctui.engine.repository.gather import gather_repository
+
         return gather_repository(site, request)
     if site.settings.network.subnet is None:
         return request
