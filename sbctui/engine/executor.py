@@ -22,9 +22,14 @@ from sbctui.engine.nodes import perform as nodes
 from sbctui.engine.nodes import perform_rename as naming
 from sbctui.engine.nodes import perform_trash as waste
 from sbctui.engine.plan import Action, Plan, Report, Unit, UnitResult
-from sbctui.engine.repository import perform as repository
-from sbctui.engine.repository import perform_cache as caching
-from sbctui.engine.repository import perform_distribution as distribution
+
+
+def _of_repositories(action: Any, ctx: Context) -> Undo:
+    """Most runs have none of these, so what does them is loaded now."""
+    from sbctui.engine.repository.actions import ACTIONS
+
+    return ACTIONS[action.kind](action, ctx)
+
 
 PERFORM: dict[str, Callable[[Any, Context], Undo]] = {
     "stage": nodes.stage,
@@ -50,20 +55,20 @@ PERFORM: dict[str, Callable[[Any, Context], Undo]] = {
     "set-pins": pins.set_pins,
     "set-roster": boards.set_roster,
     "build-bootkit": bootkit.build_bootkit,
-    "side-files": distribution.make_side_files,
-    "seed": distribution.seed,
-    "send": distribution.send,
-    "receive": distribution.receive,
-    "set-repository": repository.set_repository,
-    "mount-repository": repository.mount_repository,
-    "unmount-repository": repository.unmount_repository,
-    "chunk-image": repository.chunk_image,
-    "index-repository": repository.index_repository,
-    "import-image": repository.import_image,
-    "wait-random": caching.wait_random,
-    "update-image": caching.update_image,
-    "copy-overlays": caching.copy_overlays,
-    "restore-image": caching.restore_image,
+    "side-files": _of_repositories,
+    "seed": _of_repositories,
+    "send": _of_repositories,
+    "receive": _of_repositories,
+    "set-repository": _of_repositories,
+    "mount-repository": _of_repositories,
+    "unmount-repository": _of_repositories,
+    "chunk-image": _of_repositories,
+    "index-repository": _of_repositories,
+    "import-image": _of_repositories,
+    "wait-random": _of_repositories,
+    "update-image": _of_repositories,
+    "copy-overlays": _of_repositories,
+    "restore-image": _of_repositories,
     "refresh": reconcile.refresh,
 }
 LOCKED = frozenset(

@@ -15,7 +15,9 @@ from sbctui.engine.disks.probe import choose
 from sbctui.engine.errors import BadInput, ToolFailed, ToolMissing
 from sbctui.engine.files import Owner
 from sbctui.engine.model.addresses import parse_ip
+from sbctui.engine.model.distribution import Distribution
 from sbctui.engine.model.requests import (
+    OF_REPOSITORIES,
     AllocateRoot,
     CreateLeaves,
     KeepFindings,
@@ -24,9 +26,6 @@ from sbctui.engine.model.requests import (
 )
 from sbctui.engine.model.settings import Settings
 from sbctui.engine.model.site import Facts, Site
-from sbctui.engine.repository import gathering as distribution
-from sbctui.engine.repository.gather import GATHERED, gather_repository
-from sbctui.engine.repository.gathering import Distribution
 from sbctui.engine.services.port import Control
 
 _RESOLVE_SECONDS = 1.0
@@ -73,10 +72,14 @@ class Probe:
 def gather(site: Site, request: Request) -> Request:
     """The request with what only the resolver or the system knows filled in, within a second."""
     if isinstance(request, Distribution):
-        return distribution.gather(site, request)
+        from sbctui.engine.repository.gathering import gather_distribution
+
+        return gather_distribution(site, request)
     if isinstance(request, KeepFindings) and not request.by:
         return request.model_copy(update={"by": _user()})
-    if isinstance(request, GATHERED):
+    if request.verb in OF_REPOSITORIES:
+        from sbctui.engine.repository.gather import gather_repository
+
         return gather_repository(site, request)
     if site.settings.network.subnet is None:
         return request

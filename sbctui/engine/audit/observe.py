@@ -25,7 +25,6 @@ from sbctui.engine.files import is_held
 from sbctui.engine.model.site import BOOT, CONFIG, Node, Site, Stray
 from sbctui.engine.nodefile import tree_bytes
 from sbctui.engine.reconcile import known_hosts
-from sbctui.engine.repository import sidefiles
 from sbctui.engine.services.exportfile import render_export
 from sbctui.engine.services.hosts import render_host
 from sbctui.engine.services.port import Status
@@ -47,14 +46,16 @@ _QCOW2 = Struct(">4sI16xQ")
 
 def observe(site: Site, status: tuple[Status, ...] = ()) -> Drift:
     """Everything on disk that the checks want to know; ``status`` is what the daemons say."""
+    from sbctui.engine.repository.sidefiles import images  # not before somebody audits
+
     strays = [*_in_nodes(site), *_in_places(site), *_in_trash(site), *_in_images(site)]
-    stale = tuple(one for one in sidefiles.images(site.path) if one.lacking)
-    images = {name: wrong for name, node in site.nodes.items() if (wrong := _image(site, node))}
+    stale = tuple(one for one in images(site.path) if one.lacking)
+    overlays = {name: wrong for name, node in site.nodes.items() if (wrong := _image(site, node))}
     try:
         derived = derive(site, boot=False)
     except BadInput as error:
         return Drift(
-            images=images,
+            images=overlays,
             stale=stale,
             strays=tuple(strays),
             status=status,
@@ -70,7 +71,7 @@ def observe(site: Site, status: tuple[Status, ...] = ()) -> Drift:
         for k, t in derived.exports.items()
         if k not in held
     }
-    seen = Drift(images=images, stale=stale, strays=tuple(strays), status=status)
+    seen = Drift(images=overlays, stale=stale, strays=tuple(strays), status=status)
     for place, wanted, read in (
         ("derived/dnsmasq/hosts.d", hosts, _read_file),
         ("derived/tftp", links, _read_link),
@@ -222,7 +223,9 @@ def _in_trash(site: Site) -> Iterator[Stray]:
 
 def _in_images(site: Site) -> Iterator[Stray]:
     """Side files without an image, and what is left of one that nobody goes on receiving."""
-    for path in sidefiles.orphans(site.path):
+    from sbctui.engine.repository.sidefiles import orphans
+
+    for path in orphans(site.path):
         part = path.with_name(path.name.removesuffix(".aria2"))
         if not is_held(part):
             yield from _stray(site, str(path.relative_to(site.path)))

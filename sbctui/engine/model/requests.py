@@ -386,6 +386,20 @@ class RestoreImage(_Request):
     kept: bool = False
 
 
+OF_REPOSITORIES = frozenset(
+    {
+        "repo remove",
+        "repo mount",
+        "repo unmount",
+        "repo index",
+        "repo import-tree",
+        "cache update",
+        "cache restore",
+    }
+)
+"""Verbs of requests that need repositories looked at before they can be planned."""
+
+
 class ApplyServices(_Request):
     """Derive everything again and make the daemons follow."""
 

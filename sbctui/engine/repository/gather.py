@@ -20,15 +20,6 @@ from sbctui.engine.repository.look import look
 from sbctui.engine.repository.opening import Here
 from sbctui.engine.repository.source import FolderSource, Source, chunks_of
 
-GATHERED = (
-    ask.RemoveRepository,
-    ask.MountRepository,
-    ask.UnmountRepository,
-    ask.IndexRepository,
-    ask.ImportTree,
-    ask.UpdateCache,
-    ask.RestoreImage,
-)
 _MOST_OLD = 100_000
 """Files of an older tree that are looked at."""
 

@@ -29,6 +29,7 @@ _PIECE = 32 * 1024
 """Bytes of one read, which every server answers whole."""
 _AHEAD = 128
 """Reads under way at once: 4 MiB."""
+_DEEPEST = 64
 _LONGEST = 1024**2
 """Bytes of the longest message taken."""
 
@@ -39,20 +40,20 @@ class _Parser:
     at: int = 0
 
     def number(self) -> int:
-        return int(self._take(">I")[0])
+        return int(self.numbers(">I")[0])
 
     def text(self) -> bytes:
         length = self.number()
         found = self.data[self.at : self.at + length]
         if len(found) != length:
-            raise struct.error("cut short")
+            raise SbcError("the other server's answer is cut short")
         self.at += length
         return found
 
     def attributes(self) -> dict[str, int]:
         flags, found = self.number(), {}
         if flags & _HAS_SIZE:
-            found["size"] = int(self._take(">Q")[0])
+            found["size"] = int(self.numbers(">Q")[0])
         if flags & _HAS_IDS:
             found["uid"], found["gid"] = self.number(), self.number()
         if flags & _HAS_MODE:
@@ -66,8 +67,11 @@ class _Parser:
                 self.text()
         return found
 
-    def _take(self, form: str) -> tuple[int, ...]:
-        found = struct.unpack_from(form, self.data, self.at)
+    def numbers(self, form: str) -> tuple[int, ...]:
+        try:
+            found = struct.unpack_from(form, self.data, self.at)
+        except struct.error:
+            raise SbcError("the other server's answer is cut short") from None
         self.at += struct.calcsize(form)
         return found
 
@@ -106,7 +110,7 @@ class SftpSource:
         for name, about in sorted(self._listed(folder)):
             path = f"{folder}/{name}"
             hidden = name.startswith(".") and folder.partition("/")[0] == IMAGES
-            if hidden or "/" in name or not sane(path) or len(found) >= MOST:
+            if hidden or "/" in name or not sane(path) or path.count("/") > _DEEPEST:
                 continue
             entry = self._entry(path, dict(about))
             if entry is not None:
@@ -144,6 +148,8 @@ class SftpSource:
                     about = answer.attributes()
                     if name not in (".", ".."):
                         found.append((name, tuple(about.items())))
+                if len(found) > MOST:
+                    raise SbcError(f"{self.name}: {clean(folder)} has more than {MOST} entries")
         except _Status as status:
             if status.code != _EOF:
                 raise self.failed(folder, status) from None
@@ -156,7 +162,7 @@ class SftpSource:
             answer = self._ask(_EXTENDED, _string(b"statvfs@openssh.com") + self._path(""))
         except _Status:
             return None
-        block, size, blocks, _, free = struct.unpack_from(">QQQQQ", answer.data, answer.at)
+        block, size, blocks, _, free = answer.numbers(">QQQQQ")
         return (size or block) * blocks, (size or block) * free
 
     def read(self, path: str, most: int) -> bytes | None:
@@ -224,16 +230,13 @@ class SftpSource:
     def receive(self) -> tuple[int, _Parser]:
         """The number and the body of the next answer. Raises _Status, SbcError."""
         kind, body = self._message()
-        try:
-            answer = _Parser(body)
-            number = answer.number()
-            if kind == _STATUS:
-                code = answer.number()
-                if code:
-                    raise _Status(number, code, answer.text().decode(errors="replace"))
-            return number, answer
-        except struct.error:
-            raise SbcError(f"{self.name}: the other server's answer is cut short") from None
+        answer = _Parser(body)
+        number = answer.number()
+        if kind == _STATUS:
+            code = answer.number()
+            if code:
+                raise _Status(number, code, answer.text().decode(errors="replace"))
+        return number, answer
 
     def _message(self) -> tuple[int, bytes]:
         head = self._talk.read(5)
@@ -301,6 +304,7 @@ class _Reading:
         index, offset, length = piece
         start = offset - self._wanted[index][0]
         whole = self._parts.setdefault(index, bytearray(self._lengths[index]))
+        data = data[:length]
         whole[start : start + len(data)] = data
         if 0 < len(data) < length:
             self._todo.appendleft((index, offset + len(data), length - len(data)))
