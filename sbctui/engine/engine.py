@@ -35,7 +35,7 @@ from sbctui.engine.jobs import Claim, Jobs
 from sbctui.engine.lockfile import SiteLock
 from sbctui.engine.model.addresses import parse_mac, shown
 from sbctui.engine.model.boots import Timeline
-from sbctui.engine.model.distribution import TRANSFERS, ImageFile
+from sbctui.engine.model.distribution import TRANSFERS, Distribution, ImageFile
 from sbctui.engine.model.repository import ImageAddress, Repository, RepositoryImage
 from sbctui.engine.model.requests import (
     CreateRoot,
@@ -50,7 +50,6 @@ from sbctui.engine.model.site import Facts, Site
 from sbctui.engine.nodes.plan import plan_for
 from sbctui.engine.nodes.rest import rest
 from sbctui.engine.plan import Plan, Report
-from sbctui.engine.repository.gathering import Distribution
 from sbctui.engine.rules import READ_ONLY
 from sbctui.engine.rules import leaf as leaf_of
 from sbctui.engine.services.control import SiteControl

@@ -25,7 +25,6 @@ from sbctui.engine.nodes import perform_trash as waste
 from sbctui.engine.plan import Action, Plan, Report, Unit, UnitResult
 from sbctui.engine.repository import overlay_change as overlays
 from sbctui.engine.repository import overlay_perform as laying
-from sbctui.engine.repository import perform_distribution as distribution
 
 
 def _of_repositories(action: Any, ctx: Context) -> Undo:
@@ -64,10 +63,10 @@ PERFORM: dict[str, Callable[[Any, Context], Undo]] = {
     "set-pins": pins.set_pins,
     "set-roster": boards.set_roster,
     "build-bootkit": bootkit.build_bootkit,
-    "side-files": distribution.make_side_files,
-    "seed": distribution.seed,
-    "send": distribution.send,
-    "receive": distribution.receive,
+    "side-files": _of_repositories,
+    "seed": _of_repositories,
+    "send": _of_repositories,
+    "receive": _of_repositories,
     "set-repository": _of_repositories,
     "mount-repository": _of_repositories,
     "unmount-repository": _of_repositories,

@@ -16,6 +16,7 @@ from sbctui.engine.disks.probe import choose
 from sbctui.engine.errors import BadInput, ToolFailed, ToolMissing
 from sbctui.engine.files import Owner
 from sbctui.engine.model.addresses import parse_ip
+from sbctui.engine.model.distribution import Distribution
 from sbctui.engine.model.requests import (
     OF_REPOSITORIES,
     AllocateRoot,
@@ -28,9 +29,7 @@ from sbctui.engine.model.requests import (
 )
 from sbctui.engine.model.settings import Settings
 from sbctui.engine.model.site import Facts, Site
-from sbctui.engine.repository import gathering as distribution
 from sbctui.engine.repository import overlay_look
-from sbctui.engine.repository.gathering import Distribution
 from sbctui.engine.services.port import Control
 
 _RESOLVE_SECONDS = 1.0
@@ -82,7 +81,9 @@ def gather(site: Site, request: Request) -> Request:
     """
     request = overlay_look.gather(site, request)
     if isinstance(request, Distribution):
-        return distribution.gather(site, request)
+        from sbctui.engine.repository.gathering import gather_distribution
+
+        return gather_distribution(site, request)
     if isinstance(request, ExportMany):
         targets = tuple(target(site.path, one.file) for one in request.targets)
         return request.model_copy(update={"targets": targets})

@@ -46,6 +46,9 @@ VERBS = [
     ("repo", "remove", "shelf"),
     ("repo", "index"),
     ("cache", "update", "shelf"),
+    ("repo", "sidefiles", "--all"),
+    ("repo", "seed", "repo:own.img", "--interface", "lo"),
+    ("repo", "send", "own.img", "--interface", "lo", "--background"),
     ("cache", "restore", "cache:pi.img"),
     ("services", "start"),
     ("services", "stop"),
@@ -58,6 +61,9 @@ def repositories(site: Path) -> None:
     image = site.parent / "shelf" / "images" / "pi.img"
     image.parent.mkdir(parents=True)
     (site.parent / "cache").mkdir()
+    own = site / "repo" / "images" / "own.img"
+    own.parent.mkdir(parents=True)
+    own.write_bytes(b"4444")
     for content, words in (
         (b"1", ("repo", "add", "shelf", "folder", str(site.parent / "shelf"))),
         (b"1", ("repo", "add", "disk", "cache", str(site.parent / "cache"))),
@@ -152,7 +158,7 @@ def test_reading_verbs_change_nothing(busy: Program) -> None:
         ("site", "show"), ("root", "list"), ("leaf", "list"), ("leaf", "list", "debian12"),
         ("node", "show", "pi-01"), ("trash", "list"), ("job", "list"), ("services", "status"),
         ("repo", "list"), ("repo", "tree", "shelf"), ("repo", "check"), ("repo", "env"),
-        ("cache", "verify"),
+        ("cache", "verify"), ("repo", "sidefiles"), ("repo", "transfers"),
     ):  # fmt: skip
         busy.ok(*words)
         busy.ok(*words, "--json")

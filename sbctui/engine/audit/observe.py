@@ -27,7 +27,6 @@ from sbctui.engine.model.overlay import RECORD
 from sbctui.engine.model.site import BOOT, CONFIG, Node, Site, Stray
 from sbctui.engine.nodefile import tree_bytes
 from sbctui.engine.reconcile import known_hosts
-from sbctui.engine.repository import sidefiles
 from sbctui.engine.services.exportfile import render_export
 from sbctui.engine.services.hosts import render_host
 from sbctui.engine.services.port import Status
@@ -49,6 +48,8 @@ _QCOW2 = Struct(">4sI16xQ")
 
 def observe(site: Site, status: tuple[Status, ...] = ()) -> Drift:
     """Everything on disk that the checks want to know; ``status`` is what the daemons say."""
+    from sbctui.engine.repository import sidefiles  # not before somebody audits
+
     strays = [*_in_nodes(site), *_in_places(site), *_in_trash(site), *_in_images(site)]
     stale = tuple(one for one in sidefiles.images(site.path) if one.lacking)
     overlays, laid = overlays_of(site), laid_over(site)
@@ -236,7 +237,9 @@ def _in_trash(site: Site) -> Iterator[Stray]:
 
 def _in_images(site: Site) -> Iterator[Stray]:
     """Side files without an image, and what is left of one that nobody goes on receiving."""
-    for path in sidefiles.orphans(site.path):
+    from sbctui.engine.repository.sidefiles import orphans
+
+    for path in orphans(site.path):
         part = path.with_name(path.name.removesuffix(".aria2"))
         if not is_held(part):
             yield from _stray(site, str(path.relative_to(site.path)))

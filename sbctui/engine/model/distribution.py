@@ -164,3 +164,7 @@ class ReceiveImage(Asked):
     offer: Offer | None = None
     found: ImageFile | None = None
     lab: Lab | None = None
+
+
+Transfer = SeedImages | SendImage | ReceiveImage
+Distribution = MakeSideFiles | Transfer

@@ -6,23 +6,21 @@ from pathlib import Path
 
 from sbctui.engine.errors import NoSuchNode
 from sbctui.engine.model.distribution import (
+    Distribution,
     ImageFile,
     Lab,
     MakeSideFiles,
-    ReceiveImage,
     SeedImages,
     SendImage,
+    Transfer,
 )
 from sbctui.engine.model.site import Site
 from sbctui.engine.repository.origin import offered
 from sbctui.engine.repository.sidefiles import images, look
 from sbctui.engine.services.dnsmasq_net import addresses
 
-Transfer = SeedImages | SendImage | ReceiveImage
-Distribution = MakeSideFiles | Transfer
 
-
-def gather(site: Site, request: Distribution) -> Distribution:
+def gather_distribution(site: Site, request: Distribution) -> Distribution:
     """The request with its facts. Raises NoSuchNode, BadInput, ToolFailed, ToolMissing."""
     if isinstance(request, MakeSideFiles):
         named = tuple(look(site.path, image) for image in dict.fromkeys(request.images))

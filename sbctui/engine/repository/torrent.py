@@ -127,14 +127,15 @@ def _has(peer: Mapping[str, Any], torrent: Torrent) -> int:
 
 
 def receive(torrent: Torrent, part: Path, wait: int, lab: Lab, ctx: Context) -> None:
-    """Receive an image to ``part``, going on with what is there.
+    """Receive an image to ``part``, going on with what is there: that is hashed again first.
 
     Raises ServiceFailed when nothing came for ``wait`` seconds, ToolMissing, Cancelled.
     """
     report, done, moved = ctx.progress("receiving"), -1, time.monotonic()
     announced = moved
     with running(lab, ctx.log) as aria2:
-        number = aria2.add(torrent.to_bytes(), part, _FETCH)
+        again = {"check-integrity": "true"} if part.stat().st_size else {}
+        number = aria2.add(torrent.to_bytes(), part, {**_FETCH, **again})
         while True:
             commands.go_on(ctx.stop, "aria2c")
             status = aria2.call("tellStatus", number, _ASKED)
