@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sbctui.cli import maclist, options, output
+from sbctui.cli import archiving, maclist, options, output
 from sbctui.cli.act import act
 from sbctui.cli.options import How
 from sbctui.cli.place import Place
@@ -16,7 +16,7 @@ from sbctui.engine.errors import BadInput
 
 if TYPE_CHECKING:
     from sbctui.engine.engine import Engine
-    from sbctui.engine.model.requests import LeafSpec, Request
+    from sbctui.engine.model.requests import ExportLeaf, LeafSpec, Packing, Request
     from sbctui.engine.model.site import Node, Site
 
 _SHOWN = 10
@@ -181,6 +181,40 @@ def attach(place: Place, name: str, root: str, how: How) -> int:
         return AttachLeaf(name=find(engine.site(), name), root=root)
 
     return act(place, make, how)
+
+
+@leaf.command()
+@click.argument("name", type=options.LEAF)
+@click.argument("file", type=options.FILE)
+@click.option("--difference", is_flag=True,
+              help="Only what differs from the root it was made of.")  # fmt: skip
+@archiving.packing_options
+@options.mutating
+@click.pass_obj
+def export(
+    place: Place,
+    name: str,
+    file: str,
+    difference: bool,
+    packing: Packing,
+    replace: bool,
+    how: How,
+) -> int:
+    """Write the leaf NAME (alias or MAC) into the archive FILE; - is stdout."""
+
+    def make(engine: Engine) -> ExportLeaf:
+        from sbctui.cli.show import find
+        from sbctui.engine.model.requests import ExportLeaf
+
+        return ExportLeaf(
+            name=find(engine.site(), name),
+            target=engine.target(file),
+            packing=packing,
+            replace=replace,
+            difference=difference,
+        )
+
+    return archiving.export(place, make, file, how)
 
 
 @leaf.command()

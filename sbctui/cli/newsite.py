@@ -23,6 +23,7 @@ def create_root(
     place: Place, name: str, size: int | None, source: Path | None, notes: str, how: How
 ) -> int:
     """``root create`` on a site, or in a missing or empty folder, which then becomes one."""
+    from sbctui.engine.archive.look import is_archive
     from sbctui.engine.disks.create import inspect_source
     from sbctui.engine.model.requests import CreateRoot
 
@@ -30,6 +31,8 @@ def create_root(
         looked = inspect_source(source.expanduser().absolute()) if source is not None else None
         return CreateRoot(name=name, size=size or _own_size(looked), source=looked, notes=notes)
 
+    if source is not None and is_archive(source.expanduser()):
+        return _from_archive(place, name, source, size, notes, how)
     if place.found() not in ("missing", "empty"):
         return act(place, make, how)
     place.refuse_if_read_only()
@@ -42,6 +45,20 @@ def create_root(
     make_default(place)
     engine = place.engine()
     return perform(engine, engine.plan(request), how)
+
+
+def _from_archive(
+    place: Place, name: str, source: Path, size: int | None, notes: str, how: How
+) -> int:
+    """What somebody exported is no image to make a file system of: it is imported."""
+    from sbctui.cli.archiving import take
+
+    if size is not None or notes:
+        raise BadInput(
+            f"{source} is an archive of a node, which brings its own size and notes; leave out "
+            "--size and --notes, and change them afterwards"
+        )
+    return take(place, str(source), None, name, "", False, how)
 
 
 def _own_size(source: Source | None) -> int:

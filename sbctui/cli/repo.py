@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sbctui.cli import options, output
+from sbctui.cli import distribute, options, output
 from sbctui.cli.act import act
 from sbctui.cli.options import How
 from sbctui.cli.place import Place
@@ -269,3 +269,7 @@ def import_tree(place: Place, folder: str, move: bool, how: How) -> int:
     from sbctui.engine.model.requests import ImportTree
 
     return act(place, lambda _: ImportTree(folder=os.path.abspath(folder), move=move), how)
+
+
+for _verb in distribute.VERBS:
+    repo.add_command(_verb)

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sbctui.cli import options, output
+from sbctui.cli import archiving, options, output
 from sbctui.cli.act import act
 from sbctui.cli.options import How
 from sbctui.cli.place import Place
 
 if TYPE_CHECKING:
     from sbctui.engine.engine import Engine
-    from sbctui.engine.model.requests import Request
+    from sbctui.engine.model.requests import Packing, Request
 
 
 @click.group(no_args_is_help=False)
@@ -80,6 +80,50 @@ def clone(place: Place, source: str, name: str, how: How) -> int:
     from sbctui.engine.model.requests import CloneRoot
 
     return act(place, lambda engine: CloneRoot(source=source, name=name), how)
+
+
+@root.command()
+@click.argument("name", type=options.ROOT)
+@click.argument("file", type=options.FILE)
+@archiving.packing_options
+@options.mutating
+@click.pass_obj
+def export(place: Place, name: str, file: str, packing: Packing, replace: bool, how: How) -> int:
+    """Write the root NAME into the archive FILE, also while a board runs from it; - is stdout."""
+    from sbctui.engine.model.requests import ExportRoot
+
+    return archiving.export(
+        place,
+        lambda engine: ExportRoot(
+            name=name, target=engine.target(file), packing=packing, replace=replace
+        ),
+        file,
+        how,
+    )
+
+
+@root.command("import")
+@click.argument("file", required=False, type=options.FILE)
+@click.option("--from", "remote", metavar="PLACE",
+              help="Read it from USER@HOST:PATH by ssh, or from an https address.")  # fmt: skip
+@click.option("--name", type=options.NAME, help="The new root's name; else that of the file.")
+@click.option("--base", default="", type=options.ROOT,
+              help="The root that a difference is laid over; else the one it names.")  # fmt: skip
+@click.option("--allow-unverified", "unverified", is_flag=True,
+              help="Take an archive without hashes, made by hand or by another tool.")  # fmt: skip
+@options.mutating
+@click.pass_obj
+def import_(
+    place: Place,
+    file: str | None,
+    remote: str | None,
+    name: str | None,
+    base: str,
+    unverified: bool,
+    how: How,
+) -> int:
+    """Make a root out of the archive FILE; - is stdin."""
+    return archiving.take(place, file, remote, name, base, unverified, how)
 
 
 @root.command()

@@ -27,6 +27,7 @@ from sbctui.engine.model.text import clean
 PACKAGES: Mapping[str, str] = {
     "apt-cache": "apt",
     "apt-get": "apt",
+    "aria2c": "aria2",
     "blkid": "util-linux",
     "bzip2": "bzip2",
     "btrfs": "btrfs-progs",
@@ -59,6 +60,8 @@ PACKAGES: Mapping[str, str] = {
     "ssh-keygen": "openssh-client",
     "tar": "tar",
     "tune2fs": "e2fsprogs",
+    "udp-receiver": "udpcast",
+    "udp-sender": "udpcast",
     "umount": "mount",
     "unshare": "util-linux",
     "useradd": "passwd",
@@ -383,6 +386,77 @@ def output(
         finally:
             if process.poll() is None:
                 end_session(process)
+
+
+class Child:
+    """A program at work: what it says as it says it, and what it prints."""
+
+    def __init__(self, process: subprocess.Popen[bytes], errors: IO[bytes]) -> None:
+        self._process = process
+        self._errors = errors
+        self._said = 0
+
+    @property
+    def ended(self) -> int | None:
+        """Its exit code; None while it runs."""
+        return self._process.poll()
+
+    def said(self) -> str:
+        """What it said on stderr since the last call; may end inside a line."""
+        size = os.fstat(self._errors.fileno()).st_size
+        data = os.pread(self._errors.fileno(), size - self._said, self._said)
+        self._said += len(data)
+        return data.decode(errors="replace")
+
+    def read(self, size: int, seconds: float) -> bytes | None:
+        """Up to ``size`` bytes that it prints; None when none come for so long, empty at the end.
+
+        Only of one that was started to be ``heard``.
+        """
+        assert self._process.stdout is not None
+        ready, _, _ = select.select([self._process.stdout], [], [], seconds)
+        return os.read(self._process.stdout.fileno(), size) if ready else None
+
+
+@contextmanager
+def child(
+    argv: Sequence[str | os.PathLike[str]],
+    *,
+    heard: bool = False,
+    log: Log | None = None,
+    pass_fds: Sequence[int] = (),
+) -> Iterator[Child]:
+    """A program that works while we do: left, it is ended, and killed, it dies with us.
+
+    ``heard``: what it prints is read; else it goes where its errors go. Raises ToolMissing.
+    """
+    shown = pasteable(argv)
+    if log:
+        log(shown)
+    began = time.monotonic()
+    with (
+        tempfile.TemporaryFile() as errors,
+        subprocess.Popen(
+            [str(find("setpriv")), "--pdeathsig", "KILL", "--", *_full(argv)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE if heard else errors,
+            stderr=errors,
+            env=environment(),
+            cwd="/",
+            pass_fds=pass_fds,
+            start_new_session=True,
+            pipesize=_PIPE if heard else -1,
+        ) as process,
+    ):
+        try:
+            yield Child(process, errors)
+        finally:
+            if process.poll() is None:
+                end_session(process)
+            if log:
+                told = os.pread(errors.fileno(), 1 << 20, 0).decode(errors="replace")
+                took = time.monotonic() - began
+                log(Done(shown, process.returncode, "", told.replace("\r", "\n"), took))
 
 
 class Talk:

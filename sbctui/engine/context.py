@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sbctui.engine.commands import Done
 from sbctui.engine.errors import Cancelled
-from sbctui.engine.events import Emit, Note, Output, Progress
+from sbctui.engine.events import Emit, Note, Output, Progress, Receiver
 from sbctui.engine.model.node import BootSpec, Promise
 from sbctui.engine.model.site import Site
 from sbctui.engine.services.port import Control
@@ -29,10 +29,12 @@ def nothing() -> None:
 class Found:
     """What earlier actions of the same unit found out, for the config that is written last.
 
+    ``told`` are fields of the config that an archive told of.
     ``base`` is the raw disk on which a staged overlay stands. ``data`` goes into the unit's
     result, e.g. {"reboot": "unreachable"}.
     """
 
+    told: dict[str, object] = field(default_factory=dict)
     boot: BootSpec | None = None
     filesystem: str | None = None
     promise: Promise | None = None
@@ -74,6 +76,16 @@ class Context:
             self.emit(
                 Output(code=said.returncode, seconds=said.seconds, text=said.told(), at=time.time())
             )
+
+    def say(self, text: str) -> None:
+        """A sentence about how it goes."""
+        self.emit(Note(level="info", text=text, at=time.time()))
+
+    def receiver(self, who: str, state: str) -> None:
+        """What became of one to whom something is sent; told when it changes, and in the result."""
+        if self.found.data.get(who) != state:
+            self.found.data[who] = state
+            self.emit(Receiver(who=who, state=state, at=time.time()))
 
     def warn(self, text: str) -> None:
         """A sentence the admin should read."""

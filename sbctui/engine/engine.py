@@ -7,12 +7,13 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sbctui.engine import facts, recovery
+from sbctui.engine.archive.places import target
 from sbctui.engine.audit.finding import Finding
 from sbctui.engine.audit.observe import observe
 from sbctui.engine.audit.plan import findings
@@ -25,7 +26,7 @@ from sbctui.engine.disks.create import inspect_source
 from sbctui.engine.disks.port import Usage
 from sbctui.engine.disks.usage import usage
 from sbctui.engine.errors import BadInput, NoSuchNode, PlanChanged, Refused, SbcError, from_os
-from sbctui.engine.events import Emit, Event, Finished, Note, Waiting, silent
+from sbctui.engine.events import Emit, Event, Finished, Note, Progress, Waiting, silent
 from sbctui.engine.executor import execute
 from sbctui.engine.files import is_held
 from sbctui.engine.history import History
@@ -34,8 +35,17 @@ from sbctui.engine.jobs import Claim, Jobs
 from sbctui.engine.lockfile import SiteLock
 from sbctui.engine.model.addresses import parse_mac, shown
 from sbctui.engine.model.boots import Timeline
+from sbctui.engine.model.distribution import TRANSFERS, Distribution, ImageFile
 from sbctui.engine.model.repository import ImageAddress, Repository, RepositoryImage
-from sbctui.engine.model.requests import CreateRoot, PurgeTrash, Request, RestoreTrash, Source
+from sbctui.engine.model.requests import (
+    CreateRoot,
+    Incoming,
+    PurgeTrash,
+    Request,
+    RestoreTrash,
+    Source,
+    Target,
+)
 from sbctui.engine.model.site import Facts, Site
 from sbctui.engine.nodes.plan import plan_for
 from sbctui.engine.nodes.rest import rest
@@ -52,9 +62,11 @@ if TYPE_CHECKING:
     from sbctui.engine.boot.asks import Firmware
     from sbctui.engine.boot.initramfs import Lack
     from sbctui.engine.boot.served import Served
+    from sbctui.engine.model.shelf import Shelf
     from sbctui.engine.repository.check import ImageFault
     from sbctui.engine.repository.opening import Here
     from sbctui.engine.repository.overlay_look import Look, Summary
+    from sbctui.engine.repository.view import Preview
 
 __all__ = ["Engine", "Job", "init_site", "run_job"]
 
@@ -102,6 +114,19 @@ class Engine:
     def source(self, path: Path) -> Source:
         """Look at what a root could be filled from. Raises BadInput when it is no image."""
         return inspect_source(path)
+
+    def archive(self, place: str) -> Incoming:
+        """Look at an archive to be imported: a path, ``repo:image``, ``-``, or another machine's.
+
+        Of a file only the end is read. Raises BadInput, NotPermitted.
+        """
+        from sbctui.engine.archive.look import looked_at
+
+        return looked_at(self.path, place)
+
+    def target(self, file: str) -> Target:
+        """Where an export goes: a path, ``repo:image``, or ``-``. Raises BadInput."""
+        return target(self.path, file)
 
     def plan(self, request: Request) -> Plan:
         """Gather the request's facts and plan. Raises BadInput, Refused, NoSuchNode, NoSpace."""
@@ -323,6 +348,8 @@ class Engine:
             there = {one.id for one in self.audit()}
             findings = tuple(name for name in request.findings if name in there)
             return request.model_copy(update={"findings": findings}) if findings else None
+        if isinstance(request, Distribution):
+            return facts.gather(self.site(), request)
         if isinstance(request, CreateRoot) and request.source is not None:
             return request.model_copy(update={"source": self.source(Path(request.source.path))})
         return request
@@ -407,27 +434,50 @@ class Engine:
         check_all(site.templates)
         return site
 
-    def overlay(self, name: str) -> Look:
-        """What is laid over the disk of a leaf (its folder), and how that stands on it.
-
-        Raises NoSuchNode, Refused for a root.
-        """
-        from sbctui.engine.repository.overlay_look import look
-
-        site = self.site()
-        return look(site, leaf_of(site, name).name)
-
-    def overlays(self) -> tuple[Summary, ...]:
-        """Every overlay there is."""
-        from sbctui.engine.repository.overlay_look import summaries
-
-        return summaries(self.site(full=True))
-
     def repositories(self) -> tuple[Repository, ...]:
         """Every repository with its health, looked at side by side for a bounded time (S4.3)."""
         from sbctui.engine.repository.listing import repositories
 
         return repositories(self._here())
+
+    def repository_names(self) -> tuple[str, ...]:
+        """The names of all repositories, this server's own first; none of them is looked at."""
+        from sbctui.engine.repository.listing import names
+
+        return names(self._here())
+
+    def shelf(self, name: str) -> Shelf:
+        """One repository with its images, looked at for a bounded time."""
+        from sbctui.engine.repository.view import shelf
+
+        return shelf(self._here(), name)
+
+    def place(self, text: str) -> str:
+        """An archive as it was typed, with an image of a repository as the file that it is.
+
+        Raises BadInput, NoSuchNode, Refused.
+        """
+        from sbctui.engine.repository.view import place
+
+        return place(self._here(), text)
+
+    def repository_folder(self, name: str) -> Path:
+        """The folder of a repository's images on this machine.
+
+        Raises NoSuchNode, and Refused where it has to be mounted first or is on another server.
+        """
+        from sbctui.engine.repository.view import folder_of
+
+        return folder_of(self._here(), name)
+
+    def preview(self, text: str) -> Preview:
+        """What an archive says of itself, without reading it all.
+
+        Raises BadInput, NoSuchNode, Refused, NotPermitted.
+        """
+        from sbctui.engine.repository.view import preview
+
+        return preview(self._here(), text)
 
     def images(self, address: ImageAddress) -> tuple[RepositoryImage, ...]:
         """The images at and below an address, by path. Raises NoSuchNode, NoCache, SbcError."""
@@ -456,6 +506,60 @@ class Engine:
         from sbctui.engine.repository.opening import Here
 
         return Here(self.path, self._reload().settings)
+
+    def side_files(self, images: Sequence[str] = ()) -> tuple[ImageFile, ...]:
+        """Images (all, when none is named) and which side files they lack, without reading them.
+
+        Raises NoSuchNode.
+        """
+        from sbctui.engine.repository import sidefiles
+
+        if images:
+            return tuple(sidefiles.look(self.path, image) for image in images)
+        return tuple(sidefiles.images(self.path))
+
+    def verify_side_files(
+        self, images: Sequence[str], emit: Emit, stop: threading.Event
+    ) -> tuple[ImageFile, ...]:
+        """The same, reading every image. Raises NoSuchNode, Refused, Cancelled."""
+        from sbctui.engine.repository import sidefiles
+
+        def verified(image: str) -> ImageFile:
+            def report(done: int, total: int) -> None:
+                emit(Progress(what=f"reading {image}", done=done, total=total, at=time.time()))
+
+            return sidefiles.verify(self.path, image, stop, report)
+
+        try:
+            return tuple(verified(one.image) for one in self.side_files(images))
+        except OSError as error:
+            raise from_os(error, "reading images") from error
+
+    def transfers(self) -> tuple[Job, ...]:
+        """Jobs that seed, send or receive images, or did, newest first."""
+        return tuple(job for job in self.jobs() if job.verb in TRANSFERS)
+
+    def receivers(self, job: str) -> dict[str, str]:
+        """Of a job that seeds or sends: each receiver it met, and what became of it up to now."""
+        now = threading.Event()
+        now.set()
+        return {e.who: e.state for e in self._jobs.events(job, now) if e.kind == "receiver"}
+
+    def overlay(self, name: str) -> Look:
+        """What is laid over the disk of a leaf (its folder), and how that stands on it.
+
+        Raises NoSuchNode, Refused for a root.
+        """
+        from sbctui.engine.repository.overlay_look import look
+
+        site = self.site()
+        return look(site, leaf_of(site, name).name)
+
+    def overlays(self) -> tuple[Summary, ...]:
+        """Every overlay there is."""
+        from sbctui.engine.repository.overlay_look import summaries
+
+        return summaries(self.site(full=True))
 
     def usage(self, name: str) -> Usage:
         """A node's disk: apparent, allocated and exclusive bytes, measured now."""

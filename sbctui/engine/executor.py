@@ -10,6 +10,7 @@ from contextlib import ExitStack, nullcontext, suppress
 from typing import Any
 
 from sbctui.engine import reconcile
+from sbctui.engine.archive import perform as archives
 from sbctui.engine.audit import perform as pins
 from sbctui.engine.boards import perform as boards
 from sbctui.engine.bootkit import perform as bootkit
@@ -62,6 +63,10 @@ PERFORM: dict[str, Callable[[Any, Context], Undo]] = {
     "set-pins": pins.set_pins,
     "set-roster": boards.set_roster,
     "build-bootkit": bootkit.build_bootkit,
+    "side-files": _of_repositories,
+    "seed": _of_repositories,
+    "send": _of_repositories,
+    "receive": _of_repositories,
     "set-repository": _of_repositories,
     "mount-repository": _of_repositories,
     "unmount-repository": _of_repositories,
@@ -72,6 +77,11 @@ PERFORM: dict[str, Callable[[Any, Context], Undo]] = {
     "update-image": _of_repositories,
     "copy-overlays": _of_repositories,
     "restore-image": _of_repositories,
+    "unstage": archives.unstage,
+    "flatten-disk": archives.flatten_disk,
+    "write-archive": archives.write_archive,
+    "publish-archive": archives.publish_archive,
+    "take-archive": archives.take_archive,
     "refresh": reconcile.refresh,
 }
 LOCKED = frozenset(
@@ -94,6 +104,7 @@ LOCKED = frozenset(
         "set-pins",
         "set-roster",
         "set-repository",
+        "unstage",
         "refresh",
     }
 )
@@ -197,7 +208,8 @@ def _failed(unit: Unit, error: SbcError, ctx: Context, committed: bool) -> UnitR
 
 def _code(plan: Plan, results: list[UnitResult], *, stopped: bool) -> int:
     failed = [r for r in results if r.outcome == "failed"]
-    if stopped or any(r.code == Cancelled.code for r in failed):
+    left = any(r.outcome == "skipped" for r in results)
+    if (stopped and (failed or left)) or any(r.code == Cancelled.code for r in failed):
         return Cancelled.code
     if not failed:
         return 0

@@ -10,16 +10,20 @@ from ipaddress import IPv4Address
 from pathlib import Path
 
 from sbctui.engine import commands
+from sbctui.engine.archive.places import target
 from sbctui.engine.disks.port import Probed
 from sbctui.engine.disks.probe import choose
 from sbctui.engine.errors import BadInput, ToolFailed, ToolMissing
 from sbctui.engine.files import Owner
 from sbctui.engine.model.addresses import parse_ip
+from sbctui.engine.model.distribution import Distribution
 from sbctui.engine.model.requests import (
     OF_OVERLAYS,
     OF_REPOSITORIES,
     AllocateRoot,
     CreateLeaves,
+    DeleteImages,
+    ExportMany,
     KeepFindings,
     LeafSpec,
     Request,
@@ -79,6 +83,17 @@ def gather(site: Site, request: Request) -> Request:
         from sbctui.engine.repository.overlay_look import gather_overlays
 
         request = gather_overlays(site, request)
+    if isinstance(request, Distribution):
+        from sbctui.engine.repository.gathering import gather_distribution
+
+        return gather_distribution(site, request)
+    if isinstance(request, ExportMany):
+        targets = tuple(target(site.path, one.file) for one in request.targets)
+        return request.model_copy(update={"targets": targets})
+    if isinstance(request, DeleteImages):
+        from sbctui.engine.repository.deleting import gather_deleted
+
+        return gather_deleted(site, request)
     if isinstance(request, KeepFindings) and not request.by:
         return request.model_copy(update={"by": _user()})
     if request.verb in OF_REPOSITORIES:

@@ -12,10 +12,11 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from sbctui.engine.model.addresses import Ip, Mac
+from sbctui.engine.model.distribution import ImageFile, Lab, Offer
 from sbctui.engine.model.node import NodeConfig, StoreKind
 from sbctui.engine.model.pins import Pin
 from sbctui.engine.model.repositories import Configured
-from sbctui.engine.model.requests import Request, Source
+from sbctui.engine.model.requests import Packing, Request, Source
 from sbctui.engine.model.roster import Ignored, Registered
 from sbctui.engine.model.trashname import Place
 
@@ -312,6 +313,50 @@ class BuildBootkit(_Action):
     offline: bool
 
 
+class MakeSideFiles(_Action):
+    """Read an image once and write its side files; the image must not change meanwhile."""
+
+    kind: Literal["side-files"] = "side-files"
+    image: str
+
+
+class SeedImages(_Action):
+    """Offer images by torrent until stopped, or until ``receivers`` have each of them."""
+
+    kind: Literal["seed"] = "seed"
+    images: tuple[str, ...]
+    receivers: int
+    lab: Lab
+
+
+class SendImage(_Action):
+    """Send an image by multicast, and hear from the receivers what they got."""
+
+    kind: Literal["send"] = "send"
+    image: str
+    receivers: int
+    wait: int
+    rate: str
+    retries: int
+    lab: Lab
+
+
+class ReceiveImage(_Action):
+    """Receive an image as ``.part``, verify it, rename it into place, write its side files.
+
+    ``before`` is what it replaces, which must still be there as it was.
+    """
+
+    kind: Literal["receive"] = "receive"
+    image: str
+    by: Literal["multicast", "torrent"]
+    origin: str
+    wait: int
+    offer: Offer
+    before: ImageFile | None
+    lab: Lab
+
+
 class SetRepository(_Action):
     """Write a repository into site.toml, or with ``after`` None strike it; undo reverses it."""
 
@@ -401,6 +446,54 @@ class RestoreImage(_Action):
     path: str
 
 
+class UnstageNode(_Action):
+    """Delete a staged node of this unit that was only a copy to work on."""
+
+    kind: Literal["unstage"] = "unstage"
+    name: str
+
+
+class FlattenDisk(_Action):
+    """Copy what the overlay of node ``source`` shows into the staged node, as a raw disk."""
+
+    kind: Literal["flatten-disk"] = "flatten-disk"
+    name: str
+    source: str
+
+
+class WriteArchive(_Action):
+    """Write node ``name`` as an archive beside ``target``, or to standard output.
+
+    Its disk is that of the staged node ``staged``, if one is named. With ``base`` only what
+    differs from the disk of that root. Undo deletes what was written.
+    """
+
+    kind: Literal["write-archive"] = "write-archive"
+    name: str
+    target: str
+    packing: Packing
+    staged: str = ""
+    base: str = ""
+
+
+class PublishArchive(_Action):
+    """Flush the written archive and rename it to ``target``: the commit."""
+
+    kind: Literal["publish-archive"] = "publish-archive"
+    target: str
+    replace: bool
+
+
+class TakeArchive(_Action):
+    """Take disk and boot files out of an archive into the staged node; fields as asked."""
+
+    kind: Literal["take-archive"] = "take-archive"
+    name: str
+    place: str
+    base: str
+    unverified: bool
+
+
 class RefreshServices(_Action):
     """Re-derive every file of the named nodes (all when empty) and make the daemons follow."""
 
@@ -437,6 +530,10 @@ Action = Annotated[
     | SetPins
     | SetRoster
     | BuildBootkit
+    | MakeSideFiles
+    | SeedImages
+    | SendImage
+    | ReceiveImage
     | SetRepository
     | MountRepository
     | UnmountRepository
@@ -447,6 +544,11 @@ Action = Annotated[
     | UpdateImage
     | CopyOverlays
     | RestoreImage
+    | UnstageNode
+    | FlattenDisk
+    | WriteArchive
+    | PublishArchive
+    | TakeArchive
     | RefreshServices,
     Field(discriminator="kind"),
 ]

@@ -145,6 +145,11 @@ def can_build_bootkit(site: Site) -> str | None:
     return _writable(site)
 
 
+def can_distribute(site: Site) -> str | None:
+    """Whether side files can be made, and images sent and received."""
+    return _writable(site)
+
+
 def can_change_settings(site: Site) -> str | None:
     """Whether the site's settings, and its repository, can be written."""
     return _writable(site)
@@ -153,6 +158,39 @@ def can_change_settings(site: Site) -> str | None:
 def can_clone(site: Site, name: str) -> str | None:
     """Whether a root's disk can be copied now, live or not (S0.14)."""
     return _first(site, name, _settled, _is_root)
+
+
+def can_export(site: Site, name: str) -> str | None:
+    """Whether a node can be written into an archive now."""
+    if reason := _first(site, name, _settled):
+        return reason
+    sessions = site.sessions_of.get(site.nodes[name].config.export, ())
+    if not sessions or site.nodes[name].config.disk.format == "raw":
+        return None
+    return (
+        f"the board at {clean(sessions[0].address)} is running from {name}, and an overlay can't "
+        "be copied as at one instant; shut it down first"
+    )
+
+
+def can_difference(site: Site, name: str) -> str | None:
+    """Whether a leaf can be told by what differs from the disk of the root it was made of."""
+    root = difference_base(site, name)
+    if root is None:
+        return f"{name} is no leaf of a root that is here; export it whole"
+    return _first(site, root, _settled, _is_root, _allocated)
+
+
+def difference_base(site: Site, name: str) -> str | None:
+    """The root whose disk a leaf stands on, or was copied from; None when it is not here."""
+    config = site.nodes[name].config
+    root = config.disk.base or config.parent
+    return root if config.kind == "leaf" and root in site.nodes else None
+
+
+def can_import(site: Site) -> str | None:
+    """Whether a root can be made out of an archive at all."""
+    return _writable(site)
 
 
 def can_allocate(site: Site, name: str) -> str | None:

@@ -15,6 +15,9 @@ VERBS = [
     ("site", "init", "--interface", "lab7"),
     ("root", "create", "x", "--size", "32M"),
     ("root", "clone", "spare", "x"),
+    ("root", "export", "spare", "/tmp/never.tar.zst"),
+    ("leaf", "export", "pi-01", "/tmp/never.tar.zst"),
+    ("root", "import", "--from", "https://localhost:1/never.tar.zst"),
     ("root", "allocate", "spare", "--mac", MAC.format(9)),
     ("root", "deallocate", "busy"),
     ("root", "resize", "spare", "64M"),
@@ -43,6 +46,9 @@ VERBS = [
     ("repo", "remove", "shelf"),
     ("repo", "index"),
     ("cache", "update", "shelf"),
+    ("repo", "sidefiles", "--all"),
+    ("repo", "seed", "repo:own.img", "--interface", "lo"),
+    ("repo", "send", "own.img", "--interface", "lo", "--background"),
     ("cache", "restore", "cache:pi.img"),
     ("services", "start"),
     ("services", "stop"),
@@ -55,6 +61,9 @@ def repositories(site: Path) -> None:
     image = site.parent / "shelf" / "images" / "pi.img"
     image.parent.mkdir(parents=True)
     (site.parent / "cache").mkdir()
+    own = site / "repo" / "images" / "own.img"
+    own.parent.mkdir(parents=True)
+    own.write_bytes(b"4444")
     for content, words in (
         (b"1", ("repo", "add", "shelf", "folder", str(site.parent / "shelf"))),
         (b"1", ("repo", "add", "disk", "cache", str(site.parent / "cache"))),
@@ -79,13 +88,13 @@ def busy_site(furnished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
         ("leaf", "create", "debian12", f"{MAC.format(3)},pi-03"),
     ):
         assert run(["--site", str(path), *words, "-y"]) == 0, words
+    repositories(path)
     old = path / "repo" / "groups" / "lab" / "debian12" / "etc"
     old.mkdir(parents=True)
     (old / "old").write_text("old\n")
     late = path / "repo" / "clients" / MAC.format(1).replace(":", "-") / "debian12"
     late.mkdir(parents=True)
     (late / "late").write_text("late\n")
-    repositories(path)
     config = path / "nodes" / "debian12" / "config.json"
     raw = json.loads(config.read_text())
     del raw["children"][MAC.format(3)]
@@ -149,7 +158,7 @@ def test_reading_verbs_change_nothing(busy: Program) -> None:
         ("site", "show"), ("root", "list"), ("leaf", "list"), ("leaf", "list", "debian12"),
         ("node", "show", "pi-01"), ("trash", "list"), ("job", "list"), ("services", "status"),
         ("repo", "list"), ("repo", "tree", "shelf"), ("repo", "check"), ("repo", "env"),
-        ("cache", "verify"),
+        ("cache", "verify"), ("repo", "sidefiles"), ("repo", "transfers"),
     ):  # fmt: skip
         busy.ok(*words)
         busy.ok(*words, "--json")

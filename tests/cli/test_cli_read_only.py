@@ -25,6 +25,7 @@ LOOKS: tuple[tuple[str, ...], ...] = (
     ("repo", "list"),
     ("repo", "check"),
     ("repo", "env"),
+    ("repo", "transfers"),
     ("doctor",),
     ("audit",),
 )
@@ -42,6 +43,7 @@ CHANGES: tuple[tuple[str, ...], ...] = (
     ("audit", "--fix", "-y"),
     ("repo", "add", "nas", "nfs", "nas:/images", "-y"),
     ("repo", "index", "-y"),
+    ("repo", "sidefiles", "--all", "-y"),
     ("services", "start"),
     ("services", "stop", "-y"),
     ("services", "apply", "-y"),

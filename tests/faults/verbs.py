@@ -123,6 +123,23 @@ def _kept(site: Path) -> None:
     do(Engine(site), ask.KeepFindings(findings=(SERVICES,), note="no boards yet"))
 
 
+def _out(engine: Engine) -> ask.Target:
+    """A file beside the site, new or from another case."""
+    return engine.target(str(engine.path.parent / "out.tar.zst"))
+
+
+def _exported(site: Path) -> None:
+    """The root bare as an archive beside the site."""
+    file = site.parent / "in.tar.zst"
+    file.unlink(missing_ok=True)
+    engine = Engine(site)
+    do(engine, ask.ExportRoot(name="bare", target=engine.target(str(file))))
+
+
+def _incoming(engine: Engine) -> ask.Incoming:
+    return engine.archive(str(engine.path.parent / "in.tar.zst"))
+
+
 def _overlaid(site: Path) -> None:
     """Files for a group that a leaf is in, and for that leaf alone."""
     leaf = mac(1).replace(":", "-")
@@ -147,6 +164,21 @@ def verbs(source: Path) -> tuple[Verb, ...]:
             lambda e: ask.CreateRoot(name="new", size=4 * MIB, source=e.source(source)),
         ),
         Verb("root clone", lambda e: ask.CloneRoot(source="full", name="new")),
+        Verb(
+            "root export",
+            lambda e: ask.ExportRoot(name="full", target=_out(e), replace=True),
+        ),
+        Verb(
+            "leaf export",
+            lambda e: ask.ExportLeaf(
+                name=mac(1).replace(":", "-"), target=_out(e), replace=True, difference=True
+            ),
+        ),
+        Verb(
+            "root import",
+            lambda e: ask.ImportRoot(name="new", archive=_incoming(e)),
+            spoil=_exported,
+        ),
         Verb("root allocate", lambda e: ask.AllocateRoot(name="bare", mac=mac(8))),
         Verb("root deallocate", lambda e: ask.DeallocateRoot(name="lent", reboot=False)),
         Verb("root resize", lambda e: ask.ResizeRoot(name="bare", size=8 * MIB), checks=True),

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from sbctui.engine.model.distribution import ImageFile
 from sbctui.engine.model.overlay import Place
 from sbctui.engine.model.requests import Cover
 from sbctui.engine.model.site import Stray
@@ -65,6 +66,7 @@ class Drift:
     names and that are gone, ``images`` an overlay's node to what is wrong with its header.
     ``refused`` maps a node that has a MAC and can't be served to the reason; ``template`` says
     what is wrong with one of the admin's templates, and then nothing derived was compared.
+    ``stale`` are images of the repository that lack side files of what they are now.
     ``overlays`` are all folders of overlays, ``laid`` maps leaves to what their disks lack of them.
     ``strays`` lie in places that loading a site does not look at; ``status`` is every daemon.
     """
@@ -76,6 +78,7 @@ class Drift:
     images: Mapping[str, str] = field(default_factory=dict)
     refused: Mapping[str, str] = field(default_factory=dict)
     template: str = ""
+    stale: tuple[ImageFile, ...] = ()
     strays: tuple[Stray, ...] = ()
     status: tuple[Status, ...] = ()
     overlays: tuple[OverlayFolder, ...] = ()

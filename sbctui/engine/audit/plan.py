@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import get_args
 
-from sbctui.engine.audit import disks, leftovers, numbers, overlays, parents, served
+from sbctui.engine.audit import disks, images, leftovers, numbers, overlays, parents, served
 from sbctui.engine.audit.drift import Drift
 from sbctui.engine.audit.finding import Finding, Group
 from sbctui.engine.audit.keep import with_pins
@@ -30,6 +30,7 @@ CHECKS: tuple[Check, ...] = (
     leftovers.expired,
     leftovers.pins,
     leftovers.roster,
+    images.side_files,
     overlays.orphaned,
     overlays.faulty,
     served.draining,

@@ -89,19 +89,27 @@ def link_boot(source: Path, target: Path, *, owner: Owner, stop: threading.Event
     An image's own texts for a Raspberry Pi are linked under the names they are kept by.
     Falls back to a copy where the file system allows no further link. Raises NoSpace, OSError.
     """
-    if not source.is_dir():
-        return
+    for file, name in boot_files(source):
+        path = target / name
+        _make_parents(target, path.parent, owner)
+        _link_or_copy(file, path, owner=owner, stop=stop)
+
+
+def boot_files(source: Path) -> Iterator[tuple[Path, str]]:
+    """A node's boot files but for the rendered ones, and the names under which copies keep them.
+
+    In an order that is always the same. Links that lead to the folder itself are no files.
+    """
     for folder, folders, names in os.walk(source):
+        folders.sort()
         inside = Path(folder).relative_to(source)
         if not inside.parts:
             folders[:] = [name for name in folders if name not in RENDERED]
             own = () if (source / f"{CONFIG}{KEPT}").exists() or is_ours(source) else _KEPT
             names = [name for name in names if name not in RENDERED or name in own]
-        for name in names:
+        for name in sorted(names):
             kept = name + KEPT if not inside.parts and name in _KEPT else name
-            path = target / inside / kept
-            _make_parents(target, path.parent, owner)
-            _link_or_copy(Path(folder, name), path, owner=owner, stop=stop)
+            yield Path(folder, name), (inside / kept).as_posix()
 
 
 def resolve_inside(tree: Path, path: PurePosixPath) -> Path | None:

@@ -98,7 +98,9 @@ def parse_repository(text: str) -> str:
 
 def is_image(name: str) -> bool:
     """Whether a file's name may be an image's: no side file, nothing hidden or in the making."""
-    return not name.startswith(".") and not name.endswith((*SIDE_FILES, *ATTACHED, ".part"))
+    return not name.startswith(".") and not name.endswith(
+        (*SIDE_FILES, *ATTACHED, ".part", ".aria2")
+    )
 
 
 def stem(image: str) -> str:

@@ -10,22 +10,19 @@ from datetime import date
 from ipaddress import IPv4Address
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, Field
 
 from sbctui.engine.model.addresses import Alias, Group, Ip, Mac, RootName, dashed, quietly
+from sbctui.engine.model.asked import Asked as _Request
+from sbctui.engine.model.asked import Value as _Value
+from sbctui.engine.model.distribution import MakeSideFiles as MakeSideFiles
+from sbctui.engine.model.distribution import ReceiveImage as ReceiveImage
+from sbctui.engine.model.distribution import SeedImages as SeedImages
+from sbctui.engine.model.distribution import SendImage as SendImage
+from sbctui.engine.model.imagework import DeleteImages as DeleteImages
 from sbctui.engine.model.overlay import Place, parse_path
 from sbctui.engine.model.repositories import Configured
 from sbctui.engine.model.text import clean
-
-
-class _Value(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class _Request(_Value):
-    """``rest_of`` is the job whose rest this asks for, if any."""
-
-    rest_of: str = ""
 
 
 class Extent(_Value):
@@ -300,103 +297,92 @@ class BuildBootkit(_Request):
     offline: bool = False
 
 
-OverlayPath = Annotated[str, AfterValidator(quietly(parse_path))]
-"""A path in a board's file system."""
+Compression = Literal["zstd", "none", "gzip", "xz"]
 
 
-class ApplyOverlays(_Request):
-    """Lay the files of their overlays over the disks of leaves, or of all those of a group (S4.1).
+class Packing(_Value):
+    """How an archive is compressed; ``level`` None is the usual one, ``threads`` 0 all cores."""
 
-    With ``again`` also what is there already. ``covers`` are looked at by the facade.
+    compression: Compression = "zstd"
+    level: int | None = None
+    threads: int = 0
+
+
+class Target(_Value):
+    """Where an archive goes: a file's full path, or ``-`` for standard output.
+
+    Gathered by the facade: whether the file is ``there``, ``free`` bytes of its file system.
     """
 
-    verb: Literal["overlay apply"] = "overlay apply"
-    names: tuple[str, ...] = ()
-    group: Group = ""
-    again: bool = False
-    covers: tuple[Cover, ...] = ()
+    file: str
+    there: bool = False
+    free: int = 0
 
 
-class _OverlayOf(_Request):
-    """One path of the overlay of an image for a group or for a board: one of the two is set.
+class ExportRoot(_Request):
+    """Write a root into an archive (S0.16); ``replace`` an archive that is there."""
 
-    ``board`` is a MAC, with or without a leaf.
+    verb: Literal["root export"] = "root export"
+    name: str
+    target: Target
+    packing: Packing = Packing()
+    replace: bool = False
+
+
+class ExportLeaf(_Request):
+    """Write a leaf into an archive: whole, or its ``difference`` to the root it was made of."""
+
+    verb: Literal["leaf export"] = "leaf export"
+    name: str
+    target: Target
+    packing: Packing = Packing()
+    replace: bool = False
+    difference: bool = False
+
+
+class ExportMany(_Request):
+    """Write nodes into archives in one folder, one after the other.
+
+    ``targets`` are the files, in the same order, looked up by whoever asks. With ``difference``
+    leaves are told by what differs from their root.
     """
 
-    target: OverlayPath
-    image: RootName
-    group: Group = ""
-    board: Mac | None = None
-
-    @property
-    def place(self) -> Place:
-        """The overlay's folder."""
-        if self.board is not None:
-            return Place("board", dashed(self.board), self.image)
-        return Place("group", self.group, self.image)
+    verb: Literal["archive export"] = "archive export"
+    names: tuple[str, ...] = Field(min_length=1)
+    targets: tuple[Target, ...]
+    packing: Packing = Packing()
+    replace: bool = False
+    difference: bool = False
 
 
-class AddOverlay(_OverlayOf):
-    """Copy ``source``, a file, link or folder, into an overlay.
+class Incoming(_Value):
+    """An archive to be imported, as looked at.
 
-    ``owner`` is uid:gid, ``mode`` octal, empty for root's and the file's own. ``bytes``, ``files``
-    and ``there`` (something lies there already) are looked at by the facade.
+    ``place`` is a file's full path, ``-`` (standard input), ``USER@HOST:PATH`` or an address as
+    ``https://…``. Zeros and an empty ``base`` are what could not be seen before reading it all:
+    ``bytes`` of the file, ``disk`` the size a board sees, ``data`` the bytes of it that are
+    stored, ``base`` the root whose difference it holds.
     """
 
-    verb: Literal["overlay add"] = "overlay add"
-    source: str
-    owner: str = ""
-    mode: str = ""
-    template: bool = False
+    place: str
     bytes: int = 0
-    files: int = 0
-    there: bool = False
+    disk: int = 0
+    data: int = 0
+    base: str = ""
 
 
-class HideOverlay(_OverlayOf):
-    """Let boards have no such file: the image's own is taken away, the group's for a board.
+class ImportRoot(_Request):
+    """Make the root ``name`` out of an archive (S0.17).
 
-    ``there`` (the overlay has a file of that path) is looked at by the facade.
+    ``base`` is the root that a difference is laid over, where it has another name here.
+    ``unverified`` also takes an archive that has no manifest with hashes.
     """
 
-    verb: Literal["overlay hide"] = "overlay hide"
-    there: bool = False
-
-
-class RemoveOverlay(_OverlayOf):
-    """Take a path out of an overlay. The facade looks what is there: ``stray`` (relative to the
-    site) is what goes to the trash, ``row`` that the table says the image's own is removed."""
-
-    verb: Literal["overlay remove"] = "overlay remove"
-    stray: str = ""
-    row: bool = False
-
-
-class SetGroup(_Request):
-    """Put nodes into a group; an empty one takes them out of theirs."""
-
-    verb: Literal["group set"] = "group set"
-    names: tuple[str, ...]
-    group: Group
-
-
-class RenameGroup(_Request):
-    """Give a group another name, with its members, overlays and templates (S4.2).
-
-    With ``merge`` there may be a group of that name: the two become one.
-    """
-
-    verb: Literal["group rename"] = "group rename"
-    name: Group
-    to: RootName
-    merge: bool = False
-
-
-class DeleteGroup(_Request):
-    """Take all nodes out of a group; its overlays and templates go to the trash (S4.2)."""
-
-    verb: Literal["group delete"] = "group delete"
-    name: Group
+    verb: Literal["root import"] = "root import"
+    name: RootName
+    archive: Incoming
+    base: str = ""
+    unverified: bool = False
 
 
 class AddRepository(_Request):
@@ -511,6 +497,105 @@ class RestoreImage(_Request):
     kept: bool = False
 
 
+OverlayPath = Annotated[str, AfterValidator(quietly(parse_path))]
+"""A path in a board's file system."""
+
+
+class ApplyOverlays(_Request):
+    """Lay the files of their overlays over the disks of leaves, or of all those of a group (S4.1).
+
+    With ``again`` also what is there already. ``covers`` are looked at by the facade.
+    """
+
+    verb: Literal["overlay apply"] = "overlay apply"
+    names: tuple[str, ...] = ()
+    group: Group = ""
+    again: bool = False
+    covers: tuple[Cover, ...] = ()
+
+
+class _OverlayOf(_Request):
+    """One path of the overlay of an image for a group or for a board: one of the two is set.
+
+    ``board`` is a MAC, with or without a leaf.
+    """
+
+    target: OverlayPath
+    image: RootName
+    group: Group = ""
+    board: Mac | None = None
+
+    @property
+    def place(self) -> Place:
+        """The overlay's folder."""
+        if self.board is not None:
+            return Place("board", dashed(self.board), self.image)
+        return Place("group", self.group, self.image)
+
+
+class AddOverlay(_OverlayOf):
+    """Copy ``source``, a file, link or folder, into an overlay.
+
+    ``owner`` is uid:gid, ``mode`` octal, empty for root's and the file's own. ``bytes``, ``files``
+    and ``there`` (something lies there already) are looked at by the facade.
+    """
+
+    verb: Literal["overlay add"] = "overlay add"
+    source: str
+    owner: str = ""
+    mode: str = ""
+    template: bool = False
+    bytes: int = 0
+    files: int = 0
+    there: bool = False
+
+
+class HideOverlay(_OverlayOf):
+    """Let boards have no such file: the image's own is taken away, the group's for a board.
+
+    ``there`` (the overlay has a file of that path) is looked at by the facade.
+    """
+
+    verb: Literal["overlay hide"] = "overlay hide"
+    there: bool = False
+
+
+class RemoveOverlay(_OverlayOf):
+    """Take a path out of an overlay. The facade looks what is there: ``stray`` (relative to the
+    site) is what goes to the trash, ``row`` that the table says the image's own is removed."""
+
+    verb: Literal["overlay remove"] = "overlay remove"
+    stray: str = ""
+    row: bool = False
+
+
+class SetGroup(_Request):
+    """Put nodes into a group; an empty one takes them out of theirs."""
+
+    verb: Literal["group set"] = "group set"
+    names: tuple[str, ...]
+    group: Group
+
+
+class RenameGroup(_Request):
+    """Give a group another name, with its members, overlays and templates (S4.2).
+
+    With ``merge`` there may be a group of that name: the two become one.
+    """
+
+    verb: Literal["group rename"] = "group rename"
+    name: Group
+    to: RootName
+    merge: bool = False
+
+
+class DeleteGroup(_Request):
+    """Take all nodes out of a group; its overlays and templates go to the trash (S4.2)."""
+
+    verb: Literal["group delete"] = "group delete"
+    name: Group
+
+
 OF_OVERLAYS = frozenset(
     {"leaf create", "overlay apply", "overlay add", "overlay hide", "overlay remove"}
 )
@@ -558,13 +643,15 @@ Request = Annotated[
     | RegisterBoards
     | UnregisterBoards
     | BuildBootkit
-    | ApplyOverlays
-    | AddOverlay
-    | HideOverlay
-    | RemoveOverlay
-    | SetGroup
-    | RenameGroup
-    | DeleteGroup
+    | ExportRoot
+    | ExportLeaf
+    | ExportMany
+    | DeleteImages
+    | ImportRoot
+    | MakeSideFiles
+    | SeedImages
+    | SendImage
+    | ReceiveImage
     | AddRepository
     | RemoveRepository
     | MountRepository
@@ -573,6 +660,13 @@ Request = Annotated[
     | ImportTree
     | UpdateCache
     | RestoreImage
+    | ApplyOverlays
+    | AddOverlay
+    | HideOverlay
+    | RemoveOverlay
+    | SetGroup
+    | RenameGroup
+    | DeleteGroup
     | ApplyServices,
     Field(discriminator="verb"),
 ]

@@ -95,6 +95,7 @@ def write_node(action: WriteNode, ctx: Context) -> Undo:
 
 def _as_found(config: NodeConfig, ctx: Context) -> NodeConfig:
     found = ctx.found
+    config = config.model_copy(update=found.told)
     changes: dict[str, object] = {}
     if found.boot is not None:
         changes["boot"] = found.boot

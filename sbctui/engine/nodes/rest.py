@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import singledispatch
 
+from sbctui.engine.archive.address import STREAM
 from sbctui.engine.model import requests as ask
 from sbctui.engine.model.site import Node, Site
 from sbctui.engine.plan import Plan, UpdateConfig
@@ -32,6 +33,32 @@ def _(request: ask.CreateRoot, plan: Plan, site: Site) -> ask.Request | None:
 @_left.register
 def _(request: ask.CloneRoot, plan: Plan, site: Site) -> ask.Request | None:
     return None if request.name in site.nodes else request
+
+
+@_left.register
+def _(request: ask.ImportRoot, plan: Plan, site: Site) -> ask.Request | None:
+    """All of it, but a stream that was read is gone."""
+    gone = request.archive.place == STREAM or request.name in site.nodes
+    return None if gone else request
+
+
+@_left.register(ask.ExportRoot)
+@_left.register(ask.ExportLeaf)
+def _(request: ask.ExportRoot | ask.ExportLeaf, plan: Plan, site: Site) -> ask.Request | None:
+    """All of it, while the node is the same one; what went into a stream is gone."""
+    gone = request.target.file == STREAM or _same(site, request.name, plan) is None
+    return None if gone else request
+
+
+@_left.register
+def _(request: ask.ExportMany, plan: Plan, site: Site) -> ask.Request | None:
+    """Those that are the same nodes still; the planner leaves out archives that are there."""
+    pairs = zip(request.names, request.targets, strict=True)
+    left = [(n, t) for n, t in pairs if _same(site, n, plan) is not None]
+    if not left:
+        return None
+    names, targets = zip(*left, strict=True)
+    return request.model_copy(update={"names": names, "targets": targets})
 
 
 @_left.register

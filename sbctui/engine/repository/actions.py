@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from sbctui.engine.context import Context, Undo
-from sbctui.engine.repository import perform, perform_cache
+from sbctui.engine.repository import perform, perform_cache, perform_distribution
 
 ACTIONS: Mapping[str, Callable[[Any, Context], Undo]] = {
     "set-repository": perform.set_repository,
@@ -19,4 +19,8 @@ ACTIONS: Mapping[str, Callable[[Any, Context], Undo]] = {
     "update-image": perform_cache.update_image,
     "copy-overlays": perform_cache.copy_overlays,
     "restore-image": perform_cache.restore_image,
+    "side-files": perform_distribution.make_side_files,
+    "seed": perform_distribution.seed,
+    "send": perform_distribution.send,
+    "receive": perform_distribution.receive,
 }

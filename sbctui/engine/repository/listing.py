@@ -30,18 +30,20 @@ _SECONDS = 12.0
 """Seconds that another server may take to tell of itself."""
 
 
-def repositories(here: Here) -> tuple[Repository, ...]:
-    """Every repository, looked at side by side, each for a bounded time.
-
-    This server's own comes first, then the configured ones by name, then those by their label.
-    """
+def names(here: Here) -> tuple[str, ...]:
+    """Of all repositories: this server's own, the configured ones, then those by their label."""
     configured = here.settings.repositories
-    others = sorted(here.known, key=lambda name: (name not in configured, name))
+    return (OWN, *sorted(here.known, key=lambda name: (name not in configured, name)))
+
+
+def repositories(here: Here) -> tuple[Repository, ...]:
+    """Every repository, looked at side by side, each for a bounded time."""
     with ThreadPoolExecutor(max_workers=16) as pool:
-        return tuple(pool.map(lambda name: _seen(here, name), (OWN, *others)))
+        return tuple(pool.map(lambda name: repository(here, name), names(here)))
 
 
-def _seen(here: Here, name: str) -> Repository:
+def repository(here: Here, name: str) -> Repository:
+    """One repository, looked at for a bounded time."""
     one = here.known.get(name)
     found = Repository(
         name=name,

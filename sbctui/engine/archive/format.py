@@ -1,0 +1,121 @@
+"""What an archive is made of: names, sizes, limits, the manifest (docs/archives.md)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from sbctui.engine.errors import BadInput
+from sbctui.engine.model.addresses import MAX_SIZE, shown
+from sbctui.engine.model.node import Promise
+from sbctui.engine.model.requests import Compression, Packing
+from sbctui.engine.model.text import clean
+
+FORMAT = 1
+"""The newest version of the format that this program reads and the one it writes."""
+CONFIG, MANIFEST, BOOT = "config.json", "manifest.json", "boot"
+DISK: Final = "root.img"
+DIFFERENCE: Final = "root.diff"
+"""What differs from another disk: what is a hole here is as it is there."""
+OVERLAY = "root.qcow2"
+"""An overlay's file: without its root it is nothing, so it is never taken."""
+
+RECORD = 512
+"""Bytes of a tar's block: headers fill one, data is filled up to whole ones."""
+GRAIN = 4096
+"""Bytes of the smallest hole."""
+FRAME = 1024**2
+"""Frames are cut where this divides the place in the disk, in bytes."""
+MOST_RANGES = 1_000_000
+"""Ranges of data in a disk; small holes are filled where there would be more."""
+
+MOST_CONFIG = 4 * 1024**2
+"""Bytes of a config.json or a manifest: a root with 50,000 leaves stays under it."""
+MOST_MEMBERS = 10_000
+MOST_BOOT = 2 * 1024**3
+"""Bytes of all boot files."""
+MOST_DISK = MAX_SIZE
+
+
+_LEVELS: dict[Compression, tuple[int, int, int]] = {
+    "zstd": (1, 19, 3),
+    "gzip": (1, 9, 6),
+    "xz": (0, 9, 6),
+    "none": (0, 0, 0),
+}
+"""Lowest, highest and usual level."""
+
+
+class BadArchive(BadInput):
+    """An archive that is damaged, cut off, or holds what it may not; the message says where."""
+
+
+def bad(member: str, why: str) -> BadArchive:
+    """A refusal that names the member, which may be hostile itself."""
+    where = f"the member {shown(member)}" if member else "the archive"
+    return BadArchive(f"{where} {clean(why)}; nothing was taken from it")
+
+
+def level_of(packing: Packing) -> int:
+    """The level to use. Raises BadInput when there is no such level."""
+    lowest, highest, usual = _LEVELS[packing.compression]
+    level = usual if packing.level is None else packing.level
+    if not lowest <= level <= highest:
+        raise BadInput(
+            f"{packing.compression} has no level {level}; give one from {lowest} to {highest}"
+        )
+    return level
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class MemberSum(_Part):
+    """One member: its name, the bytes stored for it, and their SHA-256.
+
+    Of a disk the stored bytes are its map of ranges and then the ranges.
+    """
+
+    name: str
+    size: int = Field(ge=0)
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+
+
+class Base(_Part):
+    """The disk that a difference is laid over: its root's name, size, and SHA-256.
+
+    The hash is that of the disk as a member of an archive, so it says the same of every copy.
+    """
+
+    root: str
+    size: int = Field(ge=0, le=MOST_DISK)
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+
+
+class DiskPart(_Part):
+    """The disk: bytes that a board sees, bytes of data, what a copy made while in use is worth."""
+
+    file: Literal["root.img", "root.diff"] = DISK
+    size: int = Field(ge=0, le=MOST_DISK)
+    data: int = Field(ge=0)
+    promise: Promise = ""
+    base: Base | None = None
+
+
+class Manifest(_Part):
+    """The last member: what the others are. Unknown keys are passed over."""
+
+    format: int = Field(ge=1)
+    product: str
+    made: datetime
+    name: str
+    kind: Literal["root", "leaf"]
+    disk: DiskPart
+    members: tuple[MemberSum, ...]
+
+    def to_json(self) -> bytes:
+        """The member's bytes."""
+        return self.model_dump_json(indent=2).encode() + b"\n"

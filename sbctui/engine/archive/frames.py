@@ -1,0 +1,175 @@
+"""Compression in frames that stand alone: each can be unpacked, and compared, without the others.
+
+With zstd the result is in its seekable format (zstd, contrib/seekable_format): the frames, and
+at the end a table of their sizes in a frame that every other program skips. gzip and xz are
+sequences of members, which their programs read as one.
+"""
+
+from __future__ import annotations
+
+import lzma
+import os
+import struct
+import threading
+import zlib
+from array import array
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from types import TracebackType
+
+import zstandard
+
+from sbctui.engine.archive.format import FRAME, level_of
+from sbctui.engine.model.requests import Packing
+
+SKIPPABLE = 0x184D2A5E
+"""Magic of the skippable frame that holds the table."""
+SEEKABLE = 0x8F92EAB1
+"""The table's last four bytes."""
+_FOOTER = struct.Struct("<IBI")
+_MOST_THREADS = 64
+Squeeze = Callable[[memoryview], bytes]
+
+
+def threads_of(packing: Packing) -> int:
+    """How many threads compress; those that this process may use when none are asked for."""
+    wanted = packing.threads or len(os.sched_getaffinity(0))
+    return max(1, min(wanted, _MOST_THREADS))
+
+
+def squeezer(packing: Packing) -> Squeeze:
+    """Bytes to a frame that stands alone; may be called by many threads. Raises BadInput."""
+    level = level_of(packing)
+    if packing.compression == "zstd":
+        return _Zstd(level)
+    if packing.compression == "gzip":
+        return lambda data: zlib.compress(data, level, wbits=31)
+    if packing.compression == "xz":
+        filters = [{"id": lzma.FILTER_LZMA2, "preset": level, "dict_size": FRAME}]
+        return lambda data: lzma.compress(data, format=lzma.FORMAT_XZ, filters=filters)
+    return bytes
+
+
+class _Zstd:
+    """A compressor for each thread that asks."""
+
+    def __init__(self, level: int) -> None:
+        self._level = level
+        self._own = threading.local()
+
+    def __call__(self, data: memoryview) -> bytes:
+        packer = getattr(self._own, "packer", None)
+        if packer is None:
+            packer = self._own.packer = zstandard.ZstdCompressor(
+                level=self._level, write_checksum=True, write_content_size=True
+            )
+        packed: bytes = packer.compress(data)
+        return packed
+
+
+@dataclass
+class _Frame:
+    """Memory for a frame, used over and over: fresh memory costs more than what is done in it."""
+
+    memory: bytearray
+    view: memoryview
+    length: int = 0
+
+
+class Packer:
+    """Writes bytes as frames, compressed by a few threads, in their order.
+
+    What waits is a few frames for each thread, however much is written. Leave it as a context:
+    on an error nothing more is written.
+    """
+
+    def __init__(self, write: Callable[[bytes], None], packing: Packing) -> None:
+        self._write = write
+        self._squeeze = squeezer(packing)
+        self._cuts = packing.compression == "zstd"
+        threads = threads_of(packing)
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="pack")
+        self._deep = 2 * threads
+        self._waiting: deque[tuple[_Frame, Future[bytes]]] = deque()
+        self._free: list[_Frame] = []
+        self._frame = self._fresh()
+        self._table = array("I")
+        self.written = 0
+
+    def put(self, data: bytes) -> None:
+        """More bytes; a full frame ends by itself."""
+        at = 0
+        while at < len(data):
+            room = self.room()
+            taken = min(len(room), len(data) - at)
+            room[:taken] = data[at : at + taken]
+            self.filled(taken)
+            at += taken
+
+    def room(self) -> memoryview:
+        """What is left of the frame, to be filled from its beginning; never empty."""
+        if self._frame.length == FRAME:
+            self._end()
+        return self._frame.view[self._frame.length :]
+
+    def filled(self, count: int) -> None:
+        """So many bytes of the room hold something now."""
+        self._frame.length += count
+        self.written += count
+
+    def cut(self) -> None:
+        """The frame ends here, where frames end at borders."""
+        if self._cuts:
+            self._end()
+
+    def finish(self) -> None:
+        """Compress and write what waits, and with zstd the table of frames."""
+        self._end()
+        while self._waiting:
+            self._next()
+        if self._cuts:
+            self._write(seek_table(self._table))
+
+    def __enter__(self) -> Packer:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def _fresh(self) -> _Frame:
+        if self._free:
+            return self._free.pop()
+        memory = bytearray(FRAME)
+        return _Frame(memory, memoryview(memory))
+
+    def _end(self) -> None:
+        if not self._frame.length:
+            return
+        frame = self._frame
+        self._waiting.append((frame, self._pool.submit(self._squeeze, frame.view[: frame.length])))
+        if len(self._waiting) > self._deep:
+            self._next()
+        self._frame = self._fresh()
+
+    def _next(self) -> None:
+        frame, future = self._waiting.popleft()
+        packed = future.result()
+        self._write(packed)
+        if self._cuts:
+            self._table.extend((len(packed), frame.length))
+        frame.length = 0
+        self._free.append(frame)
+
+
+def seek_table(sizes: array[int]) -> bytes:
+    """The skippable frame with the sizes of all frames: packed, unpacked, packed, …"""
+    entries = struct.pack(f"<{len(sizes)}I", *sizes)
+    footer = _FOOTER.pack(len(sizes) // 2, 0, SEEKABLE)
+    return struct.pack("<II", SKIPPABLE, len(entries) + len(footer)) + entries + footer
