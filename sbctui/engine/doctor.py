@@ -24,6 +24,7 @@ from sbctui.engine.errors import SbcError, ToolMissing
 from sbctui.engine.model.settings import Network, Settings, is_host
 from sbctui.engine.model.text import clean
 from sbctui.engine.services.control import SiteControl
+from sbctui.engine.services.http_server import PORT as HTTP_PORT
 from sbctui.engine.services.rundir import SOCKET_BYTES, run_dir
 from sbctui.engine.services.supervise_holder import user_name
 from sbctui.engine.store import check_site, read_settings
@@ -222,6 +223,8 @@ def _ports(network: Network, site: Path | None) -> list[Check]:
     wanted = [("tcp", network.nbd_port, "NBD", "bad")]
     if network.interface or site is None:
         wanted[:0] = [("udp", 67, "DHCP", "warn"), ("udp", 69, "TFTP", "warn")]
+    if network.http:
+        wanted.append(("tcp", HTTP_PORT, "HTTP", "bad"))
     return [_port(*want, held=held, ours=ours) for want in wanted]  # type: ignore[arg-type]
 
 

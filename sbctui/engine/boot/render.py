@@ -84,6 +84,7 @@ def rendered(
             ipxe = templates.chosen(overrides, config, "boot.ipxe")
             own = values | {"arguments": kernel_arguments(config, settings, "${next-server}")}
             own["server"] = str(settings.network.server_for(config.ip) or "${next-server}")
+            own["http"] = f"http://{own['server']}" if settings.network.http else ""
             files["boot.ipxe"] = _text(ipxe, own)
     if image is not None and settings.network.server_for(config.ip) is not None:
         files |= dict(_pi_files(config, values, overrides, image))
@@ -189,6 +190,7 @@ def _values(config: NodeConfig, mac: str, settings: Settings) -> dict[str, str]:
         "ip": str(config.ip or ""),
         "server": _server(config, settings),
         "port": str(settings.network.nbd_port),
+        "http": f"http://{_server(config, settings)}" if settings.network.http else "",
         "export": config.export,
         "arguments": kernel_arguments(config, settings),
         "kernel": boot.kernel,

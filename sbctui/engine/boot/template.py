@@ -33,6 +33,7 @@ MEANING: Mapping[str, str] = {
     "ip": "its address",
     "server": "this server's address",
     "port": "the NBD port",
+    "http": "where these files are by HTTP, as http://10.77.0.1; empty when that is off",
     "export": "the NBD export",
     "arguments": "the whole kernel command line",
     "kernel": "the kernel's file",
