@@ -154,12 +154,8 @@ def test_a_board_goes_on_through_the_death_of_its_storage_and_of_the_supervisor(
         os.kill(holder.pid, signal.SIGKILL)
         assert until(lambda: not site.control.running())
         assert one.read(4096, 600) == b"before" * 100
-        assert [s.state for s in site.control.status()] == [
-            "running",
-            "running",
-            "stopped",
-            "stopped",
-        ]
+        states = [s.state for s in site.control.status()]
+        assert states == ["running", "running", "stopped", "stopped"]
         assert "services start" in site.state("gate").detail
         start_services(site.path)
         assert site.pids() == before
