@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from sbctui.engine.boot.imagefiles import ImageReader, keep_aside
+from sbctui.engine.boot.loaders import LOADERS
 from sbctui.engine.boot.pi import PiImage
 from sbctui.engine.boot.render import RENDERED
 from sbctui.engine.context import Context, Undo, nothing
@@ -116,11 +117,11 @@ def apply_boot(site: Site, derived: Derived, names: Collection[str], owner: Owne
         folder = site.node_path(name) / BOOT
         wanted = derived.boot.get(name, {})
         if wanted or (folder / RENDERED[0]).exists():
-            _rendered(folder, wanted, derived.boot_links.get(name, ()), owner)
+            _rendered(folder, wanted, derived.boot_links.get(name, {}), owner)
 
 
 def _rendered(
-    folder: Path, wanted: Mapping[str, bytes], links: Collection[str], owner: Owner
+    folder: Path, wanted: Mapping[str, bytes], links: Mapping[str, str], owner: Owner
 ) -> None:
     for place in dict.fromkeys(f"{folder}/{name}".rpartition("/")[0] for name in ("", *wanted)):
         if not os.path.isdir(place):
@@ -129,9 +130,7 @@ def _rendered(
     for name, data in wanted.items():
         _put(f"{folder}/{name}", data, owner, mode=0o644)
     there = os.listdir(folder)
-    own = [name for name in there if name.count("-") == _DASHES and undashed(name) is not None]
-    if own or links:
-        _links(folder, dict.fromkeys(links, "."), (*links, *own))
+    _boot_links(folder, links, there)
     for name in RENDERED:
         if name not in there or name in wanted:
             continue
@@ -142,6 +141,20 @@ def _rendered(
                     os.unlink(path / entry)
         else:
             path.unlink(missing_ok=True)
+
+
+def _boot_links(folder: Path, wanted: Mapping[str, str], there: Collection[str]) -> None:
+    """Ours follow the node; what the admin put in the place of a boot program stays."""
+    macs = [name for name in there if name.count("-") == _DASHES and undashed(name) is not None]
+    programs = [name for name in LOADERS if name in there]
+    kept = [name for name in programs if not _leads_to(folder / name, LOADERS[name])]
+    if wanted or macs or programs:
+        missing = {name: target for name, target in wanted.items() if name not in kept}
+        _links(folder, missing, {*wanted, *macs, *programs}.difference(kept))
+
+
+def _leads_to(path: Path, target: str) -> bool:
+    return path.is_symlink() and os.readlink(path) == target
 
 
 def _there(folder: Path, owner: Owner) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 PACKAGE = "ipxe"
+LOADED = "x86"
+"""The processor, as config.json has it, whose boot programs these are."""
 
 BIOS, UEFI = "undionly.kpxe", "ipxe-x86_64.efi"
 """What DHCP names to a BIOS's PXE, and to a UEFI's of 64 bits."""

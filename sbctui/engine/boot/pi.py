@@ -22,6 +22,9 @@ MARK = "# written by sbctui: the image's own is config.txt.image"
 FIRMWARE = ("bootcode.bin", "start.elf", "start4.elf")
 """Files that only a Raspberry Pi asks for."""
 
+VENDOR = ("28:cd:c1", "2c:cf:67", "88:a2:9e", "b8:27:eb", "d8:3a:dd", "dc:a6:32", "e4:5f:01")
+"""First half of the MACs that the IEEE gave to Raspberry Pi."""
+
 Model = Literal["pi3", "pi4", "pi5"]
 MODELS: tuple[Model, ...] = ("pi3", "pi4", "pi5")
 

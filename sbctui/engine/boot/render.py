@@ -9,6 +9,7 @@ from hashlib import sha256
 
 from sbctui.engine.boot import pi
 from sbctui.engine.boot import template as templates
+from sbctui.engine.boot.loaders import LOADED, LOADERS
 from sbctui.engine.boot.script import script_image
 from sbctui.engine.boot.template import Overrides, Template
 from sbctui.engine.errors import BadInput
@@ -91,10 +92,16 @@ def rendered(
     return files
 
 
-def links(config: NodeConfig, image: pi.PiImage | None) -> tuple[str, ...]:
-    """Names in ``boot/`` that lead to ``boot/`` itself: prefixes that the firmware puts before
-    every name (a Raspberry Pi with ``TFTP_PREFIX=2``, its MAC)."""
-    return (config.export,) if image is not None and config.export else ()
+def links(config: NodeConfig, image: pi.PiImage | None) -> dict[str, str]:
+    """Links in ``boot/``, name → where it leads.
+
+    A Raspberry Pi with ``TFTP_PREFIX=2`` puts its MAC before every name: that leads to ``boot/``
+    itself. A PC's firmware loads iPXE: that leads to where the distribution has it.
+    """
+    if not config.export:
+        return {}
+    found = {config.export: "."} if image is not None else {}
+    return {**found, **LOADERS} if config.boot.arch == LOADED else found
 
 
 def _script(config: NodeConfig, values: Mapping[str, str], template: Template) -> Rendered:

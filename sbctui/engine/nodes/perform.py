@@ -86,9 +86,10 @@ def write_node(action: WriteNode, ctx: Context) -> Undo:
         else:
             write_new(path, data, mode=0o644, owner=ctx.owner)
             written[data] = path
-    for name in links(config, image):
-        hit("boot.link")
-        os.symlink(".", folder / BOOT / name)
+    for name, target in links(config, image).items():
+        if not os.path.lexists(folder / BOOT / name):
+            hit("boot.link")
+            os.symlink(target, folder / BOOT / name)
     write_new(folder / CONFIG, config.to_json(), owner=ctx.owner)
     return nothing
 
