@@ -20,7 +20,7 @@ from sbctui.engine.boot.render import RENDERED
 from sbctui.engine.context import Context, Undo, nothing
 from sbctui.engine.derive import Derived, derive
 from sbctui.engine.errors import ServiceFailed
-from sbctui.engine.files import Owner, hit, make_dir, write_all
+from sbctui.engine.files import Owner, hit, make_dir, write_new
 from sbctui.engine.model.addresses import undashed
 from sbctui.engine.model.node import NodeConfig
 from sbctui.engine.model.site import BOOT, Site
@@ -127,8 +127,14 @@ def _rendered(
         if not os.path.isdir(place):
             _there(Path(place), owner)
     keep_aside(folder)
+    put: dict[bytes, str] = {}
     for name, data in wanted.items():
-        _put(f"{folder}/{name}", data, owner, mode=0o644)
+        target = f"{folder}/{name}"
+        if data not in put:
+            _put(target, data, owner, mode=0o644)
+            put[data] = target
+        else:
+            _same(put[data], target)
     there = os.listdir(folder)
     _boot_links(folder, links, there)
     for name in RENDERED:
@@ -175,18 +181,12 @@ def _files(
 
 def _put(path: Path | str, data: bytes, owner: Owner, *, mode: int = 0o640) -> None:
     """Write a derived file if it differs: by rename, so that no reader sees half of it."""
-    folder, _, name = os.fspath(path).rpartition("/")
     if _holds(path, data):
         return
-    temp = f"{folder}/.{name}.{secrets.token_hex(4)}.tmp"
+    temp = _temp(os.fspath(path))
     hit("derived.write")
     try:
-        fd = os.open(temp, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with open(fd, "wb", buffering=0):
-            write_all(fd, data)
-            os.fchmod(fd, mode)
-            if owner is not None:
-                os.fchown(fd, *owner)
+        write_new(temp, data, mode=mode, owner=owner, flush=False)
         os.replace(temp, path)
     except BaseException:
         with suppress(FileNotFoundError):
@@ -194,12 +194,33 @@ def _put(path: Path | str, data: bytes, owner: Owner, *, mode: int = 0o640) -> N
         raise
 
 
+def _same(path: str, other: str) -> None:
+    """Let ``other`` be a second name of a file."""
+    with suppress(FileNotFoundError):
+        if os.path.samefile(path, other):
+            return  # renaming the one to the other would do nothing
+    temp = _temp(other)
+    hit("derived.link")
+    os.link(path, temp)
+    os.replace(temp, other)
+
+
+def _temp(path: str) -> str:
+    folder, _, name = path.rpartition("/")
+    return f"{folder}/.{name}.{secrets.token_hex(4)}.tmp"
+
+
 def _holds(path: Path | str, data: bytes) -> bool:
     try:
-        with open(path, "rb", buffering=0) as file:
-            return file.read(len(data) + 1) == data
-    except (FileNotFoundError, IsADirectoryError):
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except FileNotFoundError:
         return False
+    try:
+        return os.read(fd, len(data) + 1) == data
+    except IsADirectoryError:
+        return False
+    finally:
+        os.close(fd)
 
 
 def _links(folder: Path, wanted: Mapping[str, str], keys: Collection[str] | None) -> None:
@@ -207,10 +228,10 @@ def _links(folder: Path, wanted: Mapping[str, str], keys: Collection[str] | None
         path = folder / name
         if path.is_symlink() and os.readlink(path) == target:
             continue
-        temp = folder / f".{name}.{secrets.token_hex(4)}.tmp"
+        temp = _temp(os.fspath(path))
         hit("derived.link")
-        temp.symlink_to(target)
-        temp.replace(path)
+        os.symlink(target, temp)
+        os.replace(temp, path)
     for name in os.listdir(folder) if keys is None else keys:
         if name not in wanted and (folder / name).is_symlink():
             hit("derived.unlink")

@@ -91,17 +91,19 @@ def link_boot(source: Path, target: Path, *, owner: Owner, stop: threading.Event
     """
     if not source.is_dir():
         return
-    for folder, folders, names in os.walk(source):
-        inside = Path(folder).relative_to(source)
-        if not inside.parts:
+    top = os.fspath(source)
+    for folder, folders, names in os.walk(top):
+        inside = folder[len(top) :]
+        if not inside:
             folders[:] = [name for name in folders if name not in RENDERED]
             own = () if (source / f"{CONFIG}{KEPT}").exists() or is_ours(source) else _KEPT
             names = [name for name in names if name not in RENDERED or name in own]
+        if names:
+            _make_parents(target, Path(f"{target}{inside}"), owner)
         for name in names:
-            kept = name + KEPT if not inside.parts and name in _KEPT else name
-            path = target / inside / kept
-            _make_parents(target, path.parent, owner)
-            _link_or_copy(Path(folder, name), path, owner=owner, stop=stop)
+            kept = name + KEPT if not inside and name in _KEPT else name
+            path = f"{target}{inside}/{kept}"
+            _link_or_copy(f"{folder}/{name}", path, owner=owner, stop=stop)
 
 
 def resolve_inside(tree: Path, path: PurePosixPath) -> Path | None:
@@ -156,14 +158,14 @@ def _make_parents(top: Path, folder: Path, owner: Owner) -> None:
         make_dir(folder, owner=owner)
 
 
-def _link_or_copy(source: Path, path: Path, *, owner: Owner, stop: threading.Event) -> None:
+def _link_or_copy(source: str, path: str, *, owner: Owner, stop: threading.Event) -> None:
     hit("boot.link")
     try:
         os.link(source, path, follow_symlinks=False)
     except OSError as error:
         if error.errno not in (errno.EMLINK, errno.EPERM, errno.EXDEV):
             raise
-        _copy(source, path, owner=owner, stop=stop)
+        _copy(Path(source), Path(path), owner=owner, stop=stop)
 
 
 def _copy(source: Path, path: Path, *, owner: Owner, stop: threading.Event) -> None:
