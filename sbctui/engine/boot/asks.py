@@ -97,8 +97,9 @@ def _pi(model: pi.Model, config: str, names: frozenset[str]) -> Iterator[Ask]:
         yield Ask("SERIAL/config.txt", False, _PROBE)
         yield Ask("config.txt")
     before = found.prefix
-    yield Ask(before + (found.initramfs or "INITRAMFS"))
+    yield Ask(found.initramfs or "INITRAMFS")
     yield Ask(before + _TREES[model], note="of the B; other boards of the family have their own")
-    yield Ask(before + "overlays/overlay_map.dtb", False, "and the overlays config.txt names")
-    yield Ask(before + found.cmdline)
-    yield Ask(before + found.kernel)
+    shared = "" if f"{before}overlays/README" not in names else before
+    yield Ask(shared + "overlays/overlay_map.dtb", False, "and the overlays config.txt names")
+    yield Ask(found.cmdline)
+    yield Ask(found.kernel)

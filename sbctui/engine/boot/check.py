@@ -58,7 +58,7 @@ def _loaded(folder: BootFolder, firmware: Firmware) -> System:
     if firmware in ("u-boot", "ipxe"):
         return System(folder.config.boot.kernel, folder.config.boot.initramfs)
     found = pi.loads(pi_config(folder), firmware, folder.names)  # type: ignore[arg-type]
-    return System(found.prefix + found.kernel, found.prefix + found.initramfs)
+    return System(found.kernel, found.initramfs)
 
 
 def _systems(
@@ -119,11 +119,11 @@ def _firmware(
         why = "a Raspberry Pi's command line needs this server's address, and none is set"
         yield Lack("settings", "cmdline.txt", why, "sbctui site init --server ADDRESS")
     for kind in models:
-        prefix = pi.loads(pi_config(folder), kind, folder.names).prefix
-        if prefix:
-            why = f"config.txt has os_prefix={shown(prefix)}: the command line there is not ours"
-            remedy = "write templates/config.txt without it, and with kernel= and initramfs"
-            yield Lack("firmware", f"{clean(prefix)}cmdline.txt", why, remedy)
+        cmdline = pi.loads(pi_config(folder), kind, folder.names).cmdline
+        if cmdline != pi.CMDLINE:
+            why = f"config.txt takes {shown(cmdline)}: the command line there is not ours"
+            remedy = "write cmdline=/cmdline.txt at the end of templates/config.txt"
+            yield Lack("firmware", clean(cmdline), why, remedy)
         for one in served(site, name, kind):
             for given in one.files:
                 if given.missing and given.ask.name not in _named(folder, kind):

@@ -74,7 +74,7 @@ def look(site: Site, name: str) -> BootFolder:
         names = frozenset(os.listdir(folder))
     except OSError:
         names = frozenset()
-    return BootFolder(folder, config, image, files, names)
+    return BootFolder(folder, config, image, files, names | (image.names if image else frozenset()))
 
 
 def pi_config(folder: BootFolder) -> str:
