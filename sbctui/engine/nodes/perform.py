@@ -12,7 +12,7 @@ from pathlib import Path
 
 from sbctui.engine import commands, rules
 from sbctui.engine.boot.imagefiles import ImageReader, keep_aside
-from sbctui.engine.boot.render import links, render
+from sbctui.engine.boot.render import RENDERED, links, render
 from sbctui.engine.context import Context, Undo, nothing
 from sbctui.engine.errors import PartlyDone, Refused, SbcError, ToolFailed
 from sbctui.engine.files import (
@@ -127,9 +127,11 @@ def publish(action: PublishNode, ctx: Context) -> Undo:
     if isinstance(config, Broken):
         raise SbcError(f"the new node {action.name} can't be read back: {config.reason}")
     _still_free(ctx.reload(), config.config)
+    derived = {f"{staged}/{BOOT}/{name}" for name in RENDERED}
     for folder, _, _ in os.walk(staged, topdown=False):
-        hit("publish.fsync")
-        fsync_dir(Path(folder))
+        if folder not in derived:
+            hit("publish.fsync")
+            fsync_dir(Path(folder))
     rename_noreplace(staged, target)
     ctx.changed(action.name)
 
