@@ -5,7 +5,8 @@ Prints one table; exits 1 when a limit is broken.
 - 1,000 leaves of one root, with config, boot files and what the daemons read, everything of a
   node flushed that does not follow from its config, personalising off, planning included: at
   most 3 times a script of mkdir, FICLONE or write, link, write, fsync and rename that leaves the
-  same files, flushed likewise, on a file system of the same kind, in turn. btrfs (reflink) and ext4 (overlay), loop mounts in memory.
+  same files, flushed likewise, on a file system of the same kind, in turn. btrfs (reflink) and
+  ext4 (overlay), loop mounts in memory.
 - One more leaf in a running engine, its disk served by a running storage daemon and gate, on a
   site of 1,000: at most 1.5 times the same on a site of 1. They take turns, the median counts.
   On xfs (raw disks) and ext4 (overlays).

@@ -11,6 +11,7 @@ from sbctui.engine.model.site import Site
 from sbctui.engine.nodes import plan_leaf, plan_root, plan_trash
 from sbctui.engine.nodes.making import plan, refresh
 from sbctui.engine.plan import Plan
+from sbctui.engine.repository.plan import plan_repository
 
 
 @singledispatch
@@ -35,6 +36,17 @@ plan_for.register(ask.PurgeTrash, lambda request, site: plan_trash.purge(site, r
 for _kind in (ask.IgnoreBoards, ask.UnignoreBoards, ask.RegisterBoards, ask.UnregisterBoards):
     plan_for.register(_kind, plan_boards)
 plan_for.register(ask.BuildBootkit, lambda request, site: bootkit.build(site, request))
+for _about in (
+    ask.AddRepository,
+    ask.RemoveRepository,
+    ask.MountRepository,
+    ask.UnmountRepository,
+    ask.IndexRepository,
+    ask.ImportTree,
+    ask.UpdateCache,
+    ask.RestoreImage,
+):
+    plan_for.register(_about, plan_repository)
 
 
 @plan_for.register
