@@ -119,7 +119,8 @@ class Network(_Section):
 
     ``dhcp`` is ``serve`` where boards get their addresses from here, and ``proxy`` beside a DHCP
     server of the site, which then gives them. ``reply_delay`` (seconds) makes DHCP answer late,
-    for old boot ROMs that miss the first answer. ``more`` are further subnets.
+    for old boot ROMs that miss the first answer. ``http`` serves boot files by HTTP too.
+    ``more`` are further subnets.
     """
 
     interface: Interface = ""
@@ -130,6 +131,7 @@ class Network(_Section):
     reply_delay: int = Field(default=0, ge=0, le=60)
     lease_seconds: int = Field(default=3600, ge=120, le=30 * 86400)
     nbd_port: int = Field(default=10809, ge=1, le=65535)
+    http: bool = False
     more: tuple[Segment, ...] = Field(default=(), max_length=63)
 
     @model_validator(mode="after")
