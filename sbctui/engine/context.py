@@ -78,6 +78,10 @@ class Context:
         """A sentence the admin should read."""
         self.emit(Note(level="warning", text=text, at=time.time()))
 
+    def say(self, text: str) -> None:
+        """A sentence about what was chosen."""
+        self.emit(Note(level="info", text=text, at=time.time()))
+
     def progress(self, what: str) -> Callable[[int, int], None]:
         """A byte counter for a long step, at most ten events a second, never losing the last."""
 

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,6 +50,7 @@ from sbctui.engine.store import Store
 if TYPE_CHECKING:
     from sbctui.engine.boot.asks import Firmware
     from sbctui.engine.boot.initramfs import Lack
+    from sbctui.engine.boot.known import Known
     from sbctui.engine.boot.served import Served
 
 __all__ = ["Engine", "Job", "init_site", "run_job"]
@@ -101,7 +103,15 @@ class Engine:
     def plan(self, request: Request) -> Plan:
         """Gather the request's facts and plan. Raises BadInput, Refused, NoSuchNode, NoSpace."""
         site = self._recovered(self.site())
-        return self._plan(site, facts.gather(site, request))
+        from sbctui.engine.boot.gather import gather
+
+        return self._plan(site, gather(site, facts.gather(site, request), self._known))
+
+    @cached_property
+    def _known(self) -> Known:
+        from sbctui.engine.boot.known import Known
+
+        return Known(self.path, self._owner, read_only=self.read_only)
 
     def _recovered(self, site: Site) -> Site:
         """The site without what the recovery that comes before every change will drop."""

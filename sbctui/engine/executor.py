@@ -12,6 +12,7 @@ from typing import Any
 from sbctui.engine import reconcile
 from sbctui.engine.audit import perform as pins
 from sbctui.engine.boards import perform as boards
+from sbctui.engine.boot import perform as boot
 from sbctui.engine.bootkit import perform as bootkit
 from sbctui.engine.context import Context, Undo
 from sbctui.engine.disks import perform as disks
@@ -47,6 +48,7 @@ PERFORM: dict[str, Callable[[Any, Context], Undo]] = {
     "set-pins": pins.set_pins,
     "set-roster": boards.set_roster,
     "build-bootkit": bootkit.build_bootkit,
+    "use-kit": boot.use_kit,
     "refresh": reconcile.refresh,
 }
 LOCKED = frozenset(
@@ -65,6 +67,7 @@ LOCKED = frozenset(
         "drop-staging",
         "set-pins",
         "set-roster",
+        "use-kit",
         "refresh",
     }
 )

@@ -242,6 +242,20 @@ class BuildBootkit(_Action):
     offline: bool
 
 
+class UseKit(_Action):
+    """Put the site's own initramfs for a kernel into a node's ``boot/``; undo puts back what was.
+
+    By a hard link, under the name that ``bootkit.arch.image_name`` gives. ``sha256`` is the one
+    that was seen when the plan was made; empty for one that the plan itself builds.
+    """
+
+    kind: Literal["use-kit"] = "use-kit"
+    name: str
+    arch: str
+    kernel: str
+    sha256: str
+
+
 class RefreshServices(_Action):
     """Re-derive every file of the named nodes (all when empty) and make the daemons follow."""
 
@@ -273,6 +287,7 @@ Action = Annotated[
     | SetPins
     | SetRoster
     | BuildBootkit
+    | UseKit
     | RefreshServices,
     Field(discriminator="kind"),
 ]

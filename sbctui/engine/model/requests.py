@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from sbctui.engine.model.addresses import Alias, Group, Ip, Mac, RootName
+from sbctui.engine.model.node import BootSpec
 from sbctui.engine.model.text import clean
 
 
@@ -63,22 +64,39 @@ class Source(_Request):
     layout: Layout | None = None
 
 
+class Hindrance(_Value):
+    """Why no board can boot from a root as it is, and what mends it; sentences without a stop."""
+
+    why: str
+    remedy: str
+
+
 class CreateRoot(_Request):
-    """A new unallocated root of ``size`` bytes, empty or filled from ``source`` (S0.11)."""
+    """A new unallocated root of ``size`` bytes, empty or filled from ``source`` (S0.11).
+
+    ``kits`` are the kernels for which the site has an initramfs of its own.
+    """
 
     verb: Literal["root create"] = "root create"
     name: RootName
     size: int
     source: Source | None = None
     notes: str = ""
+    kits: tuple[str, ...] = ()
 
 
 class CloneRoot(_Request):
-    """Copy ``source`` to the new unallocated root ``name`` (S0.14)."""
+    """Copy ``source`` to the new unallocated root ``name`` (S0.14).
+
+    ``hindrance`` is what keeps boards from booting from the source, ``kit`` the kernel whose
+    initramfs of the site's own mends that in the copy; empty for none.
+    """
 
     verb: Literal["root clone"] = "root clone"
     source: str
     name: RootName
+    hindrance: Hindrance | None = None
+    kit: str = ""
 
 
 class AllocateRoot(_Request):
@@ -89,6 +107,7 @@ class AllocateRoot(_Request):
     mac: Mac
     ip: Ip | None = None
     resolved: tuple[IPv4Address, ...] = ()
+    hindrance: Hindrance | None = None
 
 
 class DeallocateRoot(_Request):
@@ -139,6 +158,7 @@ class CreateLeaves(_Request):
     verb: Literal["leaf create"] = "leaf create"
     root: str
     leaves: tuple[LeafSpec, ...]
+    hindrance: Hindrance | None = None
 
 
 class DeleteLeaves(_Request):
@@ -261,6 +281,37 @@ class UnregisterBoards(_Request):
     macs: tuple[Mac, ...] | None = None
 
 
+class Kernel(_Value):
+    """What was seen of a node's kernel and of the initramfs that fit it.
+
+    ``arch`` is Debian's name of its processor, ``version`` the kernel's; empty where they can't
+    be told. ``own`` is what is loaded with the image's initramfs, ``site`` with the site's; None
+    where there is no such. ``kit`` is the SHA-256 of the site's, empty before it is built.
+    ``current`` are those of the node and its leaves that have this very kit in ``boot/``.
+    """
+
+    arch: str = ""
+    version: str = ""
+    own: BootSpec | None = None
+    site: BootSpec | None = None
+    kit: str = ""
+    current: tuple[str, ...] = ()
+
+
+class UseInitramfs(_Request):
+    """Let a node, and the leaves of a root, load the image's ``own`` initramfs or the site's.
+
+    The site's (``bootkit``) is built first where there is none for the node's kernel; ``offline``
+    is for that. ``kernel`` is what the facade saw.
+    """
+
+    verb: Literal["boot use"] = "boot use"
+    name: str
+    initramfs: Literal["own", "bootkit"]
+    offline: bool = False
+    kernel: Kernel | None = None
+
+
 class BuildBootkit(_Request):
     """Build an initramfs of our own for a Debian architecture and a kernel.
 
@@ -305,6 +356,7 @@ Request = Annotated[
     | UnignoreBoards
     | RegisterBoards
     | UnregisterBoards
+    | UseInitramfs
     | BuildBootkit
     | ApplyServices,
     Field(discriminator="verb"),

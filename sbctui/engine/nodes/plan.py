@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import singledispatch
 
 from sbctui.engine.boards.plan import plan_boards
+from sbctui.engine.boot import plan as boot
 from sbctui.engine.bootkit import plan as bootkit
 from sbctui.engine.model import requests as ask
 from sbctui.engine.model.site import Site
@@ -34,6 +35,7 @@ plan_for.register(ask.RestoreTrash, lambda request, site: plan_trash.restore(sit
 plan_for.register(ask.PurgeTrash, lambda request, site: plan_trash.purge(site, request))
 for _kind in (ask.IgnoreBoards, ask.UnignoreBoards, ask.RegisterBoards, ask.UnregisterBoards):
     plan_for.register(_kind, plan_boards)
+plan_for.register(ask.UseInitramfs, lambda request, site: boot.use(site, request))
 plan_for.register(ask.BuildBootkit, lambda request, site: bootkit.build(site, request))
 
 

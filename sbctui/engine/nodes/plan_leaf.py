@@ -9,7 +9,15 @@ from sbctui.engine.model.addresses import dashed
 from sbctui.engine.model.node import DiskSpec, NodeConfig
 from sbctui.engine.model.site import Node, Site
 from sbctui.engine.nodes.addressing import Addresses, Chosen
-from sbctui.engine.nodes.making import NODE_INODES, clone_bytes, made, plan, refresh, to_trash
+from sbctui.engine.nodes.making import (
+    NODE_INODES,
+    clone_bytes,
+    hindered,
+    made,
+    plan,
+    refresh,
+    to_trash,
+)
 from sbctui.engine.plan import (
     Action,
     CloneDisk,
@@ -45,6 +53,7 @@ def create(site: Site, request: ask.CreateLeaves) -> Plan:
         notes.append("this site has no subnet yet: the leaves get addresses when it has one")
     macs = tuple(spec.mac for spec in wanted)
     if units:
+        notes += hindered(root.name, request.hindrance)
         units = [
             _reserve(root.name, macs),
             *units,

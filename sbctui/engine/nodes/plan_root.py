@@ -12,6 +12,7 @@ from sbctui.engine.nodes.making import (
     NODE_BYTES,
     NODE_INODES,
     clone_bytes,
+    hindered,
     made,
     plan,
     refresh,
@@ -67,7 +68,22 @@ def create(site: Site, request: ask.CreateRoot) -> Plan:
         ),
     )
     title = f"create the root {request.name}"
-    return plan(site, request, title, [unit], needs=needs, hold=False)
+    notes = _initramfs_notes(request)
+    return plan(site, request, title, [unit], needs=needs, notes=notes, hold=False)
+
+
+def _initramfs_notes(request: ask.CreateRoot) -> tuple[str, ...]:
+    """What becomes of an initramfs that can't have NBD: it is seen when it is unpacked."""
+    if request.source is None:
+        return ()
+    use = f"sbctui boot use {request.name} --initramfs bootkit"
+    if not request.kits:
+        return (f"if its initramfs can't have the root over NBD, the site's own can: {use}",)
+    built = ", ".join(request.kits)
+    return (
+        "if its initramfs can't have the root over NBD, it gets the site's own, built for "
+        f"{built}; for another kernel: {use}",
+    )
 
 
 def _filling(source: ask.Source | None) -> int:
@@ -128,7 +144,7 @@ def clone(site: Site, request: ask.CloneRoot) -> Plan:
     )
     units = [unit, refresh([source.name])] if away else [unit]
     title = f"clone {source.name} to {request.name}"
-    notes = _clone_notes(source, live=live, away=away)
+    notes = (*_clone_notes(source, live=live, away=away), *_kit_notes(request))
     return plan(site, request, title, units, needs=needs, notes=notes, hold=False)
 
 
@@ -155,6 +171,13 @@ def _clone_notes(source: Node, *, live: bool, away: bool) -> tuple[str, ...]:
     return ()
 
 
+def _kit_notes(request: ask.CloneRoot) -> tuple[str, ...]:
+    if not request.kit or request.hindrance is None:
+        return hindered(request.name, request.hindrance)
+    why = request.hindrance.why
+    return (f"{request.name} gets the site's own initramfs for {request.kit}: {why}",)
+
+
 def allocate(site: Site, request: ask.AllocateRoot) -> Plan:
     """Give a root a MAC and an address; all or nothing. Raises Refused."""
     node = rules.root(site, request.name)
@@ -178,7 +201,11 @@ def allocate(site: Site, request: ask.AllocateRoot) -> Plan:
             RefreshServices(names=(node.name,)),
         ),
     )
-    notes = (*chosen.notes, chosen.sentence(node.name))
+    notes = (
+        *chosen.notes,
+        chosen.sentence(node.name),
+        *hindered(node.name, request.hindrance),
+    )
     title = f"allocate {node.name} to {request.mac}"
     return plan(site, request, title, [unit, refresh([node.name])], notes=notes)
 

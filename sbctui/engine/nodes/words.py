@@ -156,6 +156,12 @@ def _(request: ask.UnregisterBoards) -> list[str]:
 
 
 @_words.register
+def _(request: ask.UseInitramfs) -> list[str]:
+    offline = ["--offline"] if request.offline else []
+    return [request.name, "--initramfs", request.initramfs, *offline]
+
+
+@_words.register
 def _(request: ask.BuildBootkit) -> list[str]:
     named = {
         "--arch": request.arch,
