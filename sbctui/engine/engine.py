@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sbctui.engine import facts, recovery
+from sbctui.engine.audit.drift import Booting
 from sbctui.engine.audit.finding import Finding
 from sbctui.engine.audit.observe import observe
 from sbctui.engine.audit.plan import findings
@@ -382,7 +383,16 @@ class Engine:
     def audit(self, site: Site | None = None) -> tuple[Finding, ...]:
         """Every disagreement, in the groups' order."""
         site = site or self.site(full=True)
-        return findings(site, observe(site, self.control.status()))
+        return findings(site, observe(site, self.control.status(), self._booting(site)))
+
+    def _booting(self, site: Site) -> Booting:
+        from sbctui.engine.boot.foresee import foresee
+
+        try:
+            check_all(site.templates)
+            return foresee(site, self._known, threading.Event())
+        except (SbcError, OSError):
+            return Booting()
 
     def boot_files(self, name: str, firmware: Firmware | None = None) -> tuple[Served, ...]:
         """What a node's board asks for and gets, by kind of firmware.

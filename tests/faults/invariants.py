@@ -14,6 +14,7 @@ import subprocess
 import zlib
 from collections import Counter
 from collections.abc import Iterator
+from hashlib import sha256
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Any
@@ -142,12 +143,12 @@ def _family(site: Path, configs: dict[str, dict[str, Any]], *, orphans: bool) ->
 
 def _leftovers(site: Path) -> Iterator[str]:
     known = {"site.toml", "lock", "nodes", "trash", "jobs", "derived", "state", "templates"}
-    known |= {"pins.json", "boards.json"}
+    known |= {"pins.json", "boards.json", "bootkit"}
     yield from (f"I6: {name}" for name in sorted(set(os.listdir(site)) - known))
     for folder, folders, files in os.walk(site):
         inside = os.path.relpath(folder, site)
         for name in (*folders, *files):
-            if name.startswith("."):
+            if name.startswith(".") and name != ".packages":
                 yield f"I6: {inside}/{name} is left"
     belongs = {"config.json", "boot", "root.img", "root.qcow2"}
     for place in ("nodes", "trash"):
@@ -201,13 +202,27 @@ def _pins(site: Path) -> dict[str, Any]:
     return {pin["finding"]: {**pin, "made": ""} for pin in pins}
 
 
+def _kits(site: Path) -> dict[str, Any]:
+    """What was built, by place, and whether it is as its manifest says."""
+    return {
+        str(path.parent.relative_to(site)): [
+            path.read_text(),
+            sha256((path.parent / "initrd.img").read_bytes()).hexdigest(),
+        ]
+        for path in (site / "bootkit").glob("[!.]*/[!.]*/manifest.json")
+    }
+
+
 def state(site: Path) -> State:
     """Everything a verb can change, without times and random parts, to compare old and new.
 
-    Keys are ``nodes/<name>``, ``trash/<name>`` and ``pins.json``; a value is the config, the
-    names in boot/ and the disk's fingerprint, or what is kept.
+    Keys are ``nodes/<name>``, ``trash/<name>``, ``bootkit`` and ``pins.json``; a value is the
+    config, the names in boot/ and the disk's fingerprint, or what is kept or built.
     """
-    found: State = {"pins.json": {"config": _pins(site), "created": "", "disk": 0}}
+    found: State = {
+        "pins.json": {"config": _pins(site), "created": "", "disk": 0},
+        "bootkit": {"config": _kits(site), "created": "", "disk": 0},
+    }
     for place in ("nodes", "trash"):
         for folder in sorted((site / place).iterdir()):
             if folder.name.startswith(".") or not (folder / "config.json").is_file():

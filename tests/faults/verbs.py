@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
+from sbctui.engine.bootkit import build
+from sbctui.engine.bootkit.kits import Manifest
 from sbctui.engine.engine import Engine, init_site
 from sbctui.engine.model import requests as ask
 from sbctui.engine.model.settings import Settings
 from sbctui.engine.plan import Report
+from tests.boot.initrds import VERSION, WHOLE, cpio
+from tests.boot.kits import kit_bytes, plant
 
 MIB = 1024**2
 NETWORK = {
@@ -23,6 +29,8 @@ NETWORK = {
 OFF = {"hostname": False, "machine_id": False, "ssh_host_key": False}
 
 
+KERNEL = "6.1"
+WHOLE_INITRAMFS = {name.replace(VERSION, KERNEL): data for name, data in WHOLE.items()}
 SERVICES = "services:services"
 """What the audit finds on every site that is not served."""
 
@@ -53,12 +61,12 @@ def do(engine: Engine, request: ask.Request) -> Report:
 
 
 def make_source(path: Path) -> Path:
-    """A root file system of three files, one of them a kernel for arm64."""
+    """A root file system of three files, a kernel for arm64 among them and its initramfs."""
     kernel = struct.pack("<IIQQQQQQ4sI", 0, 0, 0, 4096, 0, 0, 0, 0, b"ARM\x64", 0)
     (path / "boot").mkdir(parents=True)
     (path / "etc").mkdir()
     (path / "boot" / "vmlinuz-6.1").write_bytes(kernel.ljust(4096, b"\0"))
-    (path / "boot" / "initrd.img-6.1").write_bytes(b"initrd" * 100)
+    (path / "boot" / "initrd.img-6.1").write_bytes(gzip.compress(cpio(WHOLE_INITRAMFS)))
     (path / "etc" / "hostname").write_text("debian\n")
     return path
 
@@ -123,6 +131,20 @@ def _kept(site: Path) -> None:
     do(Engine(site), ask.KeepFindings(findings=(SERVICES,), note="no boards yet"))
 
 
+def _kit(site: Path) -> None:
+    plant(site, version=KERNEL)
+
+
+def _build(engine: Engine) -> ask.BuildBootkit:
+    """A build whose packing is left out: what it packs is tested where packages are."""
+    data = kit_bytes("built")
+    about = Manifest(arch="arm64", kernel=KERNEL, of="a test", epoch=0, size=len(data),
+                     sha256=sha256(data).hexdigest(), packages=(), modules=("nbd",))  # fmt: skip
+    build.Archive.refresh = lambda archive: ""  # type: ignore[method-assign]
+    build._make = lambda *_: (data, about)
+    return ask.BuildBootkit(arch="arm64", kernel=KERNEL)
+
+
 def verbs(source: Path) -> tuple[Verb, ...]:
     """The table; ``source`` is a directory to fill a root from."""
     return (
@@ -165,5 +187,12 @@ def verbs(source: Path) -> tuple[Verb, ...]:
         Verb("audit fix", _findings, whole=False, spoil=_faults),
         Verb("audit trash", _trashable, whole=False, spoil=_faults),
         Verb("audit keep", lambda e: ask.KeepFindings(findings=(SERVICES,), note="no boards yet")),
+        Verb(
+            "boot use",
+            lambda e: ask.UseInitramfs(name="full", initramfs="bootkit"),
+            whole=False,
+            spoil=_kit,
+        ),
+        Verb("bootkit build", _build, spoil=_kit),
         Verb("audit unkeep", lambda e: ask.UnkeepFindings(findings=(SERVICES,)), spoil=_kept),
     )
