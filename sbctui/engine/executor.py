@@ -20,6 +20,7 @@ from sbctui.engine.errors import Cancelled, PartlyDone, SbcError, from_os
 from sbctui.engine.events import Emit, Finished, Started, UnitFinished, UnitStarted
 from sbctui.engine.lockfile import SiteLock
 from sbctui.engine.nodes import perform as nodes
+from sbctui.engine.nodes import perform_follow as follow
 from sbctui.engine.nodes import perform_rename as naming
 from sbctui.engine.nodes import perform_trash as waste
 from sbctui.engine.plan import Action, Plan, Report, Unit, UnitResult
@@ -36,6 +37,8 @@ PERFORM: dict[str, Callable[[Any, Context], Undo]] = {
     "drop-missing-children": nodes.drop_missing_children,
     "resize-disk": disks.resize_disk,
     "rename": naming.rename,
+    "set-models": follow.set_models,
+    "move-templates": follow.move_templates,
     "withdraw-export": nodes.withdraw,
     "drain-export": nodes.drain,
     "reboot": nodes.reboot,
@@ -59,6 +62,8 @@ LOCKED = frozenset(
         "set-children",
         "drop-missing-children",
         "rename",
+        "set-models",
+        "move-templates",
         "trash",
         "restore",
         "restore-stray",

@@ -132,6 +132,29 @@ class RenameRoot(_Action):
     to: str
 
 
+class SetModels(_Action):
+    """Replace the default roots by board model, which must still be ``before``; undo reverses it.
+
+    Pattern of a model → root, as in site.toml.
+    """
+
+    kind: Literal["set-models"] = "set-models"
+    before: dict[str, str]
+    after: dict[str, str]
+
+
+class MoveTemplates(_Action):
+    """Rename the folder of the templates of a root, group or leaf; undo reverses it.
+
+    ``level`` is the folder in ``templates/``; what may be at ``to`` is never replaced.
+    """
+
+    kind: Literal["move-templates"] = "move-templates"
+    level: Literal["roots", "groups", "leaves"]
+    name: str
+    to: str
+
+
 class WithdrawExport(_Action):
     """Close the gate for an export and take it from the storage daemon; undo puts it back.
 
@@ -275,6 +298,8 @@ Action = Annotated[
     | DropMissingChildren
     | ResizeDisk
     | RenameRoot
+    | SetModels
+    | MoveTemplates
     | WithdrawExport
     | DrainExport
     | RebootBoard

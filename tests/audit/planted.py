@@ -329,6 +329,12 @@ def kernel_removed(lab: LabSite) -> None:
     (lab.node(L1) / "boot" / "vmlinuz").unlink()
 
 
+@fault("model:Raspberry Pi 4*", mends=False)
+def default_root_that_is_not_there(lab: LabSite) -> None:
+    text = lab.file("site.toml").read_text()
+    lab.file("site.toml").write_text(f'{text}\n[models]\n"Raspberry Pi 4*" = "gone"\n')
+
+
 @fault("boot-check:alpha", mends=False)
 def initramfs_without_nbd(lab: LabSite) -> None:
     (lab.node("alpha") / "boot/initrd.img").write_bytes(gzip.compress(cpio(without(NBD))))

@@ -213,15 +213,24 @@ def _kits(site: Path) -> dict[str, Any]:
     }
 
 
+def _templates(site: Path) -> list[str]:
+    return sorted(str(p.relative_to(site)) for p in (site / "templates").rglob("*") if p.is_file())
+
+
+_PLAIN: dict[str, Any] = {"created": "", "disk": 0}
+
+
 def state(site: Path) -> State:
     """Everything a verb can change, without times and random parts, to compare old and new.
 
-    Keys are ``nodes/<name>``, ``trash/<name>``, ``bootkit`` and ``pins.json``; a value is the
-    config, the names in boot/ and the disk's fingerprint, or what is kept or built.
+    Keys are ``nodes/<name>``, ``trash/<name>`` and what stands beside them; a value is the config,
+    the names in boot/ and the disk's fingerprint, or what is kept, built or set.
     """
     found: State = {
-        "pins.json": {"config": _pins(site), "created": "", "disk": 0},
-        "bootkit": {"config": _kits(site), "created": "", "disk": 0},
+        "pins.json": {"config": _pins(site), **_PLAIN},
+        "bootkit": {"config": _kits(site), **_PLAIN},
+        "site.toml": {"config": {"text": (site / "site.toml").read_text()}, **_PLAIN},
+        "templates": {"config": {"there": _templates(site)}, **_PLAIN},
     }
     for place in ("nodes", "trash"):
         for folder in sorted((site / place).iterdir()):

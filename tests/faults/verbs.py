@@ -131,6 +131,14 @@ def _kept(site: Path) -> None:
     do(Engine(site), ask.KeepFindings(findings=(SERVICES,), note="no boards yet"))
 
 
+def _kept_elsewhere(site: Path) -> None:
+    """A root that boards get by default and that has a template."""
+    text = (site / "site.toml").read_text()
+    (site / "site.toml").write_text(f'{text}\n[models]\n"Some board" = "bare"\n')
+    (site / "templates/roots/bare").mkdir(parents=True)
+    (site / "templates/roots/bare/boot.cmd").write_text("echo {{name}}\n")
+
+
 def _kit(site: Path) -> None:
     plant(site, version=KERNEL)
 
@@ -163,6 +171,12 @@ def verbs(source: Path) -> tuple[Verb, ...]:
             lambda e: ask.RenameRoot(name="bare", to="nude"),
             whole=False,
             spoil=_orphan_of_bare,
+        ),
+        Verb(
+            "root rename with what is kept under its name",
+            lambda e: ask.RenameRoot(name="bare", to="nude"),
+            whole=False,
+            spoil=_kept_elsewhere,
         ),
         Verb("root delete", lambda e: ask.DeleteRoot(name="bare")),
         Verb(

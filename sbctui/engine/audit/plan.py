@@ -27,6 +27,7 @@ CHECKS: tuple[Check, ...] = (
     numbers.addresses_twice,
     numbers.host_names,
     numbers.addresses,
+    numbers.models,
     leftovers.half_made,
     leftovers.strays,
     leftovers.expired,

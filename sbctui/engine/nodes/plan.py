@@ -9,7 +9,7 @@ from sbctui.engine.boot import plan as boot
 from sbctui.engine.bootkit import plan as bootkit
 from sbctui.engine.model import requests as ask
 from sbctui.engine.model.site import Site
-from sbctui.engine.nodes import plan_leaf, plan_root, plan_trash
+from sbctui.engine.nodes import plan_leaf, plan_rename, plan_root, plan_trash
 from sbctui.engine.nodes.making import plan, refresh
 from sbctui.engine.plan import Plan
 
@@ -25,7 +25,7 @@ plan_for.register(ask.CloneRoot, lambda request, site: plan_root.clone(site, req
 plan_for.register(ask.AllocateRoot, lambda request, site: plan_root.allocate(site, request))
 plan_for.register(ask.DeallocateRoot, lambda request, site: plan_root.deallocate(site, request))
 plan_for.register(ask.ResizeRoot, lambda request, site: plan_root.resize(site, request))
-plan_for.register(ask.RenameRoot, lambda request, site: plan_root.rename(site, request))
+plan_for.register(ask.RenameRoot, lambda request, site: plan_rename.rename(site, request))
 plan_for.register(ask.DeleteRoot, lambda request, site: plan_root.delete(site, request))
 plan_for.register(ask.CreateLeaves, lambda request, site: plan_leaf.create(site, request))
 plan_for.register(ask.DeleteLeaves, lambda request, site: plan_leaf.delete(site, request))

@@ -1,6 +1,8 @@
-"""Plans for roots: create, clone, allocate, deallocate, resize, rename, delete."""
+"""Plans for roots: create, clone, allocate, deallocate, resize, delete."""
 
 from __future__ import annotations
+
+import shlex
 
 from sbctui.engine import rules
 from sbctui.engine.errors import Refused
@@ -27,7 +29,6 @@ from sbctui.engine.plan import (
     PublishNode,
     RebootBoard,
     RefreshServices,
-    RenameRoot,
     ResizeDisk,
     StageNode,
     Unit,
@@ -277,45 +278,6 @@ def _with_disk(config: NodeConfig, **changes: object) -> NodeConfig:
     return config.model_copy(update={"disk": disk})
 
 
-def rename(site: Site, request: ask.RenameRoot) -> Plan:
-    """Give a free root another name; orphans of it are told. Raises Refused."""
-    node = rules.root(site, request.name)
-    rules.require(rules.can_rename(site, node.name))
-    rules.require(rules.free_name(site, request.to))
-    orphans = [
-        leaf
-        for leaf in site.leaves
-        if leaf.config.parent == node.name and leaf.name not in site.listed_by
-    ]
-    told = (
-        UpdateConfig(
-            name=leaf.name,
-            before=leaf.config,
-            after=leaf.config.model_copy(update={"parent": request.to}),
-        )
-        for leaf in orphans
-    )
-    unit = Unit(
-        title=f"{node.name} becomes {request.to}",
-        node=request.to,
-        detail=f"and {len(orphans)} of its orphans remember it" if orphans else "",
-        actions=(*told, RenameRoot(name=node.name, to=request.to)),
-    )
-    title = f"rename {node.name} to {request.to}"
-    notes = _rename_notes(site, request)
-    units = [unit, refresh([node.name, request.to])]
-    return plan(site, request, title, units, notes=notes, impact="one")
-
-
-def _rename_notes(site: Site, request: ask.RenameRoot) -> tuple[str, ...]:
-    back = f"it goes back with: sbctui root rename {request.to} {request.name}"
-    gone = sum(t.config is not None and t.config.parent == request.name for t in site.trash)
-    if not gone:
-        return (back,)
-    stuck = f"{rules.leaves(gone)} of {request.name} in the trash"
-    return (back, f"{stuck} can be restored only while a root has that name")
-
-
 def delete(site: Site, request: ask.DeleteRoot) -> Plan:
     """Move a root to the trash. Raises Refused with all that blocks."""
     node = rules.root(site, request.name)
@@ -323,7 +285,10 @@ def delete(site: Site, request: ask.DeleteRoot) -> Plan:
     action = to_trash(site, node.name)
     unit = Unit(title=f"{node.name} to the trash", node=node.name, actions=(action,))
     frees = node.disk.allocated if node.disk else 0
-    notes = (f"it comes back with: sbctui undo, for {site.settings.trash_days} days",)
+    notes = (
+        f"it comes back with: sbctui undo, for {site.settings.trash_days} days",
+        *_default_notes(site, node.name),
+    )
     title = f"delete the root {node.name}"
     return plan(
         site,
@@ -334,4 +299,17 @@ def delete(site: Site, request: ask.DeleteRoot) -> Plan:
         notes=notes,
         impact="many",
         confirm=node.name,
+    )
+
+
+def _default_notes(site: Site, name: str) -> tuple[str, ...]:
+    """What becomes of boards whose model gets this root by default."""
+    mine = [pattern for pattern, root in site.settings.models.items() if root == name]
+    if not mine:
+        return ()
+    listed = ", ".join(mine)
+    remedy = f"sbctui image model {shlex.quote(mine[0])} ROOT, or --none"
+    return (
+        f"new leaves of boards of the model {listed} get {name} by default and will have no root: "
+        f"{remedy}",
     )
