@@ -19,6 +19,7 @@ from typing import Literal
 import psutil
 
 from sbctui.engine import commands
+from sbctui.engine.boards import vendors
 from sbctui.engine.disks.probe import probe
 from sbctui.engine.errors import SbcError, ToolMissing
 from sbctui.engine.model.settings import Network, Settings, is_host
@@ -69,6 +70,7 @@ def doctor(site_path: Path | None) -> tuple[Check, ...]:
         ("python", _python),
         ("tools", _tools),
         ("fuse", _fuse),
+        ("vendors", _vendors),
         ("open files", _descriptors),
     ]
     if site_path is None:
@@ -122,6 +124,15 @@ def _tools() -> list[Check]:
     remedy = _as_root(f"apt-get install {' '.join(packages)}")
     worst: Verdict = "bad" if _CORE & set(missing) else "warn"
     return [Check("tools", worst, f"missing: {', '.join(missing)}", remedy)]
+
+
+def _vendors() -> list[Check]:
+    """The table of who made which network card, for boards that have no node yet."""
+    found = next((path for path in vendors.TABLES if path.is_file()), None)
+    if found is not None:
+        return [Check("vendors", "ok", f"makers of network cards from {found}")]
+    detail = "boards that ask are shown without their maker: no 20-OUI.hwdb"
+    return [Check("vendors", "warn", detail, _as_root(f"apt-get install {vendors.PACKAGE}"))]
 
 
 def _as_root(command: str) -> str:

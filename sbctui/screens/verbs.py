@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sbctui.engine.model import requests as ask
 from sbctui.messages import in_thread
-from sbctui.screens import forms, forms_away
+from sbctui.screens import forms, forms_away, forms_boot
 from sbctui.screens.form import FormScreen, FormSpec
 from sbctui.screens.reasons import parent
 
@@ -46,6 +46,11 @@ def _leaf(app: SbcApp, names: Names, asking: Names) -> None:
     site = _site(app)
     root = parent(site, names[0]) if names else app.drafts.get("bulk", {}).get("root", "")
     app.push_screen(FormScreen(forms.leaf(site, root, *asking[:1])))
+
+
+def _bootkit(app: SbcApp, names: Names, asking: Names) -> None:
+    site = _site(app)
+    app.push_screen(FormScreen(forms_boot.bootkit(site, parent(site, names[0]) if names else "")))
 
 
 def _delete(app: SbcApp, names: Names, asking: Names) -> None:
@@ -135,6 +140,8 @@ VERBS: Mapping[str, Verb] = {
     "edit": _form(forms.edit),
     "rename": _form(forms.rename),
     "resize": _form(forms.resize),
+    "initramfs": _form(forms_boot.initramfs),
+    "bootkit": _bootkit,
     "attach": _form(forms.attach),
     "delete": _delete,
     "delete_all": _delete_all,

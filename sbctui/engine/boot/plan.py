@@ -41,7 +41,7 @@ def use(site: Site, request: ask.UseInitramfs) -> Plan:
     needs = BOOTKIT_BYTES if built else 0
     rules.enough_space(site, needs)
     return plan(site, request, title, units if len(changed) + built else [], needs=needs,
-                notes=tuple(notes), impact="reversible", hold=not built)  # fmt: skip
+                notes=tuple(notes), impact="create", hold=not built)  # fmt: skip
 
 
 def _own(node: Node, kernel: ask.Kernel) -> BootSpec:

@@ -100,12 +100,16 @@ class CloneRoot(_Request):
 
 
 class AllocateRoot(_Request):
-    """Give a root a MAC and an address (S0.12); ``resolved`` is the resolver's answer."""
+    """Give a root a MAC and an address (S0.12), of the ``network`` if one is named.
+
+    ``resolved`` is the resolver's answer.
+    """
 
     verb: Literal["root allocate"] = "root allocate"
     name: str
     mac: Mac
     ip: Ip | None = None
+    network: str = ""
     resolved: tuple[IPv4Address, ...] = ()
     hindrance: Hindrance | None = None
 
@@ -153,11 +157,16 @@ class LeafSpec(_Value):
 
 
 class CreateLeaves(_Request):
-    """One leaf of ``root`` per entry (S0.18)."""
+    """One leaf of ``root`` per entry (S0.18).
+
+    ``network`` names the subnet that the addresses are of, as ``Network.lot`` knows it; empty for
+    the first one.
+    """
 
     verb: Literal["leaf create"] = "leaf create"
     root: str
     leaves: tuple[LeafSpec, ...]
+    network: str = ""
     hindrance: Hindrance | None = None
 
 
@@ -185,11 +194,12 @@ class EditNode(_Request):
 
 
 class AttachLeaf(_Request):
-    """List an orphan in ``root``'s children again."""
+    """List an orphan in ``root``'s children again; with ``network`` it gets an address there."""
 
     verb: Literal["leaf attach"] = "leaf attach"
     name: str
     root: str
+    network: str = ""
 
 
 class RestoreTrash(_Request):

@@ -43,7 +43,7 @@ def create(site: Site, request: ask.CreateLeaves) -> Plan:
     wanted, notes = _wanted(site, root, request)
     needs = clone_bytes(site, root) * len(wanted)
     rules.enough_space(site, needs, NODE_INODES * len(wanted))
-    addresses = Addresses(site)
+    addresses = _addresses(site, request.network)
     units: list[Unit] = []
     for spec in wanted:
         chosen = _address(site, addresses, spec)
@@ -89,6 +89,13 @@ def _wanted(
             rules.require(rules.free_alias(site, spec.alias))
         wanted.append(spec)
     return wanted, notes
+
+
+def _addresses(site: Site, network: str) -> Addresses:
+    """Those of a network that there is. Raises BadInput."""
+    if network:
+        site.settings.network.lot(network)
+    return Addresses(site, network)
 
 
 def _address(site: Site, addresses: Addresses, spec: ask.LeafSpec) -> Chosen | None:
@@ -209,7 +216,15 @@ def attach(site: Site, request: ask.AttachLeaf) -> Plan:
     root = rules.root(site, request.root)
     rules.require(rules.can_attach(site, leaf.name))
     rules.require(rules.can_adopt(site, leaf.name, root.name))
-    after = leaf.config.model_copy(update={"parent": root.name})
+    changes: dict[str, object] = {"parent": root.name}
+    notes: tuple[str, ...] = ()
+    if request.network:
+        rules.require(rules.connected(site, leaf.name))
+        addresses = _addresses(site, request.network)
+        chosen = addresses.choose(leaf.config.alias, but=leaf.name)
+        changes |= {"ip": chosen.ip, "ip_rule": chosen.rule}
+        notes = (*chosen.notes, chosen.sentence(leaf.config.hostname))
+    after = leaf.config.model_copy(update=changes)
     unit = Unit(
         title=f"attach {leaf.name} to {root.name}",
         node=leaf.name,
@@ -219,7 +234,8 @@ def attach(site: Site, request: ask.AttachLeaf) -> Plan:
         ),
     )
     title = f"attach {leaf.name} to {root.name}"
-    return plan(site, request, title, [unit, refresh([leaf.name])], impact="reversible")
+    units = [unit, refresh([leaf.name])]
+    return plan(site, request, title, units, notes=notes, impact="reversible")
 
 
 def edit(site: Site, request: ask.EditNode) -> Plan:

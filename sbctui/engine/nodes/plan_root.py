@@ -189,7 +189,10 @@ def allocate(site: Site, request: ask.AllocateRoot) -> Plan:
             "this site has no subnet, so there is no address to give; "
             "set one with: sbctui site init --subnet CIDR --pool A-B"
         )
-    chosen = Addresses(site).choose(node.name, explicit=request.ip, resolved=request.resolved)
+    if request.network:
+        site.settings.network.lot(request.network)
+    addresses = Addresses(site, request.network)
+    chosen = addresses.choose(node.name, explicit=request.ip, resolved=request.resolved)
     after = node.config.model_copy(
         update={"mac": request.mac, "ip": chosen.ip, "ip_rule": chosen.rule}
     )

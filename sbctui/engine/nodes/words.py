@@ -46,7 +46,7 @@ def _(request: ask.CloneRoot) -> list[str]:
 @_words.register
 def _(request: ask.AllocateRoot) -> list[str]:
     address = ["--ip", str(request.ip)] if request.ip else []
-    return [request.name, "--mac", request.mac, *address]
+    return [request.name, "--mac", request.mac, *address, *_network(request.network)]
 
 
 @_words.register
@@ -72,11 +72,16 @@ def _(request: ask.DeleteRoot) -> list[str]:
 
 @_words.register
 def _(request: ask.CreateLeaves) -> list[str]:
+    network = _network(request.network)
     if len(request.leaves) > _LISTED:
-        return [request.root, "--macs", "macs.csv"]
+        return [request.root, "--macs", "macs.csv", *network]
     boards = [",".join((leaf.mac, leaf.alias, leaf.group)).rstrip(",") for leaf in request.leaves]
     address = [str(leaf.ip) for leaf in request.leaves if leaf.ip]
-    return [request.root, *boards, *(["--ip", address[0]] if address else [])]
+    return [request.root, *boards, *(["--ip", address[0]] if address else []), *network]
+
+
+def _network(name: str) -> list[str]:
+    return ["--network", name] if name else []
 
 
 @_words.register
@@ -101,7 +106,7 @@ def _(request: ask.EditNode) -> list[str]:
 
 @_words.register
 def _(request: ask.AttachLeaf) -> list[str]:
-    return [request.name, request.root]
+    return [request.name, request.root, *_network(request.network)]
 
 
 @_words.register
