@@ -220,6 +220,9 @@ def test_plans_foresee_what_keeps_boards_from_booting(program: Program, unable: 
     assert why in program.ok("leaf", "create", "r1", MAC.format(1), "--dry-run").out
     assert why in program.ok("root", "allocate", "r1", "--mac", MAC.format(1), "--dry-run").out
     assert "no board can boot from r2" in program.ok("root", "clone", "r1", "r2", "--dry-run").out
+    program.ok("root", "create", "bare", "--size", "16M", "-y")
+    plan = program.ok("leaf", "create", "bare", MAC.format(1), "--dry-run").out
+    assert "bare has no kernel: its boards need one from elsewhere" in plan
     plant(program.site)
     program.ok(*USE, "bootkit", "-y")
     assert why not in program.ok("leaf", "create", "r1", MAC.format(1), "--dry-run").out
@@ -243,6 +246,8 @@ def test_the_same_files_are_looked_at_once(
     assert said[0] == said[1] == said[2]
     (boot(program, "r1") / OWN).write_bytes(b"another")
     Engine(program.site).plan(CloneRoot(source="r1", name="r2"))
+    assert looked == ["r1", "r1"]
+    leaf(program, 1)
     assert looked == ["r1", "r1"]
     (program.site / known.FILE).write_text("[")
     Engine(program.site, read_only=True).audit()

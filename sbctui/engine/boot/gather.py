@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 from sbctui.engine.boot.kernels import look_at_kernel
-from sbctui.engine.boot.known import Known
+from sbctui.engine.boot.known import NO_KERNEL, Known
 from sbctui.engine.bootkit.arch import image_version
 from sbctui.engine.bootkit.kits import kits
 from sbctui.engine.errors import from_os
@@ -49,7 +49,9 @@ def _hindrance(site: Site, name: str, known: Known) -> ask.Hindrance | None:
     if name not in site.nodes:
         return None
     lack = known.stops(site, name, threading.Event())
-    return ask.Hindrance(why=lack.why, remedy=lack.remedy) if lack else None
+    if lack is None:
+        return None
+    return ask.Hindrance(why=lack.why, remedy=lack.remedy, kernel=lack is not NO_KERNEL)
 
 
 def _clone(site: Site, request: ask.CloneRoot, known: Known) -> ask.Request:

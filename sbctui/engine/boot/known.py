@@ -31,7 +31,7 @@ FILE = "state/boot-checks.json"
 _SCHEMA = 1
 _MOST = 1024**2
 """Bytes of that file; a longer one is none."""
-_NO_KERNEL = Lack(
+NO_KERNEL = Lack(
     "kernel",
     "vmlinuz",
     "there is no kernel to load",
@@ -55,7 +55,7 @@ class Known:
         Nothing either where it can't be looked at now. Raises Cancelled.
         """
         if not site.nodes[name].config.boot.kernel and not _has_pi_kernel(site, name):
-            return _NO_KERNEL
+            return NO_KERNEL
         return next((lack for lack in self._lacks(site, name, stop) if lack.stops), None)
 
     def _lacks(self, site: Site, name: str, stop: threading.Event) -> tuple[Lack, ...]:

@@ -65,10 +65,14 @@ class Source(_Request):
 
 
 class Hindrance(_Value):
-    """Why no board can boot from a root as it is, and what mends it; sentences without a stop."""
+    """Why no board can boot from a root as it is, and what mends it; sentences without a stop.
+
+    Without ``kernel`` there is none, so that boards may have theirs from elsewhere.
+    """
 
     why: str
     remedy: str
+    kernel: bool = True
 
 
 class CreateRoot(_Request):

@@ -59,6 +59,8 @@ def hindered(name: str, hindrance: Hindrance | None) -> tuple[str, ...]:
     """The note of a plan that lets boards boot from a root that they can't boot from."""
     if hindrance is None:
         return ()
+    if not hindrance.kernel:
+        return (f"{name} has no kernel: its boards need one from elsewhere",)
     return (f"no board can boot from {name} as it is: {hindrance.why}; {hindrance.remedy}",)
 
 
