@@ -104,8 +104,9 @@ class TestTheStorageDaemonDies:
         done: dict[int, bytes] = {}
         with ThreadPoolExecutor(1) as pool:
             writing = pool.submit(flood, board, done, over)
-            for count in range(6):
-                assert until(lambda count=count: len(done) > 150 * (count + 1), 20)
+            for _ in range(6):
+                written = len(done)
+                assert until(lambda written=written: len(done) > written + 150, 20)
                 here.kill("storage")
                 here.start(here.storage)
             over.set()

@@ -161,17 +161,17 @@ async def test_a_waiting_job_is_stopped(small_site: Path) -> None:
 
 async def test_a_job_is_stopped_by_its_key_and_the_rest_resumed(small_site: Path) -> None:
     engine = Engine(small_site)
-    job = engine.start(engine.plan(CreateLeaves(root="golden", leaves=specs(300, 100))))
+    job = engine.start(engine.plan(CreateLeaves(root="golden", leaves=specs(600, 100))))
     async with open_tui(small_site) as tui:
         await open_job(tui, job)
-        await tui.expect("running", "/300")
+        await tui.expect("running", "/600")
         await tui.press("X")
         await tui.expect("stopping: what is done stays", "stopped")
         await tui.expect("left to do: create")
         await tui.press("E")
         await agree(tui)
         await tui.expect_jobs_over()
-    assert len(Engine(small_site).site().nodes["golden"].config.children) == 300
+    assert len(Engine(small_site).site().nodes["golden"].config.children) == 600
 
 
 async def test_progress_counts_leaves_and_no_other_steps(small_site: Path) -> None:

@@ -178,11 +178,9 @@ def _image(site: Site, node: Node) -> str:
     """What is wrong with an overlay's header; empty for a good one and for raw disks."""
     if node.config.disk.format != "qcow2" or node.disk is None:
         return ""
-    try:
-        with open(site.disk_path(node.name), "rb") as file:
-            head = file.read(_QCOW2.size)
-    except OSError as error:
-        return f"can't be read ({error.strerror})"
+    head = _read_file(str(site.disk_path(node.name)), _QCOW2.size)
+    if head is None:
+        return "can't be read"
     if len(head) < _QCOW2.size:
         return "is too short for a qcow2 image"
     magic, _, size = _QCOW2.unpack(head)
