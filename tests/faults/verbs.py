@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 import struct
 from collections.abc import Callable
@@ -16,7 +15,7 @@ from sbctui.engine.engine import Engine, init_site
 from sbctui.engine.model import requests as ask
 from sbctui.engine.model.settings import Settings
 from sbctui.engine.plan import Report
-from tests.boot.initrds import VERSION, WHOLE, cpio
+from tests.boot.initrds import whole_for
 from tests.boot.kits import kit_bytes, plant
 
 MIB = 1024**2
@@ -30,7 +29,6 @@ OFF = {"hostname": False, "machine_id": False, "ssh_host_key": False}
 
 
 KERNEL = "6.1"
-WHOLE_INITRAMFS = {name.replace(VERSION, KERNEL): data for name, data in WHOLE.items()}
 SERVICES = "services:services"
 """What the audit finds on every site that is not served."""
 
@@ -66,7 +64,7 @@ def make_source(path: Path) -> Path:
     (path / "boot").mkdir(parents=True)
     (path / "etc").mkdir()
     (path / "boot" / "vmlinuz-6.1").write_bytes(kernel.ljust(4096, b"\0"))
-    (path / "boot" / "initrd.img-6.1").write_bytes(gzip.compress(cpio(WHOLE_INITRAMFS)))
+    (path / "boot" / "initrd.img-6.1").write_bytes(whole_for(KERNEL))
     (path / "etc" / "hostname").write_text("debian\n")
     return path
 
