@@ -120,7 +120,7 @@ class TestTheStorageDaemonDies:
         board = here.board(1)
         data = bytes(range(256)) * 4096 * 4
         board.write(0, data)
-        board.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        board.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
         cookie = board.request(READ, 0, len(data))
         assert board.reply() == cookie
         first = board.take(100_000)
@@ -128,6 +128,7 @@ class TestTheStorageDaemonDies:
         here.start(here.storage)
         assert first + board.take(len(data) - len(first)) == data
         assert board.read(0, 16) == data[:16]
+        assert until(lambda: f"went on {mac(1)}" in here.log("gate"))
 
     def test_a_disk_taken_away_meanwhile_ends_the_session(self, here: Place) -> None:
         board = here.board(1)

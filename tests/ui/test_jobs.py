@@ -97,7 +97,7 @@ async def test_a_killed_job_is_resumed_and_makes_none_twice(small_site: Path) ->
         assert tui.app.screen.plan.command == f"sbctui job resume {job}"
         await agree(tui)
         await tui.until(lambda: getattr(tui.app.screen, "job", job) != job, "no new job shown")
-        await tui.expect("ok")
+        await tui.expect_jobs_over()
         await tui.press("escape")
         await tui.expect_gone("1 job interrupted")
         await tui.expect("resumed     create 20 leaves of golden")
