@@ -37,6 +37,8 @@ _VERBS = {
     "boot": "what a node's board asks for and gets, and whether it could boot",
     "board": "boards by MAC: which are up, which ask, how far each boot came",
     "bootkit": "initramfs of our own, for roots whose own can't have a disk over the network",
+    "repo": "repositories of images, here and elsewhere: list, add, mount, check",
+    "cache": "images of other repositories kept here: update, verify, restore",
     "trash": "what was deleted: list, restore, purge",
     "undo": "bring back what the last delete took",
     "audit": "what disagrees on this site, and mending it",
@@ -98,7 +100,7 @@ def cli(ctx: click.Context, given: str | None, read_only: bool, or_lab: bool) ->
 
     Exit codes: 0 done, 1 failed or declined, 2 can't be parsed, 3 refused by a rule, 4 no such
     node, 5 permission, 6 an outside tool failed or is missing, 7 partly done, 8 findings, 9 no
-    space, 75 locked by another run, 130 interrupted.
+    space, 10 no cache, 75 locked by another run, 130 interrupted.
     """
     ctx.obj = ctx.obj or Place(given, read_only=read_only)
     if ctx.invoked_subcommand is None:

@@ -118,6 +118,8 @@ SIZE = Parsed("size", "parse_size")
 IP = Parsed("ip", "parse_ip")
 NETWORK = Word("network", names.networks)
 SUBNET = Parsed("cidr", "parse_network")
+REPOSITORY = Parsed("name", "parse_repository", names.repositories, module="repository")
+ADDRESS = Parsed("address", "parse_address", names.addresses, module="repository")
 
 
 class PoolType(click.ParamType[Any]):

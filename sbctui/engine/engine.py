@@ -7,7 +7,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -36,6 +36,7 @@ from sbctui.engine.jobs import Claim, Jobs
 from sbctui.engine.lockfile import SiteLock
 from sbctui.engine.model.addresses import parse_mac, shown
 from sbctui.engine.model.boots import Timeline
+from sbctui.engine.model.repository import ImageAddress, Repository, RepositoryImage
 from sbctui.engine.model.requests import CreateRoot, PurgeTrash, Request, RestoreTrash, Source
 from sbctui.engine.model.site import Facts, Site
 from sbctui.engine.nodes.plan import plan_for
@@ -53,6 +54,8 @@ if TYPE_CHECKING:
     from sbctui.engine.boot.initramfs import Lack
     from sbctui.engine.boot.known import Known
     from sbctui.engine.boot.served import Served
+    from sbctui.engine.repository.check import ImageFault
+    from sbctui.engine.repository.opening import Here
 
 __all__ = ["Engine", "Job", "init_site", "run_job"]
 
@@ -421,6 +424,40 @@ class Engine:
         site = self.site()
         check_all(site.templates)
         return site
+
+    def repositories(self) -> tuple[Repository, ...]:
+        """Every repository with its health, looked at side by side for a bounded time (S4.3)."""
+        from sbctui.engine.repository.listing import repositories
+
+        return repositories(self._here())
+
+    def images(self, address: ImageAddress) -> tuple[RepositoryImage, ...]:
+        """The images at and below an address, by path. Raises NoSuchNode, NoCache, SbcError."""
+        from sbctui.engine.repository.listing import images
+
+        return images(self._here(), address)
+
+    def check_images(
+        self, address: ImageAddress, stop: threading.Event, emit: Emit = silent
+    ) -> tuple[ImageFault, ...]:
+        """Read every image at and below an address and compare it with its side files.
+
+        Raises NoSuchNode, NoCache, Cancelled, SbcError.
+        """
+        from sbctui.engine.repository.check import check
+
+        return check(self._here(), address, stop, emit)
+
+    def hook_variables(self) -> Mapping[str, str]:
+        """What a hook is told of repositories: REPO, CACHE, where removable ones are (S4.5)."""
+        from sbctui.engine.repository.hookenv import variables
+
+        return variables(self._here())
+
+    def _here(self) -> Here:
+        from sbctui.engine.repository.opening import Here
+
+        return Here(self.path, self._reload().settings)
 
     def usage(self, name: str) -> Usage:
         """A node's disk: apparent, allocated and exclusive bytes, measured now."""

@@ -25,6 +25,14 @@ from sbctui.engine.nodes import perform_rename as naming
 from sbctui.engine.nodes import perform_trash as waste
 from sbctui.engine.plan import Action, Plan, Report, Unit, UnitResult
 
+
+def _of_repositories(action: Any, ctx: Context) -> Undo:
+    """Most runs have none of these, so what does them is loaded now."""
+    from sbctui.engine.repository.actions import ACTIONS
+
+    return ACTIONS[action.kind](action, ctx)
+
+
 PERFORM: dict[str, Callable[[Any, Context], Undo]] = {
     "stage": nodes.stage,
     "make-disk": disks.make_disk,
@@ -52,6 +60,16 @@ PERFORM: dict[str, Callable[[Any, Context], Undo]] = {
     "set-roster": boards.set_roster,
     "build-bootkit": bootkit.build_bootkit,
     "use-kit": boot.use_kit,
+    "set-repository": _of_repositories,
+    "mount-repository": _of_repositories,
+    "unmount-repository": _of_repositories,
+    "chunk-image": _of_repositories,
+    "index-repository": _of_repositories,
+    "import-image": _of_repositories,
+    "wait-random": _of_repositories,
+    "update-image": _of_repositories,
+    "copy-overlays": _of_repositories,
+    "restore-image": _of_repositories,
     "refresh": reconcile.refresh,
 }
 LOCKED = frozenset(
@@ -73,6 +91,7 @@ LOCKED = frozenset(
         "set-pins",
         "set-roster",
         "use-kit",
+        "set-repository",
         "refresh",
     }
 )

@@ -16,6 +16,7 @@ from sbctui.engine.errors import BadInput, ToolFailed, ToolMissing
 from sbctui.engine.files import Owner
 from sbctui.engine.model.addresses import parse_ip
 from sbctui.engine.model.requests import (
+    OF_REPOSITORIES,
     AllocateRoot,
     CreateLeaves,
     KeepFindings,
@@ -71,6 +72,10 @@ def gather(site: Site, request: Request) -> Request:
     """The request with what only the resolver or the system knows filled in, within a second."""
     if isinstance(request, KeepFindings) and not request.by:
         return request.model_copy(update={"by": _user()})
+    if request.verb in OF_REPOSITORIES:
+        from sbctui.engine.repository.gather import gather_repository
+
+        return gather_repository(site, request)
     if site.settings.network.subnet is None:
         return request
     if isinstance(request, AllocateRoot) and request.ip is None:

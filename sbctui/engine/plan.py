@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sbctui.engine.model.addresses import Ip, Mac
 from sbctui.engine.model.node import NodeConfig, StoreKind
 from sbctui.engine.model.pins import Pin
+from sbctui.engine.model.repositories import Configured
 from sbctui.engine.model.requests import Request, Source
 from sbctui.engine.model.roster import Ignored, Registered
 from sbctui.engine.model.trashname import Place
@@ -279,6 +280,95 @@ class UseKit(_Action):
     sha256: str
 
 
+class SetRepository(_Action):
+    """Write a repository into site.toml, or with ``after`` None strike it; undo reverses it."""
+
+    kind: Literal["set-repository"] = "set-repository"
+    name: str
+    after: Configured | None
+
+
+class MountRepository(_Action):
+    """Mount a repository at ``point``, from ``device`` if it is found by its label."""
+
+    kind: Literal["mount-repository"] = "mount-repository"
+    name: str
+    repository: Configured
+    device: str
+    point: str
+
+
+class UnmountRepository(_Action):
+    """Unmount a repository; undo mounts it again."""
+
+    kind: Literal["unmount-repository"] = "unmount-repository"
+    name: str
+    repository: Configured
+    device: str
+    point: str
+
+
+class ChunkImage(_Action):
+    """Write the chunks and the hash of an image of this server's repository beside it."""
+
+    kind: Literal["chunk-image"] = "chunk-image"
+    path: str
+
+
+class IndexRepository(_Action):
+    """Write the list of all that is in this server's repository."""
+
+    kind: Literal["index-repository"] = "index-repository"
+
+
+class ImportImage(_Action):
+    """Bring files of an older tree into ``images/<name>/``; undo takes them out again."""
+
+    kind: Literal["import-image"] = "import-image"
+    folder: str
+    name: str
+    files: tuple[str, ...]
+    how: Literal["link", "copy", "move"]
+
+
+class WaitRandom(_Action):
+    """Wait for a random time of up to ``seconds``."""
+
+    kind: Literal["wait-random"] = "wait-random"
+    seconds: int
+
+
+class UpdateImage(_Action):
+    """Bring one image of a cache up to date; ``path`` is below the repository."""
+
+    kind: Literal["update-image"] = "update-image"
+    repository: str
+    cache: str
+    path: str
+    mtime: int
+
+
+class CopyOverlays(_Action):
+    """Make the files laid over these images (roots' names) the same in a cache.
+
+    With ``all_`` also those of others that the repository has files for.
+    """
+
+    kind: Literal["copy-overlays"] = "copy-overlays"
+    repository: str
+    cache: str
+    images: tuple[str, ...]
+    all_: bool
+
+
+class RestoreImage(_Action):
+    """Swap an image of a cache with its former version; undo swaps them again."""
+
+    kind: Literal["restore-image"] = "restore-image"
+    cache: str
+    path: str
+
+
 class RefreshServices(_Action):
     """Re-derive every file of the named nodes (all when empty) and make the daemons follow."""
 
@@ -313,6 +403,16 @@ Action = Annotated[
     | SetRoster
     | BuildBootkit
     | UseKit
+    | SetRepository
+    | MountRepository
+    | UnmountRepository
+    | ChunkImage
+    | IndexRepository
+    | ImportImage
+    | WaitRandom
+    | UpdateImage
+    | CopyOverlays
+    | RestoreImage
     | RefreshServices,
     Field(discriminator="kind"),
 ]

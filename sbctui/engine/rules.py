@@ -155,6 +155,11 @@ def can_use_initramfs(site: Site, name: str) -> str | None:
     return _writable(site)
 
 
+def can_change_settings(site: Site) -> str | None:
+    """Whether the site's settings, and its repository, can be written."""
+    return _writable(site)
+
+
 def can_clone(site: Site, name: str) -> str | None:
     """Whether a root's disk can be copied now, live or not (S0.14)."""
     return _first(site, name, _settled, _is_root)

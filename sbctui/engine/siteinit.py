@@ -7,6 +7,8 @@ import pwd
 from collections.abc import Callable
 from pathlib import Path
 
+import tomli_w
+
 from sbctui.engine import commands
 from sbctui.engine.disks.probe import probe
 from sbctui.engine.errors import NotASite, NotPermitted, Refused, from_os
@@ -14,7 +16,6 @@ from sbctui.engine.files import Owner, fsync_dir, make_dir, write_atomic, write_
 from sbctui.engine.lockfile import SiteLock, first_text
 from sbctui.engine.model.settings import Settings
 from sbctui.engine.places import SERVICE_USER
-from sbctui.engine.settingsfile import render_settings
 from sbctui.engine.store import SETTINGS, read_settings
 
 FOLDERS = (
@@ -70,6 +71,14 @@ def change_settings(path: Path, change: Callable[[Settings], Settings]) -> Setti
             return after
     except OSError as error:
         raise from_os(error, f"changing the settings of {path}") from error
+
+
+def render_settings(settings: Settings) -> bytes:
+    """site.toml's bytes: what differs from the defaults."""
+    chosen = settings.model_dump(
+        mode="json", by_alias=True, exclude_none=True, exclude_defaults=True
+    )
+    return tomli_w.dumps({"schema": 1, **chosen}).encode()
 
 
 def _make(path: Path, settings: Settings, ids: Owner) -> None:

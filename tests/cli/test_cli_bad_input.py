@@ -105,6 +105,28 @@ TABLE = [
     (("bootkit", "build", "--root", "spare"), 2, "does not tell its architecture"),
     (("bootkit", "build", "--root", "nobody"), 4, "no node"),
     (("bootkit", "build", "--root", "pi-01", "--arch", "arm64"), 3, "is a leaf"),
+    # repositories
+    (("repo", "add", "a b/", "folder", "/x"), 2, "a repository's name"),
+    (("repo", "add", "repo", "folder", "/x"), 3, "taken by an alias"),
+    (("repo", "add", "cache", "folder", "/x"), 3, "taken by an alias"),
+    (("repo", "add", "x", "floppy", "/x"), 2, "floppy"),
+    (("repo", "add", "x", "folder", "x"), 2, "/full/path"),
+    (("repo", "add", "x", "ssh", "u@-oProxyCommand=x:/x"), 2, "user@host:/path"),
+    (("repo", "add", "x", "ssh", "host:/x", "--port", "0"), 2, "greater than or equal to 1"),
+    (("repo", "add", "x", "https", "http://host/x"), 2, "https://host/path"),
+    (("repo", "add", "x", "nfs", "nas:/x", "--options", "exec"), 2, "nosuid,nodev,noexec"),
+    (("repo", "add", "x", "nfs", "nas:/x", "--full", "lru"), 2, "full is for"),
+    (("repo", "remove", "nobody"), 4, "no repository nobody"),
+    (("repo", "mount", "nobody"), 4, "no repository nobody"),
+    (("repo", "tree", "nobody:"), 4, "no repository nobody"),
+    (("repo", "tree", "repo:../x"), 2, "no address of an image"),
+    (("repo", "tree", "repo:a\x1b[2Jb"), 2, r"\x1b"),
+    (("repo", "import-tree", "/nowhere"), 2, "no folder /nowhere"),
+    (("cache", "update", "repo"), 10, "no cache"),
+    (("cache", "update", "repo", "../x"), 2, "no address"),
+    (("cache", "update", "repo", "--delay", "-1"), 2, "--delay"),
+    (("cache", "verify"), 10, "no cache"),
+    (("cache", "restore", "cache:x"), 10, "no cache"),
     # leaves
     (("leaf", "edit", "pi-01"), 2, "Give --alias"),
     (("leaf", "edit", "pi-01", "--alias", "pi-02"), 3, "taken by"),
@@ -159,7 +181,7 @@ TABLE = [
 
 
 def mutating(words: tuple[str, ...]) -> tuple[str, ...]:
-    reads = ("list", "show", "follow", "cancel", "frob", "root")
+    reads = ("list", "show", "follow", "cancel", "frob", "root", "tree", "verify")
     if any(word in reads for word in words[1:2]) or words[0] in ("frob", "job") or len(words) == 1:
         return (*words, "-y") if words == ("undo",) else words
     return (*words, "-y")

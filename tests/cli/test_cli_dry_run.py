@@ -31,10 +31,31 @@ VERBS = [
     ("audit", "--trash", f"orphan:{MAC.format(3).replace(':', '-')}"),
     ("audit", "--keep", "services:services", "--note", "no boards yet"),
     ("bootkit", "build", "--arch", "arm64"),
+    ("repo", "add", "nas", "nfs", "nas:/images"),
+    ("repo", "remove", "shelf"),
+    ("repo", "index"),
+    ("cache", "update", "shelf"),
+    ("cache", "restore", "cache:pi.img"),
     ("services", "start"),
     ("services", "stop"),
     ("services", "apply"),
 ]
+
+
+def repositories(site: Path) -> None:
+    """A folder, and a cache that follows it and has a former version of its image."""
+    image = site.parent / "shelf" / "images" / "pi.img"
+    image.parent.mkdir(parents=True)
+    (site.parent / "cache").mkdir()
+    for content, words in (
+        (b"1", ("repo", "add", "shelf", "folder", str(site.parent / "shelf"))),
+        (b"1", ("repo", "add", "disk", "cache", str(site.parent / "cache"))),
+        (b"1", ("cache", "update", "shelf")),
+        (b"22", ("cache", "update", "shelf")),
+        (b"333", ("repo", "index")),
+    ):
+        image.write_bytes(content)
+        assert run(["--site", str(site), *words, "-y"]) == 0, words
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +71,7 @@ def busy_site(furnished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
         ("leaf", "create", "debian12", f"{MAC.format(3)},pi-03"),
     ):
         assert run(["--site", str(path), *words, "-y"]) == 0, words
+    repositories(path)
     config = path / "nodes" / "debian12" / "config.json"
     raw = json.loads(config.read_text())
     del raw["children"][MAC.format(3)]
@@ -112,6 +134,8 @@ def test_reading_verbs_change_nothing(busy: Program) -> None:
     for words in (
         ("site", "show"), ("root", "list"), ("leaf", "list"), ("leaf", "list", "debian12"),
         ("node", "show", "pi-01"), ("trash", "list"), ("job", "list"), ("services", "status"),
+        ("repo", "list"), ("repo", "tree", "shelf"), ("repo", "check"), ("repo", "env"),
+        ("cache", "verify"),
     ):  # fmt: skip
         busy.ok(*words)
         busy.ok(*words, "--json")

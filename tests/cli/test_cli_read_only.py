@@ -22,6 +22,9 @@ LOOKS: tuple[tuple[str, ...], ...] = (
     ("trash", "list"),
     ("job", "list"),
     ("services", "status"),
+    ("repo", "list"),
+    ("repo", "check"),
+    ("repo", "env"),
     ("doctor",),
     ("audit",),
 )
@@ -37,6 +40,8 @@ CHANGES: tuple[tuple[str, ...], ...] = (
     ("undo", "-y"),
     ("trash", "purge", "--all", "-y"),
     ("audit", "--fix", "-y"),
+    ("repo", "add", "nas", "nfs", "nas:/images", "-y"),
+    ("repo", "index", "-y"),
     ("services", "start"),
     ("services", "stop", "-y"),
     ("services", "apply", "-y"),

@@ -132,7 +132,8 @@ def _kept(site: Path) -> None:
 def _kept_elsewhere(site: Path) -> None:
     """A root that boards get by default and that has a template."""
     text = (site / "site.toml").read_text()
-    (site / "site.toml").write_text(f'{text}\n[models]\n"Some board" = "bare"\n')
+    models = '[models]  # by hand\n"Some board" = "bare"\n"Another" = "full"\n'
+    (site / "site.toml").write_text(f"{text}\n{models}")
     (site / "templates/roots/bare").mkdir(parents=True)
     (site / "templates/roots/bare/boot.cmd").write_text("echo {{name}}\n")
 

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from sbctui.engine.model.addresses import Alias, Group, Ip, Mac, RootName
 from sbctui.engine.model.node import BootSpec
+from sbctui.engine.model.repositories import Configured
 from sbctui.engine.model.text import clean
 
 
@@ -342,6 +343,132 @@ class BuildBootkit(_Request):
     offline: bool = False
 
 
+class AddRepository(_Request):
+    """Write a repository into the settings (S4.3), or other ones of the same name."""
+
+    verb: Literal["repo add"] = "repo add"
+    name: str
+    repository: Configured
+
+
+class RemoveRepository(_Request):
+    """Strike a repository from the settings; what is in it stays. ``mounted`` is looked up."""
+
+    verb: Literal["repo remove"] = "repo remove"
+    name: str
+    mounted: str = ""
+
+
+class MountRepository(_Request):
+    """Mount a repository (S4.6). What is found out: the device of its label, where it goes,
+    where it is mounted already, and whether this user may.
+    """
+
+    verb: Literal["repo mount"] = "repo mount"
+    name: str
+    device: str = ""
+    point: str = ""
+    mounted: str = ""
+    allowed: bool = False
+
+
+class UnmountRepository(_Request):
+    """Unmount a repository; fields like ``MountRepository``."""
+
+    verb: Literal["repo unmount"] = "repo unmount"
+    name: str
+    device: str = ""
+    mounted: str = ""
+    allowed: bool = False
+
+
+class IndexRepository(_Request):
+    """Make what others need who follow this server's repository: chunks, and the list of all.
+
+    ``images`` (paths below the repository) are those whose chunks are missing or out of date.
+    """
+
+    verb: Literal["repo index"] = "repo index"
+    images: tuple[str, ...] = ()
+
+
+class OlderFile(_Value):
+    """A file of an older tree, relative to it, in bytes; ``taken``: there is one of it already."""
+
+    path: str
+    size: int
+    taken: bool = False
+
+
+class ImportTree(_Request):
+    """Bring the images of an older flat ``folder`` into this server's repository (S4.11).
+
+    ``near``: it is on the same file system, so nothing has to be copied.
+    """
+
+    verb: Literal["repo import-tree"] = "repo import-tree"
+    folder: str
+    move: bool = False
+    files: tuple[OlderFile, ...] = ()
+    near: bool = False
+
+
+class Followed(_Value):
+    """An image of the repository that a cache follows, beside what the cache has of it.
+
+    ``path`` is below the repository; sizes in bytes, ``mtime`` in epoch seconds. ``sha256`` and
+    ``fetch`` (bytes that are not in the cache) are None where only reading it all would tell.
+    """
+
+    path: str
+    size: int
+    mtime: int
+    sha256: str | None = None
+    fetch: int | None = None
+    current: bool = False
+
+
+class UpdateCache(_Request):
+    """Bring a cache up to date with a repository (S4.10): all, a folder, or one image.
+
+    ``check`` also reads what is there already; ``delay`` is the longest random wait before the
+    start, in seconds. ``images``, ``room`` (free bytes) and the cache's settings are looked up.
+    """
+
+    verb: Literal["cache update"] = "cache update"
+    repository: str
+    path: str = ""
+    cache: str = "cache"
+    check: bool = False
+    delay: int = Field(default=0, ge=0, le=86400)
+    images: tuple[Followed, ...] = ()
+    room: int = 0
+    drop: bool = False
+
+
+class RestoreImage(_Request):
+    """Let the former version of a cache's image and the one that stands change places."""
+
+    verb: Literal["cache restore"] = "cache restore"
+    path: str
+    cache: str = "cache"
+    kept: bool = False
+
+
+OF_REPOSITORIES = frozenset(
+    {
+        "repo remove",
+        "repo mount",
+        "repo unmount",
+        "repo index",
+        "repo import-tree",
+        "cache update",
+        "cache restore",
+    }
+)
+"""Verbs of requests that need repositories looked at before they can be planned."""
+
+
 class ApplyServices(_Request):
     """Derive everything again and make the daemons follow."""
 
@@ -372,6 +499,14 @@ Request = Annotated[
     | UnregisterBoards
     | UseInitramfs
     | BuildBootkit
+    | AddRepository
+    | RemoveRepository
+    | MountRepository
+    | UnmountRepository
+    | IndexRepository
+    | ImportTree
+    | UpdateCache
+    | RestoreImage
     | ApplyServices,
     Field(discriminator="verb"),
 ]

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from sbctui.engine.errors import BadInput
 from sbctui.engine.model.addresses import Ip, parse_name, parse_network, shown
+from sbctui.engine.model.repositories import Repositories
 
 
 def _network(value: object) -> object:
@@ -275,5 +276,6 @@ class Settings(_Section):
     trash_days: int = Field(default=14, ge=0, le=3650)
     images: Images = ""
     models: Models = {}
+    repositories: Repositories = {}
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)

@@ -9,17 +9,23 @@ from sbctui.engine.context import Context, Undo
 from sbctui.engine.errors import Refused
 from sbctui.engine.files import forget, move_back, rename_noreplace, swap_back, swap_in
 from sbctui.engine.plan import MoveTemplates, SetModels
-from sbctui.engine.settingsfile import render_settings
 from sbctui.engine.store import SETTINGS, read_settings
 
 
 def set_models(action: SetModels, ctx: Context) -> Undo:
-    """Write the default roots anew, if they are still those that the plan saw."""
+    """Write the default roots anew, if they are still those that the plan saw.
+
+    What else stands in site.toml stays as it is, comments too.
+    """
+    import tomlkit
+
     path = ctx.site.path / SETTINGS
-    settings = read_settings(ctx.site.path)
-    if settings.models != action.before:
+    if read_settings(ctx.site.path).models != action.before:
         raise Refused("the default roots of boards were changed meanwhile; look at them again")
-    data = render_settings(settings.model_copy(update={"models": action.after}))
+    document = tomlkit.parse(path.read_text("utf-8"))
+    for pattern, root in action.after.items():
+        document["models"][pattern] = root
+    data = tomlkit.dumps(document).encode()
     facts = path.stat()
     owner = (facts.st_uid, facts.st_gid) if os.geteuid() == 0 else None
     old = swap_in(path, data, owner=owner)

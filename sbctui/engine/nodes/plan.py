@@ -12,6 +12,7 @@ from sbctui.engine.model.site import Site
 from sbctui.engine.nodes import plan_leaf, plan_rename, plan_root, plan_trash
 from sbctui.engine.nodes.making import plan, refresh
 from sbctui.engine.plan import Plan
+from sbctui.engine.repository.plan import plan_repository
 
 
 @singledispatch
@@ -37,6 +38,17 @@ for _kind in (ask.IgnoreBoards, ask.UnignoreBoards, ask.RegisterBoards, ask.Unre
     plan_for.register(_kind, plan_boards)
 plan_for.register(ask.UseInitramfs, lambda request, site: boot.use(site, request))
 plan_for.register(ask.BuildBootkit, lambda request, site: bootkit.build(site, request))
+for _about in (
+    ask.AddRepository,
+    ask.RemoveRepository,
+    ask.MountRepository,
+    ask.UnmountRepository,
+    ask.IndexRepository,
+    ask.ImportTree,
+    ask.UpdateCache,
+    ask.RestoreImage,
+):
+    plan_for.register(_about, plan_repository)
 
 
 @plan_for.register

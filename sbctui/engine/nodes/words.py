@@ -6,6 +6,7 @@ import shlex
 from functools import singledispatch
 
 from sbctui.engine.model import requests as ask
+from sbctui.engine.model.repository import CACHE
 
 _LISTED = 4
 _STEPS = (("T", 4), ("G", 3), ("M", 2), ("K", 1))
@@ -176,6 +177,48 @@ def _(request: ask.BuildBootkit) -> list[str]:
     }
     offline = ["--offline"] if request.offline else []
     return [*(w for key, value in named.items() if value for w in (key, value)), *offline]
+
+
+@_words.register
+def _(request: ask.AddRepository) -> list[str]:
+    one = request.repository
+    given = one.model_dump(exclude_defaults=True, exclude={"kind", "place"})
+    words = [w for key, value in given.items() for w in _option(key, value)]
+    return [request.name, one.kind, one.place, *words]
+
+
+def _option(key: str, value: object) -> list[str]:
+    return ["--no-backup"] if key == "backup" else [f"--{key.replace('_', '-')}", str(value)]
+
+
+@_words.register
+def _(
+    request: ask.RemoveRepository | ask.MountRepository | ask.UnmountRepository,
+) -> list[str]:
+    return [request.name]
+
+
+@_words.register
+def _(request: ask.IndexRepository) -> list[str]:
+    return []
+
+
+@_words.register
+def _(request: ask.ImportTree) -> list[str]:
+    return [request.folder, *(["--move"] if request.move else [])]
+
+
+@_words.register
+def _(request: ask.UpdateCache) -> list[str]:
+    cache = ["--cache", request.cache] if request.cache != CACHE else []
+    delay = ["--delay", str(request.delay)] if request.delay else []
+    return [f"{request.repository}:{request.path}", *cache, *delay,
+            *(["--check"] if request.check else [])]  # fmt: skip
+
+
+@_words.register
+def _(request: ask.RestoreImage) -> list[str]:
+    return [f"{request.cache}:{request.path}"]
 
 
 @_words.register
