@@ -195,6 +195,29 @@ class RenameRoot(_Action):
     to: str
 
 
+class SetModels(_Action):
+    """Replace the default roots by board model, which must still be ``before``; undo reverses it.
+
+    Pattern of a model → root, as in site.toml.
+    """
+
+    kind: Literal["set-models"] = "set-models"
+    before: dict[str, str]
+    after: dict[str, str]
+
+
+class MoveTemplates(_Action):
+    """Rename the folder of the templates of a root, group or leaf; undo reverses it.
+
+    ``level`` is the folder in ``templates/``; what may be at ``to`` is never replaced.
+    """
+
+    kind: Literal["move-templates"] = "move-templates"
+    level: Literal["roots", "groups", "leaves"]
+    name: str
+    to: str
+
+
 class WithdrawExport(_Action):
     """Close the gate for an export and take it from the storage daemon; undo puts it back.
 
@@ -355,6 +378,20 @@ class ReceiveImage(_Action):
     offer: Offer
     before: ImageFile | None
     lab: Lab
+
+
+class UseKit(_Action):
+    """Put the site's own initramfs for a kernel into a node's ``boot/``; undo puts back what was.
+
+    By a hard link, under the name that ``bootkit.arch.image_name`` gives. ``sha256`` is the one
+    that was seen when the plan was made; empty for one that the plan itself builds.
+    """
+
+    kind: Literal["use-kit"] = "use-kit"
+    name: str
+    arch: str
+    kernel: str
+    sha256: str
 
 
 class SetRepository(_Action):
@@ -518,6 +555,8 @@ Action = Annotated[
     | DropMissingChildren
     | ResizeDisk
     | RenameRoot
+    | SetModels
+    | MoveTemplates
     | WithdrawExport
     | DrainExport
     | RebootBoard
@@ -534,6 +573,7 @@ Action = Annotated[
     | SeedImages
     | SendImage
     | ReceiveImage
+    | UseKit
     | SetRepository
     | MountRepository
     | UnmountRepository
