@@ -91,6 +91,7 @@ HOME = _scope(
     Action("undo", "z", "Undo", "Bring back what the last delete took", changes=True),
     Action("audit", "o", "Audit", "Orphans and every other disagreement, each with its fix"),
     Action("boards", "w", "Boards", "All boards: who asks, how far each boot came, why it stopped"),
+    Action("overlays", "f", "Files", "Files laid over a leaf's disk: from where, and whether"),
     Action("trash", "t", "Trash", "What was deleted: restore it, or purge it for good"),
     Action("filter", "slash", "Filter", "Show what matches: text, !not, st:, root:, group:, ip:"),
     Action("sort", "s", "Sort", "Sort the pane by its next column; S keeps order and columns"),
@@ -232,6 +233,18 @@ COMPARED = _scope(
     Action("leave", "escape,q,c", "Back", "Leave the filter, then the comparison"),
 )
 
+OVERLAY = _scope(
+    "overlay",
+    Action("apply", "a", "Apply", "Lay over the disk what is not there as it should be",
+           changes=True),
+    Action("apply_again", "A", "All again", "Lay all of it again: the board may have changed it",
+           changes=True),
+    Action("group", "e", "Group", "Change the leaf's group, alias, notes", changes=True),
+    Action("filter", "slash", "Filter", "Show what has these words in it; !word: what has not"),
+    Action("reload", "r", "Look again", "Read the overlays again"),
+    Action("leave", "escape,q", "Back", "Leave the filter, then the overlays"),
+)  # fmt: skip
+
 JOB = _scope(
     "job",
     Action("stop", "X", "Stop", "Stop it; what is done stays", changes=True),
@@ -267,8 +280,8 @@ COLUMNS = _scope(
 )  # fmt: skip
 
 ACTIONS: tuple[Action, ...] = (
-    *HOME, *LIST, *ANY, *BULK, *AUDIT, *FINDING, *TRASH, *BOARDS, *BOOTS, *COMPARED, *JOB, *DETAIL,
-    *SETTINGS, *COLUMNS,
+    *HOME, *LIST, *ANY, *BULK, *AUDIT, *FINDING, *TRASH, *BOARDS, *BOOTS, *COMPARED, *OVERLAY, *JOB,
+    *DETAIL,    *SETTINGS, *COLUMNS,
 )  # fmt: skip
 """The table, in the order of help and footers."""
 
@@ -281,7 +294,8 @@ _ELSE = ("home.create", *_NODE)
 FOOTERS: Mapping[str, tuple[str, ...]] = {
     "root": ("home.create", "home.clone", "home.bulk", "home.allocate", "home.deallocate",
              "home.delete", *_NODE, "home.edit", "home.leaf", "home.resize"),
-    "leaf": ("home.edit", "home.rename", "home.delete", "any.copy", "home.bulk", *_NODE),
+    "leaf": ("home.edit", "home.rename", "home.delete", "any.copy", "home.bulk", *_NODE,
+             "home.overlays"),
     "orphan": ("home.attach", "home.delete", "home.edit", "any.copy", *_NODE),
     "seen": ("home.bulk", "home.allocate", "home.boards", "any.copy", "list.mark",
              *(name for name in _NODE if name != "home.boards")),

@@ -33,6 +33,8 @@ _VERBS = {
     "root": "images: create, list, clone, allocate, resize, rename, delete",
     "image": "OS images kept for roots, and the default root of a board model",
     "leaf": "one board's own copy of a root: create, list, edit, attach, delete",
+    "overlay": "files laid over an image, for a group and for a board: show, add, apply",
+    "group": "groups of nodes: list, set, rename, delete, with all that is theirs",
     "node": "everything about one node",
     "boot": "what a node's board asks for and gets, and whether it could boot",
     "board": "boards by MAC: which are up, which ask, how far each boot came",

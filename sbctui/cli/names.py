@@ -95,13 +95,14 @@ def jobs(at: Typing) -> Iterator[Named]:
 
 
 def groups(at: Typing) -> Iterator[Named]:
-    """Every group that a leaf is in, with the number of its leaves."""
+    """Every group that a leaf is in or that has files, with the number of its leaves."""
     from collections import Counter
 
     from sbctui.engine import glance
 
     counted = Counter(leaf.group for leaf in glance.leaves(at.site) if leaf.group)
-    return ((group, _count(counted[group])) for group in sorted(counted))
+    known = {*counted, *glance.groups(at.site)}
+    return ((group, _count(counted[group])) for group in sorted(known))
 
 
 def boards(at: Typing) -> Iterator[Named]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sbctui.engine.commands import Done
+from sbctui.engine.errors import Cancelled
 from sbctui.engine.events import Emit, Note, Output, Progress
 from sbctui.engine.model.node import BootSpec, Promise
 from sbctui.engine.model.site import Site
@@ -81,6 +82,11 @@ class Context:
     def say(self, text: str) -> None:
         """A sentence about what was chosen."""
         self.emit(Note(level="info", text=text, at=time.time()))
+
+    def raise_if_stopped(self, doing: str) -> None:
+        """Raises Cancelled when the admin has asked to stop."""
+        if self.stop.is_set():
+            raise Cancelled(f"stopped while {doing}")
 
     def progress(self, what: str) -> Callable[[int, int], None]:
         """A byte counter for a long step, at most ten events a second, never losing the last."""

@@ -43,6 +43,7 @@ from sbctui.engine.nodes.plan import plan_for
 from sbctui.engine.nodes.rest import rest
 from sbctui.engine.plan import Plan, Report
 from sbctui.engine.rules import READ_ONLY
+from sbctui.engine.rules import leaf as leaf_of
 from sbctui.engine.services.control import SiteControl
 from sbctui.engine.services.hosts import known_macs
 from sbctui.engine.services.port import Control
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
     from sbctui.engine.boot.served import Served
     from sbctui.engine.repository.check import ImageFault
     from sbctui.engine.repository.opening import Here
+    from sbctui.engine.repository.overlay_look import Look, Summary
 
 __all__ = ["Engine", "Job", "init_site", "run_job"]
 
@@ -424,6 +426,22 @@ class Engine:
         site = self.site()
         check_all(site.templates)
         return site
+
+    def overlay(self, name: str) -> Look:
+        """What is laid over the disk of a leaf (its folder), and how that stands on it.
+
+        Raises NoSuchNode, Refused for a root.
+        """
+        from sbctui.engine.repository.overlay_look import look
+
+        site = self.site()
+        return look(site, leaf_of(site, name).name)
+
+    def overlays(self) -> tuple[Summary, ...]:
+        """Every overlay there is."""
+        from sbctui.engine.repository.overlay_look import summaries
+
+        return summaries(self.site(full=True))
 
     def repositories(self) -> tuple[Repository, ...]:
         """Every repository with its health, looked at side by side for a bounded time (S4.3)."""

@@ -24,6 +24,8 @@ from sbctui.engine.nodes import perform_follow as follow
 from sbctui.engine.nodes import perform_rename as naming
 from sbctui.engine.nodes import perform_trash as waste
 from sbctui.engine.plan import Action, Plan, Report, Unit, UnitResult
+from sbctui.engine.repository import overlay_change as overlays
+from sbctui.engine.repository import overlay_perform as laying
 
 
 def _of_repositories(action: Any, ctx: Context) -> Undo:
@@ -38,6 +40,11 @@ PERFORM: dict[str, Callable[[Any, Context], Undo]] = {
     "make-disk": disks.make_disk,
     "clone-disk": disks.clone_disk,
     "personalise": disks.personalise_disk,
+    "lay-overlay": laying.lay_overlay,
+    "copy-leaf-disk": laying.copy_leaf_disk,
+    "take-disk": laying.take_disk,
+    "move-folder": overlays.move_folder,
+    "change-overlay": overlays.change_overlay,
     "write-node": nodes.write_node,
     "publish": nodes.publish,
     "update-config": nodes.update_config,
@@ -46,7 +53,6 @@ PERFORM: dict[str, Callable[[Any, Context], Undo]] = {
     "resize-disk": disks.resize_disk,
     "rename": naming.rename,
     "set-models": follow.set_models,
-    "move-templates": follow.move_templates,
     "withdraw-export": nodes.withdraw,
     "drain-export": nodes.drain,
     "reboot": nodes.reboot,
@@ -81,7 +87,9 @@ LOCKED = frozenset(
         "drop-missing-children",
         "rename",
         "set-models",
-        "move-templates",
+        "take-disk",
+        "move-folder",
+        "change-overlay",
         "trash",
         "restore",
         "restore-stray",

@@ -16,6 +16,7 @@ from sbctui.engine.errors import BadInput, ToolFailed, ToolMissing
 from sbctui.engine.files import Owner
 from sbctui.engine.model.addresses import parse_ip
 from sbctui.engine.model.requests import (
+    OF_OVERLAYS,
     OF_REPOSITORIES,
     AllocateRoot,
     CreateLeaves,
@@ -69,7 +70,15 @@ class Probe:
 
 
 def gather(site: Site, request: Request) -> Request:
-    """The request with what only the resolver or the system knows filled in, within a second."""
+    """The request with what only files, the resolver or the system know filled in.
+
+    The resolver has a second. Raises Refused, BadInput, SbcError for what can't be laid over a
+    board's disk.
+    """
+    if request.verb in OF_OVERLAYS:
+        from sbctui.engine.repository.overlay_look import gather_overlays
+
+        request = gather_overlays(site, request)
     if isinstance(request, KeepFindings) and not request.by:
         return request.model_copy(update={"by": _user()})
     if request.verb in OF_REPOSITORIES:

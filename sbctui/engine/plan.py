@@ -66,6 +66,67 @@ class PersonaliseDisk(_Action):
     what: tuple[str, ...]
 
 
+class LayOverlay(_Action):
+    """Lay the files of ``places`` (folders relative to the site) over the staged leaf's disk.
+
+    ``digest`` is the fingerprint of what they held when it was planned; ``fields`` are for the
+    templates among them. What was laid earlier and no place holds any more is given back to what
+    the root ``image`` has. Writes what was laid beside the disk. Where it can't be done: fails if
+    ``required``, else that is said.
+    """
+
+    kind: Literal["lay-overlay"] = "lay-overlay"
+    name: str
+    image: str
+    places: tuple[Place, ...]
+    digest: str
+    fields: dict[str, str]
+    required: bool = True
+
+
+class CopyLeafDisk(_Action):
+    """Copy a published leaf's disk into its staging folder; refused while it is open."""
+
+    kind: Literal["copy-leaf-disk"] = "copy-leaf-disk"
+    name: str
+
+
+class TakeDisk(_Action):
+    """Let a published leaf have the disk in its staging folder, and drop its own: the commit.
+
+    Takes the disk's write lease. What was laid over it is written beside it.
+    """
+
+    kind: Literal["take-disk"] = "take-disk"
+    name: str
+
+
+class MoveFolder(_Action):
+    """Rename a folder that belongs to a group or an image (relative to the site), over nothing."""
+
+    kind: Literal["move-folder"] = "move-folder"
+    path: Place
+    to: Place
+
+
+class ChangeOverlay(_Action):
+    """Put files into an overlay, in one rename of its folder; undo puts the old folder back.
+
+    ``source`` is a file or folder outside, ``target`` the path on a board. ``owner``, ``mode``,
+    ``template``, ``remove`` are what the table is to say of it; ``forget`` takes its row away.
+    """
+
+    kind: Literal["change-overlay"] = "change-overlay"
+    place: Place
+    target: str
+    source: str = ""
+    owner: str = ""
+    mode: str = ""
+    template: bool = False
+    remove: bool = False
+    forget: bool = False
+
+
 class WriteNode(_Action):
     """Write the staged node's rendered boot files and, last, its config.json.
 
@@ -144,18 +205,6 @@ class SetModels(_Action):
     after: dict[str, str]
 
 
-class MoveTemplates(_Action):
-    """Rename the folder of the templates of a root, group or leaf; undo reverses it.
-
-    ``level`` is the folder in ``templates/``; what may be at ``to`` is never replaced.
-    """
-
-    kind: Literal["move-templates"] = "move-templates"
-    level: Literal["roots", "groups", "leaves"]
-    name: str
-    to: str
-
-
 class WithdrawExport(_Action):
     """Close the gate for an export and take it from the storage daemon; undo puts it back.
 
@@ -186,19 +235,27 @@ class RebootBoard(_Action):
 
 
 class TrashNode(_Action):
-    """Take the disk's write lease and rename the node into ``trash/<folder>``: the commit."""
+    """Take the disk's write lease and rename the node into ``trash/<folder>``: the commit.
+
+    ``overlays`` (folders relative to the site) go with it.
+    """
 
     kind: Literal["trash"] = "trash"
     name: str
     folder: str
+    overlays: tuple[Place, ...] = ()
 
 
 class RestoreNode(_Action):
-    """Rename ``trash/<folder>`` back to ``nodes/<name>``, never over another."""
+    """Rename ``trash/<folder>`` back to ``nodes/<name>``, never over another.
+
+    ``overlays`` (folders relative to the site) that went with it come back first.
+    """
 
     kind: Literal["restore"] = "restore"
     folder: str
     name: str
+    overlays: tuple[Place, ...] = ()
 
 
 class RestoreStray(_Action):
@@ -381,6 +438,11 @@ Action = Annotated[
     | MakeDisk
     | CloneDisk
     | PersonaliseDisk
+    | LayOverlay
+    | CopyLeafDisk
+    | TakeDisk
+    | MoveFolder
+    | ChangeOverlay
     | WriteNode
     | PublishNode
     | UpdateConfig
@@ -389,7 +451,6 @@ Action = Annotated[
     | ResizeDisk
     | RenameRoot
     | SetModels
-    | MoveTemplates
     | WithdrawExport
     | DrainExport
     | RebootBoard

@@ -205,6 +205,26 @@ def can_delete_leaf(site: Site, name: str) -> str | None:
     return _first(site, name, _is_leaf, connected)
 
 
+def can_lay(site: Site, name: str) -> str | None:
+    """Whether files can be laid over a leaf's disk now: settled, ext4, no board connected."""
+    return _first(site, name, _is_leaf, _settled, _laid_over, connected_now)
+
+
+def connected_now(site: Site, name: str) -> str | None:
+    """Why a leaf's disk can't be changed now: a board is connected to it."""
+    if connected(site, name) is None:
+        return None
+    address = site.sessions_of[site.nodes[name].config.export][0].address
+    return f"the board at {clean(address)} is running from {name}; shut it down first"
+
+
+def _laid_over(site: Site, name: str) -> str | None:
+    kind = site.nodes[name].config.disk.filesystem
+    if kind.startswith("ext"):
+        return None
+    return f"the disk of {name} holds {kind or 'no'} file system that files can be laid over (ext4)"
+
+
 def can_create_leaves(site: Site, name: str) -> str | None:
     """Whether leaves can be made of a root: deallocated, disk settled (S0.18)."""
     return _first(site, name, _settled, _is_root, _allocated)

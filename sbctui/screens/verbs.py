@@ -104,6 +104,12 @@ def _boards(app: SbcApp, names: Names, asking: Names) -> None:
     app.push_screen(BoardsScreen(app.feeds.world))
 
 
+def _overlays(app: SbcApp, names: Names, asking: Names) -> None:
+    from sbctui.screens.overlay import OverlayScreen
+
+    app.push_screen(OverlayScreen(app.feeds.world, names[0]))
+
+
 def _trash(app: SbcApp, names: Names, asking: Names) -> None:
     from sbctui.screens.trash import TrashScreen
 
@@ -148,6 +154,7 @@ VERBS: Mapping[str, Verb] = {
     "undo": _undo,
     "audit": _audit,
     "boards": _boards,
+    "overlays": _overlays,
     "trash": _trash,
     "reload": _reload,
     "settings": _settings,

@@ -24,6 +24,14 @@ VERBS = [
     ("leaf", "edit", "pi-01", "--alias", "pi-77"),
     ("leaf", "attach", "pi-03", "debian12"),
     ("leaf", "delete", "debian12", "--all"),
+    ("overlay", "add", "/etc/hostname", "/etc/x", "--group", "lab", "--image", "debian12"),
+    ("overlay", "add", "/etc/hostname", "/etc/x", "--client", "pi-01", "--template"),
+    ("overlay", "hide", "/etc/x", "--client", MAC.format(9), "--image", "spare"),
+    ("overlay", "remove", "/etc/old", "--group", "lab", "--image", "debian12"),
+    ("overlay", "apply", "pi-01"),
+    ("group", "set", "pi-01", "spare", "lab"),
+    ("group", "rename", "lab", "hall"),
+    ("group", "delete", "lab"),
     ("trash", "restore", "gone"),
     ("trash", "purge", "--all"),
     ("undo",),
@@ -71,6 +79,12 @@ def busy_site(furnished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
         ("leaf", "create", "debian12", f"{MAC.format(3)},pi-03"),
     ):
         assert run(["--site", str(path), *words, "-y"]) == 0, words
+    old = path / "repo" / "groups" / "lab" / "debian12" / "etc"
+    old.mkdir(parents=True)
+    (old / "old").write_text("old\n")
+    late = path / "repo" / "clients" / MAC.format(1).replace(":", "-") / "debian12"
+    late.mkdir(parents=True)
+    (late / "late").write_text("late\n")
     repositories(path)
     config = path / "nodes" / "debian12" / "config.json"
     raw = json.loads(config.read_text())

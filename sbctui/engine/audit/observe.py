@@ -18,8 +18,10 @@ from struct import Struct
 
 from sbctui.engine.audit.boot_observe import BootFiles
 from sbctui.engine.audit.drift import Booting, Drift, How, Off
+from sbctui.engine.audit.overlay_observe import laid_over, overlays_of
 from sbctui.engine.derive import derive
 from sbctui.engine.errors import BadInput
+from sbctui.engine.model.overlay import RECORD
 from sbctui.engine.model.site import BOOT, CONFIG, Node, Site, Stray
 from sbctui.engine.nodefile import tree_bytes
 from sbctui.engine.reconcile import known_hosts
@@ -49,12 +51,20 @@ def observe(site: Site, status: tuple[Status, ...] = (), booting: Booting = NOTH
     ``status`` is what the daemons say, ``booting`` what was seen of boots to come.
     """
     strays = [*_in_nodes(site), *_in_places(site), *_in_trash(site)]
+    overlays, laid = overlays_of(site), laid_over(site)
     images = {name: wrong for name, node in site.nodes.items() if (wrong := _image(site, node))}
     try:
         derived = derive(site, boot=False)
     except BadInput as error:
-        return Drift(images=images, strays=tuple(strays), status=status, template=str(error),
-                     booting=booting)  # fmt: skip
+        return Drift(
+            images=images,
+            strays=tuple(strays),
+            status=status,
+            template=str(error),
+            overlays=overlays,
+            laid=laid,
+            booting=booting,
+        )
     boot = BootFiles(site, derived)
     boot.look()
     held = {site.nodes[name].config.export for name in boot.refused}
@@ -65,7 +75,14 @@ def observe(site: Site, status: tuple[Status, ...] = (), booting: Booting = NOTH
         for k, t in derived.exports.items()
         if k not in held
     }
-    seen = Drift(images=images, strays=tuple(strays), status=status, booting=booting)
+    seen = Drift(
+        images=images,
+        strays=tuple(strays),
+        status=status,
+        overlays=overlays,
+        laid=laid,
+        booting=booting,
+    )
     for place, wanted, read in (
         ("derived/dnsmasq/hosts.d", hosts, _read_file),
         ("derived/tftp", links, _read_link),
@@ -194,6 +211,8 @@ def _in_nodes(site: Site) -> Iterator[Stray]:
     """What lies in a node's folder or its boot folder and does not belong there."""
     for name, node in site.nodes.items():
         belongs = {CONFIG, BOOT, node.config.disk.file}
+        if not node.is_root:
+            belongs.add(RECORD)
         for entry in _listed(f"{site.path}/nodes/{name}"):
             if entry not in belongs:
                 yield from _stray(site, f"nodes/{name}/{entry}")

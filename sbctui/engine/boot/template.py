@@ -103,20 +103,24 @@ def check_all(overrides: Overrides) -> None:
         check(Template(path.rpartition("/")[2], text, f"{FOLDER}/{path}"))
 
 
-@lru_cache(maxsize=256)
 def check(template: Template) -> tuple[str, ...]:
     """The placeholders of a template, in the order of their first use.
 
     Raises BadInput, with line and column, naming one that there is not, and for what is no text,
     over 64 KiB, or (on a Raspberry Pi's command line) more than one line.
     """
+    return placeholders(template, (*MEANING, *OWN_MEANING.get(template.name, {})))
+
+
+@lru_cache(maxsize=256)
+def placeholders(template: Template, known: tuple[str, ...]) -> tuple[str, ...]:
+    """The same for a template that may have these placeholders. Raises BadInput."""
     text = _unix(template.text)
     if len(text) > _MOST:
         raise _bad(template, None, f"it is longer than {_MOST // 1024} KiB")
     if odd := _NO_TEXT.search(text):
         why = f"{clean(odd[0])!r} stands there; write it as plain UTF-8 text or remove it"
         raise _bad(template, odd.start(), why)
-    known = {**MEANING, **OWN_MEANING.get(template.name, {})}
     used: dict[str, None] = {}
     for match in _PLACEHOLDER.finditer(text):
         if match["name"] is None:

@@ -12,8 +12,9 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from sbctui.engine.model.addresses import Alias, Group, Ip, Mac, RootName
+from sbctui.engine.model.addresses import Alias, Group, Ip, Mac, RootName, dashed, quietly
 from sbctui.engine.model.node import BootSpec
+from sbctui.engine.model.overlay import Place, parse_path
 from sbctui.engine.model.repositories import Configured
 from sbctui.engine.model.text import clean
 
@@ -161,8 +162,28 @@ class LeafSpec(_Value):
     resolved: tuple[IPv4Address, ...] = ()
 
 
+class Cover(_Value):
+    """What is laid over one leaf's disk, as looked at.
+
+    ``places`` are the overlays' folders relative to the site, ``counts`` how many files come from
+    each. ``digest`` is their fingerprint; ``bytes`` and ``inodes`` are what they take at most.
+    ``todo`` are the paths of which the disk has another version or none, ``gone`` those that were
+    laid earlier and are given back to the root's. ``templates``: some are filled in for the board.
+    """
+
+    leaf: str
+    places: tuple[str, ...] = ()
+    counts: tuple[int, ...] = ()
+    digest: str = ""
+    bytes: int = 0
+    inodes: int = 0
+    templates: bool = False
+    todo: int = 0
+    gone: tuple[str, ...] = ()
+
+
 class CreateLeaves(_Request):
-    """One leaf of ``root`` per entry (S0.18).
+    """One leaf of ``root`` per entry (S0.18); ``covers`` for those that files are laid over.
 
     ``network`` names the subnet that the addresses are of, as ``Network.lot`` knows it; empty for
     the first one.
@@ -173,6 +194,7 @@ class CreateLeaves(_Request):
     leaves: tuple[LeafSpec, ...]
     network: str = ""
     hindrance: Hindrance | None = None
+    covers: tuple[Cover, ...] = ()
 
 
 class DeleteLeaves(_Request):
@@ -343,6 +365,105 @@ class BuildBootkit(_Request):
     offline: bool = False
 
 
+OverlayPath = Annotated[str, AfterValidator(quietly(parse_path))]
+"""A path in a board's file system."""
+
+
+class ApplyOverlays(_Request):
+    """Lay the files of their overlays over the disks of leaves, or of all those of a group (S4.1).
+
+    With ``again`` also what is there already. ``covers`` are looked at by the facade.
+    """
+
+    verb: Literal["overlay apply"] = "overlay apply"
+    names: tuple[str, ...] = ()
+    group: Group = ""
+    again: bool = False
+    covers: tuple[Cover, ...] = ()
+
+
+class _OverlayOf(_Request):
+    """One path of the overlay of an image for a group or for a board: one of the two is set.
+
+    ``board`` is a MAC, with or without a leaf.
+    """
+
+    target: OverlayPath
+    image: RootName
+    group: Group = ""
+    board: Mac | None = None
+
+    @property
+    def place(self) -> Place:
+        """The overlay's folder."""
+        if self.board is not None:
+            return Place("board", dashed(self.board), self.image)
+        return Place("group", self.group, self.image)
+
+
+class AddOverlay(_OverlayOf):
+    """Copy ``source``, a file, link or folder, into an overlay.
+
+    ``owner`` is uid:gid, ``mode`` octal, empty for root's and the file's own. ``bytes``, ``files``
+    and ``there`` (something lies there already) are looked at by the facade.
+    """
+
+    verb: Literal["overlay add"] = "overlay add"
+    source: str
+    owner: str = ""
+    mode: str = ""
+    template: bool = False
+    bytes: int = 0
+    files: int = 0
+    there: bool = False
+
+
+class HideOverlay(_OverlayOf):
+    """Let boards have no such file: the image's own is taken away, the group's for a board.
+
+    ``there`` (the overlay has a file of that path) is looked at by the facade.
+    """
+
+    verb: Literal["overlay hide"] = "overlay hide"
+    there: bool = False
+
+
+class RemoveOverlay(_OverlayOf):
+    """Take a path out of an overlay. The facade looks what is there: ``stray`` (relative to the
+    site) is what goes to the trash, ``row`` that the table says the image's own is removed."""
+
+    verb: Literal["overlay remove"] = "overlay remove"
+    stray: str = ""
+    row: bool = False
+
+
+class SetGroup(_Request):
+    """Put nodes into a group; an empty one takes them out of theirs."""
+
+    verb: Literal["group set"] = "group set"
+    names: tuple[str, ...]
+    group: Group
+
+
+class RenameGroup(_Request):
+    """Give a group another name, with its members, overlays and templates (S4.2).
+
+    With ``merge`` there may be a group of that name: the two become one.
+    """
+
+    verb: Literal["group rename"] = "group rename"
+    name: Group
+    to: RootName
+    merge: bool = False
+
+
+class DeleteGroup(_Request):
+    """Take all nodes out of a group; its overlays and templates go to the trash (S4.2)."""
+
+    verb: Literal["group delete"] = "group delete"
+    name: Group
+
+
 class AddRepository(_Request):
     """Write a repository into the settings (S4.3), or other ones of the same name."""
 
@@ -455,6 +576,10 @@ class RestoreImage(_Request):
     kept: bool = False
 
 
+OF_OVERLAYS = frozenset(
+    {"leaf create", "overlay apply", "overlay add", "overlay hide", "overlay remove"}
+)
+"""Verbs of requests that need overlays looked at before they can be planned."""
 OF_REPOSITORIES = frozenset(
     {
         "repo remove",
@@ -499,6 +624,13 @@ Request = Annotated[
     | UnregisterBoards
     | UseInitramfs
     | BuildBootkit
+    | ApplyOverlays
+    | AddOverlay
+    | HideOverlay
+    | RemoveOverlay
+    | SetGroup
+    | RenameGroup
+    | DeleteGroup
     | AddRepository
     | RemoveRepository
     | MountRepository

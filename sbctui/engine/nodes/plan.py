@@ -12,6 +12,7 @@ from sbctui.engine.model.site import Site
 from sbctui.engine.nodes import plan_leaf, plan_rename, plan_root, plan_trash
 from sbctui.engine.nodes.making import plan, refresh
 from sbctui.engine.plan import Plan
+from sbctui.engine.repository import group_plan, overlay_plan
 from sbctui.engine.repository.plan import plan_repository
 
 
@@ -37,6 +38,13 @@ plan_for.register(ask.PurgeTrash, lambda request, site: plan_trash.purge(site, r
 for _kind in (ask.IgnoreBoards, ask.UnignoreBoards, ask.RegisterBoards, ask.UnregisterBoards):
     plan_for.register(_kind, plan_boards)
 plan_for.register(ask.UseInitramfs, lambda request, site: boot.use(site, request))
+plan_for.register(ask.ApplyOverlays, lambda request, site: overlay_plan.apply(site, request))
+plan_for.register(ask.AddOverlay, lambda request, site: overlay_plan.add(site, request))
+plan_for.register(ask.HideOverlay, lambda request, site: overlay_plan.hide(site, request))
+plan_for.register(ask.RemoveOverlay, lambda request, site: overlay_plan.remove(site, request))
+plan_for.register(ask.SetGroup, lambda request, site: group_plan.set_(site, request))
+plan_for.register(ask.RenameGroup, lambda request, site: group_plan.rename(site, request))
+plan_for.register(ask.DeleteGroup, lambda request, site: group_plan.delete(site, request))
 plan_for.register(ask.BuildBootkit, lambda request, site: bootkit.build(site, request))
 for _about in (
     ask.AddRepository,

@@ -10,13 +10,14 @@ from sbctui.engine.model.site import Site
 from sbctui.engine.nodes.making import plan, refresh
 from sbctui.engine.plan import (
     Action,
-    MoveTemplates,
+    MoveFolder,
     Plan,
     RenameRoot,
     SetModels,
     Unit,
     UpdateConfig,
 )
+from sbctui.engine.repository.overlay_places import moved_images
 
 
 def rename(site: Site, request: ask.RenameRoot) -> Plan:
@@ -38,10 +39,12 @@ def rename(site: Site, request: ask.RenameRoot) -> Plan:
         for leaf in orphans
     )
     follow = tuple(_following(site, node.name, request.to))
+    along = [f"{len(orphans)} of its orphans remember it"] if orphans else []
+    along += [f"{path} becomes {to}" for path, to in moved_images(site, node.name, request.to)]
     unit = Unit(
         title=f"{node.name} becomes {request.to}",
         node=request.to,
-        detail=f"and {len(orphans)} of its orphans remember it" if orphans else "",
+        detail=f"and {', '.join(along)}" if along else "",
         actions=(*told, *follow, RenameRoot(name=node.name, to=request.to)),
     )
     title = f"rename {node.name} to {request.to}"
@@ -62,7 +65,9 @@ def _following(site: Site, name: str, to: str) -> Iterator[Action]:
             if _templates(site, to)
             else None
         )
-        yield MoveTemplates(level="roots", name=name, to=to)
+        yield MoveFolder(path=f"templates/roots/{name}", to=f"templates/roots/{to}")
+    for path, place in moved_images(site, name, to):
+        yield MoveFolder(path=path, to=place)
 
 
 def _templates(site: Site, name: str) -> bool:

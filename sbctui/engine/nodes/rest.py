@@ -114,6 +114,27 @@ def _(request: ask.PurgeTrash, plan: Plan, site: Site) -> ask.Request | None:
     return _still_in_trash(request, site)
 
 
+@_left.register
+def _(request: ask.RenameGroup, plan: Plan, site: Site) -> ask.Request | None:
+    """What is the old group's still joins what is the new one's already."""
+    return request.model_copy(update={"merge": True}) if _is_group(site, request.name) else None
+
+
+@_left.register
+def _(request: ask.DeleteGroup, plan: Plan, site: Site) -> ask.Request | None:
+    return request if _is_group(site, request.name) else None
+
+
+def _is_group(site: Site, name: str) -> bool:
+    owners = {place.owner for place in site.overlays if place.level == "group"}
+    return name in owners or any(node.config.group == name for node in site.nodes.values())
+
+
+@_left.register
+def _(request: ask.RemoveOverlay, plan: Plan, site: Site) -> ask.Request | None:
+    return request if request.place in site.overlays else None
+
+
 def _still_in_trash(request: ask.RestoreTrash | ask.PurgeTrash, site: Site) -> ask.Request | None:
     there = {entry.folder for entry in site.trash}
     folders = tuple(folder for folder in request.folders if folder in there)

@@ -180,6 +180,54 @@ def _(request: ask.BuildBootkit) -> list[str]:
 
 
 @_words.register
+def _(request: ask.ApplyOverlays) -> list[str]:
+    which = ["--group", request.group] if request.group else list(request.names)
+    return [*which, *(["--again"] if request.again else [])]
+
+
+@_words.register
+def _(request: ask.AddOverlay) -> list[str]:
+    named = {"--owner": request.owner, "--mode": request.mode}
+    return [
+        request.source,
+        f"/{request.target}",
+        *_overlay(request),
+        *(w for key, value in named.items() if value for w in (key, value)),
+        *(["--template"] if request.template else []),
+    ]
+
+
+@_words.register
+def _(request: ask.HideOverlay) -> list[str]:
+    return [f"/{request.target}", *_overlay(request)]
+
+
+@_words.register
+def _(request: ask.RemoveOverlay) -> list[str]:
+    return [f"/{request.target}", *_overlay(request)]
+
+
+def _overlay(request: ask.AddOverlay | ask.HideOverlay | ask.RemoveOverlay) -> list[str]:
+    whose = ["--client", str(request.board)] if request.board else ["--group", request.group]
+    return [*whose, "--image", request.image]
+
+
+@_words.register
+def _(request: ask.SetGroup) -> list[str]:
+    return [*request.names, request.group]
+
+
+@_words.register
+def _(request: ask.RenameGroup) -> list[str]:
+    return [request.name, request.to, *(["--merge"] if request.merge else [])]
+
+
+@_words.register
+def _(request: ask.DeleteGroup) -> list[str]:
+    return [request.name]
+
+
+@_words.register
 def _(request: ask.AddRepository) -> list[str]:
     one = request.repository
     given = one.model_dump(exclude_defaults=True, exclude={"kind", "place"})
