@@ -206,18 +206,6 @@ class SetModels(_Action):
     after: dict[str, str]
 
 
-class MoveTemplates(_Action):
-    """Rename the folder of the templates of a root, group or leaf; undo reverses it.
-
-    ``level`` is the folder in ``templates/``; what may be at ``to`` is never replaced.
-    """
-
-    kind: Literal["move-templates"] = "move-templates"
-    level: Literal["roots", "groups", "leaves"]
-    name: str
-    to: str
-
-
 class WithdrawExport(_Action):
     """Close the gate for an export and take it from the storage daemon; undo puts it back.
 
@@ -556,7 +544,6 @@ Action = Annotated[
     | ResizeDisk
     | RenameRoot
     | SetModels
-    | MoveTemplates
     | WithdrawExport
     | DrainExport
     | RebootBoard

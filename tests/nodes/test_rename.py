@@ -60,7 +60,7 @@ def test_what_is_kept_under_its_name_follows_it_in_the_same_unit():
     plan = plan_for(ASKED, kept_elsewhere())
     models, templates, renamed = plan.units[0].actions
     assert models.after == {"Raspberry Pi 4*": "new", "Orange Pi*": "other"}
-    assert (templates.level, templates.name, templates.to) == ("roots", "r", "new")
+    assert (templates.path, templates.to) == ("templates/roots/r", "templates/roots/new")
     assert renamed.kind == "rename"
     assert plan.notes[1:] == (
         "it stays the default root of boards of the model Raspberry Pi 4*",

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 
-from sbctui.engine.boot.template import FOLDER
 from sbctui.engine.context import Context, Undo
 from sbctui.engine.errors import Refused
-from sbctui.engine.files import forget, move_back, rename_noreplace, swap_back, swap_in
-from sbctui.engine.plan import MoveTemplates, SetModels
+from sbctui.engine.files import forget, swap_back, swap_in
+from sbctui.engine.plan import SetModels
 from sbctui.engine.store import SETTINGS, read_settings
 
 
@@ -31,13 +30,3 @@ def set_models(action: SetModels, ctx: Context) -> Undo:
     old = swap_in(path, data, owner=owner)
     ctx.holds.callback(forget, old)
     return lambda: swap_back(path, old)
-
-
-def move_templates(action: MoveTemplates, ctx: Context) -> Undo:
-    """Rename a folder of templates, never over another."""
-    folder = ctx.site.path / FOLDER
-    old, new = folder / action.level / action.name, folder / action.level / action.to
-    if os.path.lexists(new):
-        raise Refused(f"{FOLDER}/{action.level}/{action.to} is there already; move it away first")
-    rename_noreplace(old, new)
-    return lambda: move_back(new, old)

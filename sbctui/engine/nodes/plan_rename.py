@@ -11,7 +11,6 @@ from sbctui.engine.nodes.making import plan, refresh
 from sbctui.engine.plan import (
     Action,
     MoveFolder,
-    MoveTemplates,
     Plan,
     RenameRoot,
     SetModels,
@@ -40,19 +39,13 @@ def rename(site: Site, request: ask.RenameRoot) -> Plan:
         for leaf in orphans
     )
     follow = tuple(_following(site, node.name, request.to))
-    overlays = moved_images(site, node.name, request.to)
     along = [f"{len(orphans)} of its orphans remember it"] if orphans else []
-    along += [f"{path} becomes {to}" for path, to in overlays]
+    along += [f"{path} becomes {to}" for path, to in moved_images(site, node.name, request.to)]
     unit = Unit(
         title=f"{node.name} becomes {request.to}",
         node=request.to,
         detail=f"and {', '.join(along)}" if along else "",
-        actions=(
-            *told,
-            *follow,
-            *(MoveFolder(path=path, to=to) for path, to in overlays),
-            RenameRoot(name=node.name, to=request.to),
-        ),
+        actions=(*told, *follow, RenameRoot(name=node.name, to=request.to)),
     )
     title = f"rename {node.name} to {request.to}"
     notes = _rename_notes(site, request)
@@ -72,7 +65,9 @@ def _following(site: Site, name: str, to: str) -> Iterator[Action]:
             if _templates(site, to)
             else None
         )
-        yield MoveTemplates(level="roots", name=name, to=to)
+        yield MoveFolder(path=f"templates/roots/{name}", to=f"templates/roots/{to}")
+    for path, place in moved_images(site, name, to):
+        yield MoveFolder(path=path, to=place)
 
 
 def _templates(site: Site, name: str) -> bool:
