@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from sbctui.engine.archive.format import bad
-from sbctui.engine.archive.unpack import Read, decoder
+from sbctui.engine.archive.unpack import Decoder, Read, decoder
 from sbctui.engine.errors import Cancelled, SbcError
 
-_MEMORY, _DEPTH = 1024**2, 6
+_MEMORY, _DEPTH = 4 * 1024**2, 4
+"""Large pieces: on a busy machine every meeting of two threads costs a turn of the processor."""
 _TICK = 0.1
 Piece = tuple[bytearray, int, int]
 """Memory, and from where to where it holds what was read; until the next is asked for."""
@@ -84,7 +85,7 @@ class Ahead:
         try:
             inside = decoder(self._read)
             while (memory := self._free.get()) is not None:
-                count = inside.readinto(memoryview(memory))
+                count = _filled(inside, memoryview(memory))
                 self._full.put((memory, count))
                 if not count:
                     return
@@ -92,6 +93,14 @@ class Ahead:
             self._full.put(error)
         except Exception as error:  # noqa: BLE001 - whatever a library says, the archive is bad
             self._full.put(bad("", f"can't be unpacked ({type(error).__name__})"))
+
+
+def _filled(inside: Decoder, room: memoryview) -> int:
+    """Fill it whole where that can be: two threads that meet often wait for each other."""
+    count = 0
+    while count < len(room) and (got := inside.readinto(room[count:])):
+        count += got
+    return count
 
 
 @contextmanager
