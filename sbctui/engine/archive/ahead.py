@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 from sbctui.engine.archive.format import bad
@@ -19,7 +20,10 @@ Piece = tuple[bytearray, int, int]
 
 
 class Ahead:
-    """What a stream holds, in order. Made by ``ahead``."""
+    """What a stream holds, in order. Made by ``ahead``.
+
+    ``beside`` is a thread for what may be done with a piece while it is used.
+    """
 
     def __init__(self, read: Read, stop: threading.Event) -> None:
         self._stop = stop
@@ -31,7 +35,7 @@ class Ahead:
         self._memory = bytearray()
         self._at = self._end = 0
         self._over = False
-        self.place = 0
+        self.beside = ThreadPoolExecutor(1, thread_name_prefix="hash")
         self._thread = threading.Thread(target=self._fill, daemon=True, name="unpack")
         self._thread.start()
 
@@ -44,7 +48,6 @@ class Ahead:
             self._turn()
         start = self._at
         self._at = min(self._end, start + most)
-        self.place += self._at - start
         return self._memory, start, self._at
 
     def take(self, count: int) -> bytes:
@@ -61,6 +64,7 @@ class Ahead:
     def close(self) -> None:
         """Let the thread go; one that waits for a stream ends when that does."""
         self._free.put(None)
+        self.beside.shutdown(wait=True)
 
     def _turn(self) -> None:
         if self._memory:
