@@ -82,12 +82,18 @@ HOME = _scope(
            changes=True),
     Action("resize", "R", "Resize", "Grow a root's disk", changes=True),
     Action("attach", "T", "Attach", "List an orphan in a root's children again", changes=True),
+    Action("export", "x", "Export", "Write a root, a leaf or the marked ones into archives",
+           changes=True),
+    Action("import", "m", "Import", "Make a root of an archive: file, image, URL, other machine's",
+           changes=True),
     Action("delete", "D", "Delete", "Move a root, a leaf or the marked leaves to the trash",
            changes=True),
     Action("delete_all", "W", "Del all", "Move all leaves of a root to the trash", changes=True),
     Action("undo", "z", "Undo", "Bring back what the last delete took", changes=True),
     Action("audit", "o", "Audit", "Orphans and every other disagreement, each with its fix"),
     Action("boards", "w", "Boards", "All boards: who asks, how far each boot came, why it stopped"),
+    Action("images", "i", "Images", "Repositories and their images: import, send, follow, check"),
+    Action("overlays", "f", "Files", "Files laid over a leaf's disk: from where, and whether"),
     Action("trash", "t", "Trash", "What was deleted: restore it, or purge it for good"),
     Action("filter", "slash", "Filter", "Show what matches: text, !not, st:, root:, group:, ip:"),
     Action("sort", "s", "Sort", "Sort the pane by its next column; S keeps order and columns"),
@@ -229,6 +235,58 @@ COMPARED = _scope(
     Action("leave", "escape,q,c", "Back", "Leave the filter, then the comparison"),
 )
 
+IMAGES = _scope(
+    "images",
+    Action("import", "m", "Import", "Make a root of the image, or of another archive",
+           changes=True),
+    Action("export", "x", "Export", "Write a root or a leaf into the repository", changes=True),
+    Action("sides", "f", "Side files", "Make the side files of the marked images, or of this one",
+           changes=True),
+    Action("verify", "c", "Check", "Read images whole and compare them with their side files"),
+    Action("send", "b", "Send", "Send the image once, by multicast, to all who listen",
+           changes=True),
+    Action("seed", "t", "Torrent", "Offer the marked images, or this one, by torrent until stopped",
+           changes=True),
+    Action("receive", "e", "Receive", "Receive an image that another server sends or seeds",
+           changes=True),
+    Action("update", "u", "Update", "Bring a cache up to date with this repository, folder, image",
+           changes=True),
+    Action("former", "z", "Former", "Bring back the former version of an image in a cache",
+           changes=True),
+    Action("mount", "p", "Mount", "Mount the repository, or unmount it", changes=True),
+    Action("add", "a", "Add", "Add a repository: another server's, a mount, a cache",
+           changes=True),
+    Action("remove", "A", "Forget", "Forget the repository; what is in it stays", changes=True),
+    Action("index", "n", "Index", "Write what others need who follow this server's repository",
+           changes=True),
+    Action("delete", "D", "Delete", "Move the marked images, or this one, to the trash",
+           changes=True),
+    Action("stop_job", "X", "Stop job", "Stop the job under the cursor of pane 3", changes=True),
+    Action("mark_all", "asterisk", "Mark all", "Mark all images that the filter shows"),
+    Action("unmark", "U", "Unmark", "Take all marks away"),
+    Action("filter", "slash", "Filter", "Show what has these words in its address, or is stale"),
+    Action("sort", "s", "Sort", "Sort the images by name, by size, by age"),
+    Action("reload", "r", "Look again", "Look at all repositories again"),
+    Action("unfold", "right,l", "Open", "Open a repository or a folder", call="fold(True)"),
+    Action("fold", "left,h", "Close", "Close a repository or a folder", call="fold(False)"),
+    Action("pane_images", "1", "Images", "Go to the images", call="pane('images')"),
+    Action("pane_shelves", "2", "Places", "Go to the repositories", call="pane('shelves')"),
+    Action("pane_transfers", "3", "Transfers", "Go to the transfers", call="pane('transfers')"),
+    Action("leave", "escape,q,i", "Back", "Leave the range, then the filter, then the images"),
+)  # fmt: skip
+
+OVERLAY = _scope(
+    "overlay",
+    Action("apply", "a", "Apply", "Lay over the disk what is not there as it should be",
+           changes=True),
+    Action("apply_again", "A", "All again", "Lay all of it again: the board may have changed it",
+           changes=True),
+    Action("group", "e", "Group", "Change the leaf's group, alias, notes", changes=True),
+    Action("filter", "slash", "Filter", "Show what has these words in it; !word: what has not"),
+    Action("reload", "r", "Look again", "Read the overlays again"),
+    Action("leave", "escape,q", "Back", "Leave the filter, then the overlays"),
+)  # fmt: skip
+
 JOB = _scope(
     "job",
     Action("stop", "X", "Stop", "Stop it; what is done stays", changes=True),
@@ -264,21 +322,22 @@ COLUMNS = _scope(
 )  # fmt: skip
 
 ACTIONS: tuple[Action, ...] = (
-    *HOME, *LIST, *ANY, *BULK, *AUDIT, *FINDING, *TRASH, *BOARDS, *BOOTS, *COMPARED, *JOB, *DETAIL,
-    *SETTINGS, *COLUMNS,
+    *HOME, *LIST, *ANY, *BULK, *AUDIT, *FINDING, *TRASH, *BOARDS, *BOOTS, *COMPARED, *IMAGES,
+    *OVERLAY, *JOB, *DETAIL, *SETTINGS, *COLUMNS,
 )  # fmt: skip
 """The table, in the order of help and footers."""
 
 BY_NAME: Mapping[str, Action] = {a.name: a for a in ACTIONS}
 """The table by ``SCOPE.ID``."""
 
-_NODE = ("home.audit", "home.undo", "home.filter", "home.boards", "any.command", "home.trash",
-         "home.quit")  # fmt: skip
+_NODE = ("home.audit", "home.undo", "home.filter", "home.boards", "home.images", "any.command",
+         "home.trash", "home.quit")  # fmt: skip
 _ELSE = ("home.create", *_NODE)
 FOOTERS: Mapping[str, tuple[str, ...]] = {
     "root": ("home.create", "home.clone", "home.bulk", "home.allocate", "home.deallocate",
-             "home.delete", *_NODE, "home.edit", "home.leaf", "home.resize"),
-    "leaf": ("home.edit", "home.rename", "home.delete", "any.copy", "home.bulk", *_NODE),
+             "home.export", "home.delete", *_NODE, "home.edit", "home.leaf", "home.resize"),
+    "leaf": ("home.edit", "home.rename", "home.delete", "home.export", "any.copy", "home.bulk",
+             *_NODE, "home.overlays"),
     "orphan": ("home.attach", "home.delete", "home.edit", "any.copy", *_NODE),
     "seen": ("home.bulk", "home.allocate", "home.boards", "any.copy", "list.mark",
              *(name for name in _NODE if name != "home.boards")),

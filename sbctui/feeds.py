@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,12 +20,16 @@ from sbctui.messages import World, in_thread
 
 if TYPE_CHECKING:
     from sbctui.engine.engine import Engine, Job
+    from sbctui.engine.model.shelf import Shelf
     from sbctui.engine.model.site import Site
     from sbctui.format import Line
     from sbctui.screens.job_view import JobView
 
 _LATE = 3.0
 _AUDIT_EVERY = 30.0
+_SHELF_EVERY = 10.0
+_SHELVES, _SHELF = "repositories", "repo:"
+"""The source of their names, and the beginning of the name of each one's own."""
 _JOBS_SHOWN = 40
 _LOG_KEPT = 500
 
@@ -64,6 +69,7 @@ class Feeds:
     _followers: dict[str, threading.Thread] = field(default_factory=dict)
     _stop: threading.Event = field(default_factory=threading.Event)
     _audited: int = -1
+    _shelving: int = 0
 
     def __post_init__(self) -> None:
         self.world = World(self.path)
@@ -91,6 +97,7 @@ class Feeds:
             _Feed("services", 2.0, lambda: engine.control.status()),
             _Feed("boots", 2.0, engine.boots),
             _Feed("audit", _AUDIT_EVERY, engine.audit),
+            _Feed(_SHELVES, _SHELF_EVERY, engine.repository_names),
         ]
         self.tick()
 
@@ -113,13 +120,29 @@ class Feeds:
             if feed.began:
                 if now - feed.began >= _LATE:
                     late[feed.name] = int(now - feed.began)
-            elif feed.due <= now and (feed.name != "audit" or self.world.site):
+            elif feed.due <= now and self._wanted(feed.name):
                 feed.began, feed.due = now, now + feed.every * self._pace(feed.name)
                 task = asyncio.create_task(self._ask(feed))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
         jobs = tuple(self._views.get(j.id, j) for j in self.world.jobs)
         self._tell(late=late, jobs=jobs)
+
+    def _wanted(self, name: str) -> bool:
+        """An audit wants a site, and repositories are looked at while somebody sees them."""
+        if name.startswith((_SHELVES, _SHELF)):
+            return self._shelving > 0
+        return name != "audit" or self.world.site is not None
+
+    def shelve(self, *, on: bool) -> None:
+        """Begin to look at the repositories, or look no more; each ``on`` wants its end."""
+        self._shelving += 1 if on else -1
+        if on:
+            self.hurry_shelves()
+
+    def hurry_shelves(self) -> None:
+        """Look at all repositories again now."""
+        self.hurry(*(f.name for f in self._feeds if f.name.startswith((_SHELVES, _SHELF))))
 
     def _pace(self, name: str) -> float:
         """An audit has its own time, and a job that is killed is to be seen at once."""
@@ -147,9 +170,30 @@ class Feeds:
             return {"site": result}
         if name in ("jobs", "boots"):
             return {name: result}
+        if name == _SHELVES:
+            return {"shelves": self._named(result)}
+        if name.startswith(_SHELF):
+            known = self.world.shelves or ()
+            return {"shelves": tuple(result if s.name == result.name else s for s in known)}
         if name == "audit":
             return {"findings": result, "audited": time.time()}
         return {"services": result}
+
+    def _named(self, names: tuple[str, ...]) -> tuple[Shelf, ...]:
+        """A source for each repository that is new; those that are gone have none any more."""
+        from sbctui.engine.model.shelf import Shelf
+
+        engine, wanted = self.engine, [_SHELF + name for name in names]
+        assert engine is not None
+        self._feeds = [f for f in self._feeds if not f.name.startswith(_SHELF) or f.name in wanted]
+        there = {f.name for f in self._feeds}
+        self._feeds += [
+            _Feed(_SHELF + name, _SHELF_EVERY, partial(engine.shelf, name))
+            for name in names
+            if _SHELF + name not in there
+        ]
+        known = {s.name: s for s in self.world.shelves or ()}
+        return tuple(known.get(name) or Shelf(name) for name in names)
 
     def _look_again(self, site: Site) -> None:
         """A site that was changed wants a new audit, once nothing works on it any more."""
@@ -174,6 +218,7 @@ class Feeds:
         for job in self.world.jobs:
             if job.id in was and not job.running:
                 self.hurry("site", "services")
+                self.hurry_shelves()
                 self.ended(job)
 
     def _jobs(self) -> tuple[JobView, ...]:

@@ -47,6 +47,9 @@ def entry(event: Event) -> Entry | None:
             return Entry(kind, (sign + clean(event.text),), event.at)
         case "output":
             return _output(event)
+        case "receiver":
+            text = f"{clean(event.who)}: {clean(event.state)}"
+            return Entry("info", (text,), event.at)
         case "unit-finished":
             return _unit(event)
         case "waiting":

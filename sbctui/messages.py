@@ -18,6 +18,7 @@ from textual.message import Message
 if TYPE_CHECKING:
     from sbctui.engine.audit.finding import Finding
     from sbctui.engine.model.boots import Timeline
+    from sbctui.engine.model.shelf import Shelf
     from sbctui.engine.model.site import Site
     from sbctui.engine.services.port import Status
     from sbctui.screens.job_view import JobView
@@ -40,9 +41,10 @@ class World:
 
     ``boots`` is every board's newest boot; like ``findings`` None before the first look.
     ``audited`` is when ``findings`` were looked for last, in epoch seconds; 0 before that.
+    ``shelves`` are the repositories, looked at while a screen shows them; None before that.
     ``log_first`` is the number of the log's first line, counted from the start. ``late`` maps
-    a source (``site``, ``jobs``, ``services``, ``boots``, ``audit``) that does not answer to the
-    seconds it has been silent; ``errors`` maps one that failed to its sentence.
+    a source (``site``, ``jobs``, ``services``, ``boots``, ``audit``, ``repo:NAME``) that does not
+    answer to the seconds it has been silent; ``errors`` maps one that failed to its sentence.
     """
 
     path: Path
@@ -52,6 +54,7 @@ class World:
     findings: tuple[Finding, ...] | None = None
     boots: tuple[Timeline, ...] | None = None
     audited: float = 0.0
+    shelves: tuple[Shelf, ...] | None = None
     log: tuple[LogLine, ...] = ()
     log_first: int = 0
     late: dict[str, int] = field(default_factory=dict)

@@ -36,7 +36,7 @@ _INSTEAD = {
 """What makes no sense inside a console, and what to do instead."""
 _CHANGES = ("job cancel",)
 """Verbs that change something and have no plan."""
-_MAY_LOOK = ("audit",)
+_MAY_LOOK = ("audit", "repo sidefiles")
 """Verbs that have a plan only with an option."""
 
 

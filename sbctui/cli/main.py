@@ -34,10 +34,14 @@ _VERBS = {
     "image": "OS images kept for roots, and the default root of a board model",
     "leaf": "one board's own copy of a root: create, list, edit, attach, export, delete",
     "archive": "what an exported archive holds, and whether it is whole",
+    "overlay": "files laid over an image, for a group and for a board: show, add, apply",
+    "group": "groups of nodes: list, set, rename, delete, with all that is theirs",
     "node": "everything about one node",
     "boot": "what a node's board asks for and gets, and whether it could boot",
     "board": "boards by MAC: which are up, which ask, how far each boot came",
     "bootkit": "initramfs of our own, for roots whose own can't have a disk over the network",
+    "repo": "repositories of images, here and elsewhere: list, add, mount, check, send to many",
+    "cache": "images of other repositories kept here: update, verify, restore",
     "trash": "what was deleted: list, restore, purge",
     "undo": "bring back what the last delete took",
     "audit": "what disagrees on this site, and mending it",
@@ -99,7 +103,7 @@ def cli(ctx: click.Context, given: str | None, read_only: bool, or_lab: bool) ->
 
     Exit codes: 0 done, 1 failed or declined, 2 can't be parsed, 3 refused by a rule, 4 no such
     node, 5 permission, 6 an outside tool failed or is missing, 7 partly done, 8 findings, 9 no
-    space, 75 locked by another run, 130 interrupted.
+    space, 10 no cache, 75 locked by another run, 130 interrupted.
     """
     ctx.obj = ctx.obj or Place(given, read_only=read_only)
     if ctx.invoked_subcommand is None:

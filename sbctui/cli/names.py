@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 Named = tuple[str, str]
 """A value, and one line about it."""
 
+_BESIDE = (".sha256", ".torrent", ".mcast", ".chunks", ".part")
 _MOST_JOBS = 50
 _SECONDS = 0.2
 """How long the services may take to say which boards ask."""
@@ -94,13 +95,14 @@ def jobs(at: Typing) -> Iterator[Named]:
 
 
 def groups(at: Typing) -> Iterator[Named]:
-    """Every group that a leaf is in, with the number of its leaves."""
+    """Every group that a leaf is in or that has files, with the number of its leaves."""
     from collections import Counter
 
     from sbctui.engine import glance
 
     counted = Counter(leaf.group for leaf in glance.leaves(at.site) if leaf.group)
-    return ((group, _count(counted[group])) for group in sorted(counted))
+    known = {*counted, *glance.groups(at.site)}
+    return ((group, _count(counted[group])) for group in sorted(known))
 
 
 def boards(at: Typing) -> Iterator[Named]:
@@ -125,6 +127,31 @@ def images(at: Typing) -> Iterator[Named]:
     if isinstance(folder, str) and folder:
         with suppress(SbcError):
             yield from ((f"{folder}/{name}", "an image") for name in image_names(Path(folder)))
+
+
+def repositories(at: Typing) -> Iterator[Named]:
+    """This server's repository and the configured ones."""
+    from sbctui.engine import glance
+
+    yield "repo", "this server's own"
+    configured = glance.settings(at.site).get("repositories")
+    for name, one in configured.items() if isinstance(configured, dict) else ():
+        if isinstance(one, dict):
+            yield name, f"{one.get('kind', '')} {one.get('place', '')}"
+
+
+def addresses(at: Typing) -> Iterator[Named]:
+    """Repositories; behind ``repo:`` the images of this server's own."""
+    if not at.word.startswith("repo:"):
+        for name, about in repositories(at):
+            yield f"{name}:", about
+        return
+    top = at.site / "repo" / "images"
+    for folder, _, names in os.walk(top):
+        for name in sorted(names):
+            if not name.startswith(".") and not name.endswith(_BESIDE):
+                path = os.path.relpath(os.path.join(folder, name), top)
+                yield f"repo:{path}", "an image"
 
 
 def ignored(at: Typing) -> Iterator[Named]:

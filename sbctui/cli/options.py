@@ -117,6 +117,8 @@ GROUP = Parsed("group", "parse_group", names.groups)
 SIZE = Parsed("size", "parse_size")
 IP = Parsed("ip", "parse_ip")
 SUBNET = Parsed("cidr", "parse_network")
+REPOSITORY = Parsed("name", "parse_repository", names.repositories, module="repository")
+ADDRESS = Parsed("address", "parse_address", names.addresses, module="repository")
 
 
 class PoolType(click.ParamType[Any]):

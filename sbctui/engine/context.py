@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sbctui.engine.commands import Done
-from sbctui.engine.events import Emit, Note, Output, Progress
+from sbctui.engine.errors import Cancelled
+from sbctui.engine.events import Emit, Note, Output, Progress, Receiver
 from sbctui.engine.model.node import BootSpec, Promise
 from sbctui.engine.model.site import Site
 from sbctui.engine.services.port import Control
@@ -76,9 +77,24 @@ class Context:
                 Output(code=said.returncode, seconds=said.seconds, text=said.told(), at=time.time())
             )
 
+    def say(self, text: str) -> None:
+        """A sentence about how it goes."""
+        self.emit(Note(level="info", text=text, at=time.time()))
+
+    def receiver(self, who: str, state: str) -> None:
+        """What became of one to whom something is sent; told when it changes, and in the result."""
+        if self.found.data.get(who) != state:
+            self.found.data[who] = state
+            self.emit(Receiver(who=who, state=state, at=time.time()))
+
     def warn(self, text: str) -> None:
         """A sentence the admin should read."""
         self.emit(Note(level="warning", text=text, at=time.time()))
+
+    def raise_if_stopped(self, doing: str) -> None:
+        """Raises Cancelled when the admin has asked to stop."""
+        if self.stop.is_set():
+            raise Cancelled(f"stopped while {doing}")
 
     def progress(self, what: str) -> Callable[[int, int], None]:
         """A byte counter for a long step, at most ten events a second, never losing the last."""

@@ -7,7 +7,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,7 +26,7 @@ from sbctui.engine.disks.create import inspect_source
 from sbctui.engine.disks.port import Usage
 from sbctui.engine.disks.usage import usage
 from sbctui.engine.errors import BadInput, NoSuchNode, PlanChanged, Refused, SbcError, from_os
-from sbctui.engine.events import Emit, Event, Finished, Note, Waiting, silent
+from sbctui.engine.events import Emit, Event, Finished, Note, Progress, Waiting, silent
 from sbctui.engine.executor import execute
 from sbctui.engine.files import is_held
 from sbctui.engine.history import History
@@ -35,6 +35,8 @@ from sbctui.engine.jobs import Claim, Jobs
 from sbctui.engine.lockfile import SiteLock
 from sbctui.engine.model.addresses import parse_mac, shown
 from sbctui.engine.model.boots import Timeline
+from sbctui.engine.model.distribution import TRANSFERS, Distribution, ImageFile
+from sbctui.engine.model.repository import ImageAddress, Repository, RepositoryImage
 from sbctui.engine.model.requests import (
     CreateRoot,
     Incoming,
@@ -49,6 +51,7 @@ from sbctui.engine.nodes.plan import plan_for
 from sbctui.engine.nodes.rest import rest
 from sbctui.engine.plan import Plan, Report
 from sbctui.engine.rules import READ_ONLY
+from sbctui.engine.rules import leaf as leaf_of
 from sbctui.engine.services.control import SiteControl
 from sbctui.engine.services.hosts import known_macs
 from sbctui.engine.services.port import Control
@@ -59,6 +62,11 @@ if TYPE_CHECKING:
     from sbctui.engine.boot.asks import Firmware
     from sbctui.engine.boot.initramfs import Lack
     from sbctui.engine.boot.served import Served
+    from sbctui.engine.model.shelf import Shelf
+    from sbctui.engine.repository.check import ImageFault
+    from sbctui.engine.repository.opening import Here
+    from sbctui.engine.repository.overlay_look import Look, Summary
+    from sbctui.engine.repository.view import Preview
 
 __all__ = ["Engine", "Job", "init_site", "run_job"]
 
@@ -340,6 +348,8 @@ class Engine:
             there = {one.id for one in self.audit()}
             findings = tuple(name for name in request.findings if name in there)
             return request.model_copy(update={"findings": findings}) if findings else None
+        if isinstance(request, Distribution):
+            return facts.gather(self.site(), request)
         if isinstance(request, CreateRoot) and request.source is not None:
             return request.model_copy(update={"source": self.source(Path(request.source.path))})
         return request
@@ -423,6 +433,133 @@ class Engine:
         site = self.site()
         check_all(site.templates)
         return site
+
+    def repositories(self) -> tuple[Repository, ...]:
+        """Every repository with its health, looked at side by side for a bounded time (S4.3)."""
+        from sbctui.engine.repository.listing import repositories
+
+        return repositories(self._here())
+
+    def repository_names(self) -> tuple[str, ...]:
+        """The names of all repositories, this server's own first; none of them is looked at."""
+        from sbctui.engine.repository.listing import names
+
+        return names(self._here())
+
+    def shelf(self, name: str) -> Shelf:
+        """One repository with its images, looked at for a bounded time."""
+        from sbctui.engine.repository.view import shelf
+
+        return shelf(self._here(), name)
+
+    def place(self, text: str) -> str:
+        """An archive as it was typed, with an image of a repository as the file that it is.
+
+        Raises BadInput, NoSuchNode, Refused.
+        """
+        from sbctui.engine.repository.view import place
+
+        return place(self._here(), text)
+
+    def repository_folder(self, name: str) -> Path:
+        """The folder of a repository's images on this machine.
+
+        Raises NoSuchNode, and Refused where it has to be mounted first or is on another server.
+        """
+        from sbctui.engine.repository.view import folder_of
+
+        return folder_of(self._here(), name)
+
+    def preview(self, text: str) -> Preview:
+        """What an archive says of itself, without reading it all.
+
+        Raises BadInput, NoSuchNode, Refused, NotPermitted.
+        """
+        from sbctui.engine.repository.view import preview
+
+        return preview(self._here(), text)
+
+    def images(self, address: ImageAddress) -> tuple[RepositoryImage, ...]:
+        """The images at and below an address, by path. Raises NoSuchNode, NoCache, SbcError."""
+        from sbctui.engine.repository.listing import images
+
+        return images(self._here(), address)
+
+    def check_images(
+        self, address: ImageAddress, stop: threading.Event, emit: Emit = silent
+    ) -> tuple[ImageFault, ...]:
+        """Read every image at and below an address and compare it with its side files.
+
+        Raises NoSuchNode, NoCache, Cancelled, SbcError.
+        """
+        from sbctui.engine.repository.check import check
+
+        return check(self._here(), address, stop, emit)
+
+    def hook_variables(self) -> Mapping[str, str]:
+        """What a hook is told of repositories: REPO, CACHE, where removable ones are (S4.5)."""
+        from sbctui.engine.repository.hookenv import variables
+
+        return variables(self._here())
+
+    def _here(self) -> Here:
+        from sbctui.engine.repository.opening import Here
+
+        return Here(self.path, self._reload().settings)
+
+    def side_files(self, images: Sequence[str] = ()) -> tuple[ImageFile, ...]:
+        """Images (all, when none is named) and which side files they lack, without reading them.
+
+        Raises NoSuchNode.
+        """
+        from sbctui.engine.repository import sidefiles
+
+        if images:
+            return tuple(sidefiles.look(self.path, image) for image in images)
+        return tuple(sidefiles.images(self.path))
+
+    def verify_side_files(
+        self, images: Sequence[str], emit: Emit, stop: threading.Event
+    ) -> tuple[ImageFile, ...]:
+        """The same, reading every image. Raises NoSuchNode, Refused, Cancelled."""
+        from sbctui.engine.repository import sidefiles
+
+        def verified(image: str) -> ImageFile:
+            def report(done: int, total: int) -> None:
+                emit(Progress(what=f"reading {image}", done=done, total=total, at=time.time()))
+
+            return sidefiles.verify(self.path, image, stop, report)
+
+        try:
+            return tuple(verified(one.image) for one in self.side_files(images))
+        except OSError as error:
+            raise from_os(error, "reading images") from error
+
+    def transfers(self) -> tuple[Job, ...]:
+        """Jobs that seed, send or receive images, or did, newest first."""
+        return tuple(job for job in self.jobs() if job.verb in TRANSFERS)
+
+    def receivers(self, job: str) -> dict[str, str]:
+        """Of a job that seeds or sends: each receiver it met, and what became of it up to now."""
+        now = threading.Event()
+        now.set()
+        return {e.who: e.state for e in self._jobs.events(job, now) if e.kind == "receiver"}
+
+    def overlay(self, name: str) -> Look:
+        """What is laid over the disk of a leaf (its folder), and how that stands on it.
+
+        Raises NoSuchNode, Refused for a root.
+        """
+        from sbctui.engine.repository.overlay_look import look
+
+        site = self.site()
+        return look(site, leaf_of(site, name).name)
+
+    def overlays(self) -> tuple[Summary, ...]:
+        """Every overlay there is."""
+        from sbctui.engine.repository.overlay_look import summaries
+
+        return summaries(self.site(full=True))
 
     def usage(self, name: str) -> Usage:
         """A node's disk: apparent, allocated and exclusive bytes, measured now."""

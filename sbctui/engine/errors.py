@@ -84,6 +84,12 @@ class NoSpace(SbcError):
     code = 9
 
 
+class NoCache(SbcError):
+    """This machine has no cache, or it is not there now."""
+
+    code = 10
+
+
 class PlanChanged(SbcError):
     """The site changed between the preview and the act, so the plan is no longer the same."""
 

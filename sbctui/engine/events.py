@@ -73,6 +73,18 @@ class Note(_Event):
     at: float
 
 
+class Receiver(_Event):
+    """What became, up to now, of one of those to whom something is sent or offered.
+
+    ``who`` is its address, after the image's name where there are several.
+    """
+
+    kind: Literal["receiver"] = "receiver"
+    who: str
+    state: str
+    at: float
+
+
 class UnitFinished(_Event):
     """Unit ``index`` stands (``error`` empty), was skipped, or failed and was undone.
 
@@ -104,7 +116,7 @@ class Finished(_Event):
 
 
 Event = Annotated[
-    Started | UnitStarted | Progress | Waiting | Note | Output | UnitFinished | Finished,
+    Started | UnitStarted | Progress | Waiting | Note | Output | Receiver | UnitFinished | Finished,
     Field(discriminator="kind"),
 ]
 Emit = Callable[[Event], None]

@@ -23,12 +23,27 @@ from sbctui.engine.nodes import perform as nodes
 from sbctui.engine.nodes import perform_rename as naming
 from sbctui.engine.nodes import perform_trash as waste
 from sbctui.engine.plan import Action, Plan, Report, Unit, UnitResult
+from sbctui.engine.repository import overlay_change as overlays
+from sbctui.engine.repository import overlay_perform as laying
+
+
+def _of_repositories(action: Any, ctx: Context) -> Undo:
+    """Most runs have none of these, so what does them is loaded now."""
+    from sbctui.engine.repository.actions import ACTIONS
+
+    return ACTIONS[action.kind](action, ctx)
+
 
 PERFORM: dict[str, Callable[[Any, Context], Undo]] = {
     "stage": nodes.stage,
     "make-disk": disks.make_disk,
     "clone-disk": disks.clone_disk,
     "personalise": disks.personalise_disk,
+    "lay-overlay": laying.lay_overlay,
+    "copy-leaf-disk": laying.copy_leaf_disk,
+    "take-disk": laying.take_disk,
+    "move-folder": overlays.move_folder,
+    "change-overlay": overlays.change_overlay,
     "write-node": nodes.write_node,
     "publish": nodes.publish,
     "update-config": nodes.update_config,
@@ -48,6 +63,20 @@ PERFORM: dict[str, Callable[[Any, Context], Undo]] = {
     "set-pins": pins.set_pins,
     "set-roster": boards.set_roster,
     "build-bootkit": bootkit.build_bootkit,
+    "side-files": _of_repositories,
+    "seed": _of_repositories,
+    "send": _of_repositories,
+    "receive": _of_repositories,
+    "set-repository": _of_repositories,
+    "mount-repository": _of_repositories,
+    "unmount-repository": _of_repositories,
+    "chunk-image": _of_repositories,
+    "index-repository": _of_repositories,
+    "import-image": _of_repositories,
+    "wait-random": _of_repositories,
+    "update-image": _of_repositories,
+    "copy-overlays": _of_repositories,
+    "restore-image": _of_repositories,
     "unstage": archives.unstage,
     "flatten-disk": archives.flatten_disk,
     "write-archive": archives.write_archive,
@@ -63,6 +92,9 @@ LOCKED = frozenset(
         "set-children",
         "drop-missing-children",
         "rename",
+        "take-disk",
+        "move-folder",
+        "change-overlay",
         "trash",
         "restore",
         "restore-stray",
@@ -71,6 +103,7 @@ LOCKED = frozenset(
         "drop-staging",
         "set-pins",
         "set-roster",
+        "set-repository",
         "unstage",
         "refresh",
     }
@@ -175,7 +208,8 @@ def _failed(unit: Unit, error: SbcError, ctx: Context, committed: bool) -> UnitR
 
 def _code(plan: Plan, results: list[UnitResult], *, stopped: bool) -> int:
     failed = [r for r in results if r.outcome == "failed"]
-    if stopped or any(r.code == Cancelled.code for r in failed):
+    left = any(r.outcome == "skipped" for r in results)
+    if (stopped and (failed or left)) or any(r.code == Cancelled.code for r in failed):
         return Cancelled.code
     if not failed:
         return 0

@@ -10,14 +10,20 @@ from ipaddress import IPv4Address
 from pathlib import Path
 
 from sbctui.engine import commands
+from sbctui.engine.archive.places import target
 from sbctui.engine.disks.port import Probed
 from sbctui.engine.disks.probe import choose
 from sbctui.engine.errors import BadInput, ToolFailed, ToolMissing
 from sbctui.engine.files import Owner
 from sbctui.engine.model.addresses import parse_ip
+from sbctui.engine.model.distribution import Distribution
 from sbctui.engine.model.requests import (
+    OF_OVERLAYS,
+    OF_REPOSITORIES,
     AllocateRoot,
     CreateLeaves,
+    DeleteImages,
+    ExportMany,
     KeepFindings,
     LeafSpec,
     Request,
@@ -68,9 +74,32 @@ class Probe:
 
 
 def gather(site: Site, request: Request) -> Request:
-    """The request with what only the resolver or the system knows filled in, within a second."""
+    """The request with what only files, the resolver or the system know filled in.
+
+    The resolver has a second. Raises Refused, BadInput, SbcError for what can't be laid over a
+    board's disk.
+    """
+    if request.verb in OF_OVERLAYS:
+        from sbctui.engine.repository.overlay_look import gather_overlays
+
+        request = gather_overlays(site, request)
+    if isinstance(request, Distribution):
+        from sbctui.engine.repository.gathering import gather_distribution
+
+        return gather_distribution(site, request)
+    if isinstance(request, ExportMany):
+        targets = tuple(target(site.path, one.file) for one in request.targets)
+        return request.model_copy(update={"targets": targets})
+    if isinstance(request, DeleteImages):
+        from sbctui.engine.repository.deleting import gather_deleted
+
+        return gather_deleted(site, request)
     if isinstance(request, KeepFindings) and not request.by:
         return request.model_copy(update={"by": _user()})
+    if request.verb in OF_REPOSITORIES:
+        from sbctui.engine.repository.gather import gather_repository
+
+        return gather_repository(site, request)
     if site.settings.network.subnet is None:
         return request
     if isinstance(request, AllocateRoot) and request.ip is None:

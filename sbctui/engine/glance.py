@@ -51,6 +51,11 @@ def root(site: Path, name: str) -> Glimpse:
     return _read(site / "nodes", name)
 
 
+def groups(site: Path) -> list[str]:
+    """Groups that have files which are laid over images."""
+    return _names(site / "repo" / "groups")
+
+
 def trash(site: Path) -> Iterator[tuple[str, Glimpse]]:
     """Folder and node of what is in the trash, newest first."""
     for folder in reversed(_names(site / "trash")):

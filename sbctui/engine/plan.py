@@ -12,8 +12,10 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from sbctui.engine.model.addresses import Ip, Mac
+from sbctui.engine.model.distribution import ImageFile, Lab, Offer
 from sbctui.engine.model.node import NodeConfig, StoreKind
 from sbctui.engine.model.pins import Pin
+from sbctui.engine.model.repositories import Configured
 from sbctui.engine.model.requests import Packing, Request, Source
 from sbctui.engine.model.roster import Ignored, Registered
 from sbctui.engine.model.trashname import Place
@@ -63,6 +65,67 @@ class PersonaliseDisk(_Action):
     name: str
     hostname: str
     what: tuple[str, ...]
+
+
+class LayOverlay(_Action):
+    """Lay the files of ``places`` (folders relative to the site) over the staged leaf's disk.
+
+    ``digest`` is the fingerprint of what they held when it was planned; ``fields`` are for the
+    templates among them. What was laid earlier and no place holds any more is given back to what
+    the root ``image`` has. Writes what was laid beside the disk. Where it can't be done: fails if
+    ``required``, else that is said.
+    """
+
+    kind: Literal["lay-overlay"] = "lay-overlay"
+    name: str
+    image: str
+    places: tuple[Place, ...]
+    digest: str
+    fields: dict[str, str]
+    required: bool = True
+
+
+class CopyLeafDisk(_Action):
+    """Copy a published leaf's disk into its staging folder; refused while it is open."""
+
+    kind: Literal["copy-leaf-disk"] = "copy-leaf-disk"
+    name: str
+
+
+class TakeDisk(_Action):
+    """Let a published leaf have the disk in its staging folder, and drop its own: the commit.
+
+    Takes the disk's write lease. What was laid over it is written beside it.
+    """
+
+    kind: Literal["take-disk"] = "take-disk"
+    name: str
+
+
+class MoveFolder(_Action):
+    """Rename a folder that belongs to a group or an image (relative to the site), over nothing."""
+
+    kind: Literal["move-folder"] = "move-folder"
+    path: Place
+    to: Place
+
+
+class ChangeOverlay(_Action):
+    """Put files into an overlay, in one rename of its folder; undo puts the old folder back.
+
+    ``source`` is a file or folder outside, ``target`` the path on a board. ``owner``, ``mode``,
+    ``template``, ``remove`` are what the table is to say of it; ``forget`` takes its row away.
+    """
+
+    kind: Literal["change-overlay"] = "change-overlay"
+    place: Place
+    target: str
+    source: str = ""
+    owner: str = ""
+    mode: str = ""
+    template: bool = False
+    remove: bool = False
+    forget: bool = False
 
 
 class WriteNode(_Action):
@@ -162,19 +225,27 @@ class RebootBoard(_Action):
 
 
 class TrashNode(_Action):
-    """Take the disk's write lease and rename the node into ``trash/<folder>``: the commit."""
+    """Take the disk's write lease and rename the node into ``trash/<folder>``: the commit.
+
+    ``overlays`` (folders relative to the site) go with it.
+    """
 
     kind: Literal["trash"] = "trash"
     name: str
     folder: str
+    overlays: tuple[Place, ...] = ()
 
 
 class RestoreNode(_Action):
-    """Rename ``trash/<folder>`` back to ``nodes/<name>``, never over another."""
+    """Rename ``trash/<folder>`` back to ``nodes/<name>``, never over another.
+
+    ``overlays`` (folders relative to the site) that went with it come back first.
+    """
 
     kind: Literal["restore"] = "restore"
     folder: str
     name: str
+    overlays: tuple[Place, ...] = ()
 
 
 class RestoreStray(_Action):
@@ -242,6 +313,139 @@ class BuildBootkit(_Action):
     offline: bool
 
 
+class MakeSideFiles(_Action):
+    """Read an image once and write its side files; the image must not change meanwhile."""
+
+    kind: Literal["side-files"] = "side-files"
+    image: str
+
+
+class SeedImages(_Action):
+    """Offer images by torrent until stopped, or until ``receivers`` have each of them."""
+
+    kind: Literal["seed"] = "seed"
+    images: tuple[str, ...]
+    receivers: int
+    lab: Lab
+
+
+class SendImage(_Action):
+    """Send an image by multicast, and hear from the receivers what they got."""
+
+    kind: Literal["send"] = "send"
+    image: str
+    receivers: int
+    wait: int
+    rate: str
+    retries: int
+    lab: Lab
+
+
+class ReceiveImage(_Action):
+    """Receive an image as ``.part``, verify it, rename it into place, write its side files.
+
+    ``before`` is what it replaces, which must still be there as it was.
+    """
+
+    kind: Literal["receive"] = "receive"
+    image: str
+    by: Literal["multicast", "torrent"]
+    origin: str
+    wait: int
+    offer: Offer
+    before: ImageFile | None
+    lab: Lab
+
+
+class SetRepository(_Action):
+    """Write a repository into site.toml, or with ``after`` None strike it; undo reverses it."""
+
+    kind: Literal["set-repository"] = "set-repository"
+    name: str
+    after: Configured | None
+
+
+class MountRepository(_Action):
+    """Mount a repository at ``point``, from ``device`` if it is found by its label."""
+
+    kind: Literal["mount-repository"] = "mount-repository"
+    name: str
+    repository: Configured
+    device: str
+    point: str
+
+
+class UnmountRepository(_Action):
+    """Unmount a repository; undo mounts it again."""
+
+    kind: Literal["unmount-repository"] = "unmount-repository"
+    name: str
+    repository: Configured
+    device: str
+    point: str
+
+
+class ChunkImage(_Action):
+    """Write the chunks and the hash of an image of this server's repository beside it."""
+
+    kind: Literal["chunk-image"] = "chunk-image"
+    path: str
+
+
+class IndexRepository(_Action):
+    """Write the list of all that is in this server's repository."""
+
+    kind: Literal["index-repository"] = "index-repository"
+
+
+class ImportImage(_Action):
+    """Bring files of an older tree into ``images/<name>/``; undo takes them out again."""
+
+    kind: Literal["import-image"] = "import-image"
+    folder: str
+    name: str
+    files: tuple[str, ...]
+    how: Literal["link", "copy", "move"]
+
+
+class WaitRandom(_Action):
+    """Wait for a random time of up to ``seconds``."""
+
+    kind: Literal["wait-random"] = "wait-random"
+    seconds: int
+
+
+class UpdateImage(_Action):
+    """Bring one image of a cache up to date; ``path`` is below the repository."""
+
+    kind: Literal["update-image"] = "update-image"
+    repository: str
+    cache: str
+    path: str
+    mtime: int
+
+
+class CopyOverlays(_Action):
+    """Make the files laid over these images (roots' names) the same in a cache.
+
+    With ``all_`` also those of others that the repository has files for.
+    """
+
+    kind: Literal["copy-overlays"] = "copy-overlays"
+    repository: str
+    cache: str
+    images: tuple[str, ...]
+    all_: bool
+
+
+class RestoreImage(_Action):
+    """Swap an image of a cache with its former version; undo swaps them again."""
+
+    kind: Literal["restore-image"] = "restore-image"
+    cache: str
+    path: str
+
+
 class UnstageNode(_Action):
     """Delete a staged node of this unit that was only a copy to work on."""
 
@@ -302,6 +506,11 @@ Action = Annotated[
     | MakeDisk
     | CloneDisk
     | PersonaliseDisk
+    | LayOverlay
+    | CopyLeafDisk
+    | TakeDisk
+    | MoveFolder
+    | ChangeOverlay
     | WriteNode
     | PublishNode
     | UpdateConfig
@@ -321,6 +530,20 @@ Action = Annotated[
     | SetPins
     | SetRoster
     | BuildBootkit
+    | MakeSideFiles
+    | SeedImages
+    | SendImage
+    | ReceiveImage
+    | SetRepository
+    | MountRepository
+    | UnmountRepository
+    | ChunkImage
+    | IndexRepository
+    | ImportImage
+    | WaitRandom
+    | UpdateImage
+    | CopyOverlays
+    | RestoreImage
     | UnstageNode
     | FlattenDisk
     | WriteArchive

@@ -20,6 +20,8 @@ from sbctui.engine.model.site import BOOT, Site
 from sbctui.engine.nodefile import RENAMED, write_config
 from sbctui.engine.nodes.perform_rename import settle
 from sbctui.engine.pinfile import in_work
+from sbctui.engine.repository.overlay_change import settle as settle_overlays
+from sbctui.engine.repository.overlay_read import STOWED, half_changed
 from sbctui.engine.services.port import Control
 from sbctui.engine.store import GONE
 
@@ -42,6 +44,7 @@ def recover(
     """
     _drop_staging(site, changed, say)
     _settle_names(site, changed, say)
+    _settle_overlays(site, owner, changed, say)
     _finish_purges(site)
     _drop_temps(site)
     for root in site.roots:
@@ -77,6 +80,16 @@ def _settle_names(site: Site, changed: Callable[[str], None], say: Say) -> None:
             changed(name)
 
 
+def _settle_overlays(site: Site, owner: Owner, changed: Callable[[str], None], say: Say) -> None:
+    for name in (*site.nodes, *site.broken):
+        folder = site.node_path(name)
+        if os.path.lexists(folder / STOWED):
+            hit("recovery.overlays")
+            if settle_overlays(site.path, folder, owner):
+                say(f"put the files that are laid over {name} back into repo/")
+            changed(name)
+
+
 def _finish_purges(site: Site) -> None:
     trash = site.path / "trash"
     for name in os.listdir(trash):
@@ -92,6 +105,9 @@ def _drop_temps(site: Site) -> None:
     for name in site.nodes:
         node = site.node_path(name)
         folders += [node, node / BOOT, node / BOOT / "pxelinux.cfg"]
+    for half in half_changed(site.path):
+        hit("recovery.drop-temp")
+        remove_tree(half)
     for name in filter(in_work, os.listdir(site.path)):
         hit("recovery.drop-temp")
         (site.path / name).unlink(missing_ok=True)

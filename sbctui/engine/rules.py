@@ -145,6 +145,16 @@ def can_build_bootkit(site: Site) -> str | None:
     return _writable(site)
 
 
+def can_distribute(site: Site) -> str | None:
+    """Whether side files can be made, and images sent and received."""
+    return _writable(site)
+
+
+def can_change_settings(site: Site) -> str | None:
+    """Whether the site's settings, and its repository, can be written."""
+    return _writable(site)
+
+
 def can_clone(site: Site, name: str) -> str | None:
     """Whether a root's disk can be copied now, live or not (S0.14)."""
     return _first(site, name, _settled, _is_root)
@@ -221,6 +231,26 @@ def can_delete(site: Site, name: str) -> str | None:
 def can_delete_leaf(site: Site, name: str) -> str | None:
     """Whether a leaf can go to the trash: no board connected."""
     return _first(site, name, _is_leaf, connected)
+
+
+def can_lay(site: Site, name: str) -> str | None:
+    """Whether files can be laid over a leaf's disk now: settled, ext4, no board connected."""
+    return _first(site, name, _is_leaf, _settled, _laid_over, connected_now)
+
+
+def connected_now(site: Site, name: str) -> str | None:
+    """Why a leaf's disk can't be changed now: a board is connected to it."""
+    if connected(site, name) is None:
+        return None
+    address = site.sessions_of[site.nodes[name].config.export][0].address
+    return f"the board at {clean(address)} is running from {name}; shut it down first"
+
+
+def _laid_over(site: Site, name: str) -> str | None:
+    kind = site.nodes[name].config.disk.filesystem
+    if kind.startswith("ext"):
+        return None
+    return f"the disk of {name} holds {kind or 'no'} file system that files can be laid over (ext4)"
 
 
 def can_create_leaves(site: Site, name: str) -> str | None:

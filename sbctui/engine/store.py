@@ -35,6 +35,7 @@ from sbctui.engine.model.text import clean
 from sbctui.engine.model.trashname import origin
 from sbctui.engine.nodefile import read_node, stamp, tree_bytes
 from sbctui.engine.pinfile import in_work, read_pins, read_roster
+from sbctui.engine.repository.overlay_read import places, stowed
 
 SETTINGS = "site.toml"
 GONE = ".gone-"
@@ -71,7 +72,7 @@ class Store:
         old = self._site
         generation = lock.generation - lock.generation % 2
         if old is not None and not full and generation == old.generation and not self._dirty:
-            return old
+            return self._with_overlays(old)
         changed = lock.since(old.generation) if old and not full else None
         if old is not None and changed is not None:
             site = self._partly(old, changed | self._dirty)
@@ -90,9 +91,17 @@ class Store:
             pins_fault=fault,
             roster=roster,
             roster_fault=roster_fault,
+            overlays=places(self.path),
         )
         self._dirty = frozenset()
         return self._site
+
+    def _with_overlays(self, old: Site) -> Site:
+        """The same site; folders of overlays are made by hand, and count at once."""
+        now = places(self.path)
+        if now != old.overlays:
+            self._site = old = old.with_rest(overlays=now)
+        return old
 
     def touch(self, name: str) -> None:
         """Read this node again at the next load (``*`` = everything)."""
@@ -199,7 +208,8 @@ def _trashed(entry: os.DirEntry[str], when: str, name: str) -> Trashed:
         return Trashed(entry.name, place, deleted, None, size, place)
     node = read_node(entry.path, named=name) if folder else None
     config = node.config if isinstance(node, Node) else None
-    return Trashed(entry.name, name, deleted, config, size)
+    with_it = stowed(entry.path, name) if folder else ()
+    return Trashed(entry.name, name, deleted, config, size, overlays=with_it)
 
 
 def _stray(entry: os.DirEntry[str], parent: str) -> Stray:

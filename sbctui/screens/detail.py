@@ -162,6 +162,11 @@ def _disk(about: About) -> Iterator[Line]:
         yield _row("", "copied while in use: as after a power cut, repaired and checked", "warn")
 
 
+def _laid(about: About) -> Iterator[Line]:
+    for place, (text, tone) in enumerate(about.look.laid):
+        yield _row("overlay" if not place else "", text, tone)
+
+
 def _made(about: About) -> Iterator[Line]:
     c = about.node.config
     origin = f" from {c.cloned_from}" if c.cloned_from else ""
@@ -206,7 +211,7 @@ def jobs(found: Iterable[Job], now: float) -> Iterator[Line]:
 
 
 PARTS: tuple[Callable[[About], Iterator[Line]], ...] = (
-    _identity, _board, _boot, _words, _disk, _made, _files, _history,
+    _identity, _board, _boot, _words, _disk, _laid, _made, _files, _history,
 )  # fmt: skip
 """What is told of a node, in order; a part without anything to say gives no line."""
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from textual import events
 from textual.binding import BindingType
@@ -21,6 +21,8 @@ from sbctui.widgets.choice import Choice
 
 Values = Mapping[str, str]
 """What stands in the fields, by their ids."""
+Complete = Callable[[str], str | None]
+"""A text that has been begun → the whole, or None."""
 Check = Callable[[str], object]
 """Raises what is wrong with a field's text, or answers with the sentence."""
 
@@ -35,7 +37,9 @@ class Field:
     """One field. ``hint`` stands under it while it is right; ``names`` complete it.
 
     ``look`` is a check that asks the file system: it runs in a thread. ``stand_in`` stands for it
-    in the command line while it is empty. With ``choices`` it is one of these words.
+    in the command line while it is empty. With ``choices`` it is one of these words. A ``path`` is
+    completed by ``complete``, in a thread; ``picks`` says that it can be chosen from a list of
+    files, to ``read`` one or to ``write`` one.
     """
 
     id: str
@@ -45,6 +49,8 @@ class Field:
     hint: str = ""
     names: Sequence[str] = ()
     path: bool = False
+    complete: Complete | None = None
+    picks: Literal["", "read", "write"] = ""
     look: Check | None = None
     stand_in: str = ""
     choices: Sequence[str] = ()
@@ -86,7 +92,7 @@ class Entry(Input):
             id=field.id,
             select_on_focus=False,
             placeholder=f"(right: {self._first})" if self._first else "",
-            suggester=PathSuggester(use_cache=False) if field.path else suggester,
+            suggester=PathSuggester(field.complete or completed) if field.path else suggester,
         )
 
     def _on_paste(self, event: events.Paste) -> None:
@@ -114,9 +120,13 @@ def widget(field: Field) -> Entry | Choice:
 class PathSuggester(Suggester):
     """Completes a file's path, looking in a thread."""
 
+    def __init__(self, complete: Complete) -> None:
+        super().__init__(use_cache=False, case_sensitive=True)
+        self._complete = complete
+
     async def get_suggestion(self, value: str) -> str | None:
         """The first entry that begins like this."""
-        return await in_thread(lambda: completed(value))
+        return await in_thread(lambda: self._complete(value))
 
 
 def completed(value: str) -> str | None:

@@ -43,6 +43,7 @@ class Form(Modal[T]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("down", "app.focus_next", show=False),
         Binding("up", "app.focus_previous", show=False),
+        Binding("ctrl+o", "pick", show=False, priority=True),
     ]
     ENTER = "show the plan"
     LEAVE = "back"
@@ -182,6 +183,23 @@ class Form(Modal[T]):
         """Many lines are boards: offered as leaves, with this form below."""
         self.sbc.bulk((), event.text)
 
+    def action_pick(self) -> None:
+        """Choose the field's file from a list."""
+        focused = self.focused
+        field = self.fields.get(focused.id or "") if focused else None
+        if field is None or not field.picks:
+            return
+        from sbctui.screens.picker import PickScreen
+
+        entry = self._entry(field.id)
+
+        def chosen(text: str | None) -> None:
+            if text and isinstance(entry, Entry):
+                entry.value = text
+                entry.cursor_position = len(text)
+
+        self.sbc.push_screen(PickScreen(entry.value, write=field.picks == "write"), chosen)
+
     def on_descendant_focus(self) -> None:
         """The keys depend on the field."""
         self._say_keys()
@@ -191,9 +209,11 @@ class Form(Modal[T]):
         field = self.fields.get(focused.id or "") if focused else None
         keys = [("enter", self.ENTER)]
         if len(self.fields) > 1:
-            keys.append(("tab", "next field"))
+            keys.append(("tab", "next" if field is not None and field.picks else "next field"))
         if field is not None and field.choices:
             keys.append(("space", "the other"))
+        elif field is not None and field.picks:
+            keys += [("right", "completes"), ("^o", "files")]
         elif field is not None and field.completes:
             keys.append(("right", "completes"))
         self.keys.show(keys_line(*keys, ("esc", self.LEAVE)))
@@ -201,6 +221,10 @@ class Form(Modal[T]):
 
 def _as_it_is(engine: Engine, request: Request) -> Request:
     return request
+
+
+def _no_hints(values: Values) -> Mapping[str, str]:
+    return {}
 
 
 def _nothing(plan: Plan) -> Mapping[str, str]:
@@ -211,10 +235,13 @@ def _nothing(plan: Plan) -> Mapping[str, str]:
 class FormSpec:
     """A verb's form. ``arguments`` makes a request of ``kind`` from what was typed.
 
+    ``either`` says which kind it is, where what was typed decides that.
+
     It may be handed texts that are not right yet, for the command line; the request is checked
     when it is made. ``finish`` adds, in a thread, what takes time to look at: ``heavy`` says when
     it does, and then nothing is planned ahead. ``tells`` says what a plan means for the fields.
-    ``about`` stands above them.
+    ``hints`` stand under fields where the right sentence depends on other fields; ``about`` stands
+    above them all.
     """
 
     title: str
@@ -225,10 +252,15 @@ class FormSpec:
     heavy: Callable[[Values], bool] = lambda values: False
     tells: Callable[[Plan], Mapping[str, str]] = _nothing
     about: tuple[Line, ...] = ()
+    hints: Callable[[Values], Mapping[str, str]] = _no_hints
+    either: Callable[[Values], Any] | None = None
+
+    def _kind(self, values: Values) -> Any:
+        return self.either(values) if self.either else self.kind
 
     def draft(self, values: Values) -> Request:
         """The request as far as it goes; not checked."""
-        drafted: Request = self.kind.model_construct(**self.arguments(values))
+        drafted: Request = self._kind(values).model_construct(**self.arguments(values))
         return drafted
 
     def request(self, values: Values) -> Request:
@@ -238,10 +270,15 @@ class FormSpec:
         from sbctui.engine.errors import BadInput
 
         try:
-            made: Request = self.kind.model_validate(self.draft(values).model_dump(warnings=False))
+            given = self.draft(values).model_dump(warnings=False)
+            made: Request = self._kind(values).model_validate(given)
         except ValidationError as error:
             raise BadInput(error.errors()[0]["msg"].removeprefix("Value error, ")) from None
         return made
+
+    def build(self, engine: Engine, values: Values) -> Request:
+        """The request with what takes time to look at. Raises SbcError, OSError."""
+        return self.finish(engine, self.request(values))
 
 
 class FormScreen(Form[str]):
@@ -268,6 +305,15 @@ class FormScreen(Form[str]):
         filled = {id: text or self.fields[id].stand_in for id, text in values.items()}
         return command_line(self.spec.draft(filled))
 
+    def tell(self, told: Mapping[str, str], said: str = "") -> None:
+        """With the hints that depend on other fields."""
+        super().tell({**self.spec.hints(self.values), **told}, said)
+
+    def on_choice_changed(self) -> None:
+        """Hints may be others."""
+        self.tell({})
+        super().on_choice_changed()
+
     async def consider(self, values: Values, *, right: bool) -> None:
         """Plan ahead: what the plan says of the fields, or what is against it."""
         engine = self.sbc.feeds.engine
@@ -276,7 +322,7 @@ class FormScreen(Form[str]):
             return
         said, told = "", dict[str, str]()
         try:
-            plan = await in_thread(lambda: engine.plan(self.spec.request(values)))
+            plan = await in_thread(lambda: engine.plan(self.spec.build(engine, values)))
             told = dict(self.spec.tells(plan))
             self.ENTER = "show the plan" if self.sbc.asks(plan) else "do it"
         except (SbcError, OSError) as error:
@@ -293,7 +339,7 @@ class FormScreen(Form[str]):
         self.keys.show(((" looking ...", "dim"),))
 
         def build(engine: Engine) -> Request:
-            return self.spec.finish(engine, self.spec.request(values))
+            return self.spec.build(engine, values)
 
         self.sbc.offer(build, refused=self._refused, done=self._done)
 

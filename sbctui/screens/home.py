@@ -199,7 +199,10 @@ class HomeScreen(Sturdy, DetailPane):
     def on_paste(self, event: events.Paste) -> None:
         """A paste with lines in it is a list of boards, wherever it lands."""
         event.stop()
-        self.sbc.bulk(self.targets(), event.text)
+        if self.world.site is None:
+            self.early = event.text
+        else:
+            self.sbc.bulk(self.targets(), event.text)
 
     # ── actions ───────────────────────────────────────────────────────────────────────────
 

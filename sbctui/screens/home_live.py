@@ -35,7 +35,8 @@ class LivePanes(NodePanes):
 
     That is an older one while the panes are frozen, and for a moment while thousands of new
     nodes are looked over. ``frozen`` is the time since which they are, or empty. ``samples`` are
-    those of the free space since the console began.
+    those of the free space since the console began. ``early`` is a paste that came before any node
+    was read.
     """
 
     def __init__(self, world: World) -> None:
@@ -44,6 +45,7 @@ class LivePanes(NodePanes):
         self.frozen = ""
         self.samples: tuple[Sample, ...] = ()
         self.jobs = Pane(4, "Services and jobs", id="jobs")
+        self.early = ""
         self._fresh = True
         self._preparing = False
 
@@ -86,6 +88,9 @@ class LivePanes(NodePanes):
             self._fresh = False
             self._open_few(site)
         self.refresh_all()
+        if self.early and site is not None:
+            self.sbc.bulk(self.targets(), self.early)
+            self.early = ""
 
     def _open_few(self, site: Site) -> None:
         if len(site.leaves) <= _FEW:

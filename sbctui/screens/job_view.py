@@ -120,7 +120,7 @@ def fold(now: JobView, event: Event) -> JobView:
         case "note":
             warning: fmt.Line = ((clean(event.text), "warn"),)
             return _troubled(now, warning) if event.level == "warning" else now
-        case "output":
+        case "output" | "receiver":
             return now
         case "unit-finished":
             return _unit(now, event)

@@ -39,7 +39,8 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """A node's folder, the bytes only its disk has (None = not known), its newest jobs.
+    """A node's folder, the bytes only its disk has (None = not known), its newest jobs, and what
+    is laid over a leaf's disk: sentences, each with its tone.
 
     ``late`` are the seconds for which an answer is overdue, ``trouble`` what went wrong.
     """
@@ -47,6 +48,7 @@ class Look:
     files: tuple[File, ...] = ()
     exclusive: int | None = None
     history: tuple[Job, ...] = ()
+    laid: tuple[tuple[str, str], ...] = ()
     late: int = 0
     trouble: str = ""
 
@@ -63,7 +65,19 @@ def look(engine: Engine, site: Site, name: str) -> Look:
         exclusive = engine.usage(name).exclusive
     except (SbcError, OSError, KeyError) as error:
         trouble = str(error)
-    return Look(files, exclusive, engine.history(name), trouble=trouble)
+    return Look(files, exclusive, engine.history(name), _laid(engine, site, name), trouble=trouble)
+
+
+def _laid(engine: Engine, site: Site, name: str) -> tuple[tuple[str, str], ...]:
+    from sbctui.engine.errors import SbcError
+    from sbctui.screens.overlay_lines import brief
+
+    if name not in site.nodes or site.nodes[name].is_root:
+        return ()
+    try:
+        return tuple(brief(engine.overlay(name)))
+    except (SbcError, OSError) as error:
+        return ((str(error), "bad"),)
 
 
 def folder(path: Path) -> tuple[File, ...]:

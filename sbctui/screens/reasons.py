@@ -157,6 +157,27 @@ def _undo(site: Site, names: Sequence[str], row: str) -> str | None:
     return rules.can_create_root(site)
 
 
+def _export(site: Site, names: Sequence[str], row: str) -> str | None:
+    if not names:
+        return _no_node(site, row, "a root or a leaf")
+    whys = [rules.can_export(site, n) for n in names]
+    return next((why for why in whys if why), None)
+
+
+def _import(site: Site, names: Sequence[str], row: str) -> str | None:
+    return rules.can_import(site)
+
+
+def _overlays(site: Site, names: Sequence[str], row: str) -> str | None:
+    if not names:
+        return _no_node(site, row, "a leaf")
+    if len(names) > 1:
+        return f"files are shown of one leaf at a time and {len(names)} are marked; U unmarks"
+    if site.nodes[names[0]].is_root:
+        return f"{names[0]} is a root, and files are laid over leaves; put the cursor on one"
+    return None
+
+
 _WHY: Mapping[str, Why] = {
     "create": _create,
     "clone": _one("cloned", rules.can_clone),
@@ -168,9 +189,12 @@ _WHY: Mapping[str, Why] = {
     "rename": _one_node("renamed", _rename),
     "resize": _one("resized", rules.can_resize),
     "attach": _attach,
+    "export": _export,
+    "import": _import,
     "delete": _delete,
     "delete_all": _one("emptied", _delete_all),
     "undo": _undo,
+    "overlays": _overlays,
 }
 
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from sbctui.engine.model import requests as ask
 from sbctui.messages import in_thread
-from sbctui.screens import forms, forms_away
+from sbctui.screens import forms, forms_archive, forms_away
 from sbctui.screens.form import FormScreen, FormSpec
+from sbctui.screens.places import completing
 from sbctui.screens.reasons import parent
 
 if TYPE_CHECKING:
@@ -46,6 +47,34 @@ def _leaf(app: SbcApp, names: Names, asking: Names) -> None:
     site = _site(app)
     root = parent(site, names[0]) if names else app.drafts.get("bulk", {}).get("root", "")
     app.push_screen(FormScreen(forms.leaf(site, root, *asking[:1])))
+
+
+def _export(app: SbcApp, names: Names, asking: Names) -> None:
+    export(app, names)
+
+
+def export(app: SbcApp, names: Names, target: str = "repo:") -> None:
+    """The form that writes these nodes into archives; without any one is named in it."""
+    complete = completing(lambda: app.feeds.engine)
+    app.push_screen(FormScreen(forms_archive.export(_site(app), names, complete, target)))
+
+
+def _import(app: SbcApp, names: Names, asking: Names) -> None:
+    take(app)
+
+
+def take(app: SbcApp, archive: str = "") -> None:
+    """The form that makes a root of an archive."""
+    from sbctui.screens.import_form import ImportScreen
+
+    complete = completing(lambda: app.feeds.engine)
+    app.push_screen(ImportScreen(forms_archive.take(_site(app), complete, archive)))
+
+
+def _images(app: SbcApp, names: Names, asking: Names) -> None:
+    from sbctui.screens.images import ImagesScreen
+
+    app.push_screen(ImagesScreen(app.feeds.world))
 
 
 def _delete(app: SbcApp, names: Names, asking: Names) -> None:
@@ -99,6 +128,12 @@ def _boards(app: SbcApp, names: Names, asking: Names) -> None:
     app.push_screen(BoardsScreen(app.feeds.world))
 
 
+def _overlays(app: SbcApp, names: Names, asking: Names) -> None:
+    from sbctui.screens.overlay import OverlayScreen
+
+    app.push_screen(OverlayScreen(app.feeds.world, names[0]))
+
+
 def _trash(app: SbcApp, names: Names, asking: Names) -> None:
     from sbctui.screens.trash import TrashScreen
 
@@ -136,11 +171,15 @@ VERBS: Mapping[str, Verb] = {
     "rename": _form(forms.rename),
     "resize": _form(forms.resize),
     "attach": _form(forms.attach),
+    "export": _export,
+    "import": _import,
     "delete": _delete,
     "delete_all": _delete_all,
     "undo": _undo,
     "audit": _audit,
     "boards": _boards,
+    "images": _images,
+    "overlays": _overlays,
     "trash": _trash,
     "reload": _reload,
     "settings": _settings,

@@ -68,9 +68,22 @@ class Choice(Widget, can_focus=True):
 
     def render_line(self, y: int) -> Strip:
         """The line (Textual's line API)."""
+        width = self.size.width
+        if sum(len(word) + 6 for word in self._words) > width:
+            return strip(self._narrow(), width)
         spans: list[Span] = [(" ", "")]
         for word in self._words:
             chosen = word == self.value
             tone = ("bar" if self.has_focus else "key") if chosen else "dim"
             spans += [(f"({'x' if chosen else ' '}) {word}", tone), ("  ", "")]
-        return strip(tuple(spans), self.size.width)
+        return strip(tuple(spans), width)
+
+    def _narrow(self) -> tuple[Span, ...]:
+        """The chosen word alone, where there is no room for all."""
+        at = self._words.index(self.value) + 1
+        tone = "bar" if self.has_focus else "key"
+        return (
+            (" ", ""),
+            (f"(x) {self.value}", tone),
+            (f"  {at} of {len(self._words)}", "dim"),
+        )

@@ -590,3 +590,17 @@ def template_with_an_unknown_placeholder(lab: LabSite) -> None:
 def kernel_with_a_hostile_name(lab: LabSite) -> None:
     lab.edit(L1, boot__kernel="a;reset")
     (lab.node(L1) / "boot" / "a;reset").write_bytes(b"x")
+
+
+@fault("side-files:repo:lab/pi.img", mends=True)
+def image_without_side_files(lab: LabSite) -> None:
+    image = lab.file("repo/images/lab/pi.img")
+    image.parent.mkdir(parents=True, exist_ok=True)
+    image.write_bytes(b"image")
+
+
+@fault("stray:repo/images/pi.img.mcast", mends=True)
+def side_file_without_an_image(lab: LabSite) -> None:
+    side = lab.file("repo/images/pi.img.mcast")
+    side.parent.mkdir(parents=True, exist_ok=True)
+    side.write_bytes(b"{}")

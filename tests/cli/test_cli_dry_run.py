@@ -27,6 +27,14 @@ VERBS = [
     ("leaf", "edit", "pi-01", "--alias", "pi-77"),
     ("leaf", "attach", "pi-03", "debian12"),
     ("leaf", "delete", "debian12", "--all"),
+    ("overlay", "add", "/etc/hostname", "/etc/x", "--group", "lab", "--image", "debian12"),
+    ("overlay", "add", "/etc/hostname", "/etc/x", "--client", "pi-01", "--template"),
+    ("overlay", "hide", "/etc/x", "--client", MAC.format(9), "--image", "spare"),
+    ("overlay", "remove", "/etc/old", "--group", "lab", "--image", "debian12"),
+    ("overlay", "apply", "pi-01"),
+    ("group", "set", "pi-01", "spare", "lab"),
+    ("group", "rename", "lab", "hall"),
+    ("group", "delete", "lab"),
     ("trash", "restore", "gone"),
     ("trash", "purge", "--all"),
     ("undo",),
@@ -34,10 +42,37 @@ VERBS = [
     ("audit", "--trash", f"orphan:{MAC.format(3).replace(':', '-')}"),
     ("audit", "--keep", "services:services", "--note", "no boards yet"),
     ("bootkit", "build", "--arch", "arm64"),
+    ("repo", "add", "nas", "nfs", "nas:/images"),
+    ("repo", "remove", "shelf"),
+    ("repo", "index"),
+    ("cache", "update", "shelf"),
+    ("repo", "sidefiles", "--all"),
+    ("repo", "seed", "repo:own.img", "--interface", "lo"),
+    ("repo", "send", "own.img", "--interface", "lo", "--background"),
+    ("cache", "restore", "cache:pi.img"),
     ("services", "start"),
     ("services", "stop"),
     ("services", "apply"),
 ]
+
+
+def repositories(site: Path) -> None:
+    """A folder, and a cache that follows it and has a former version of its image."""
+    image = site.parent / "shelf" / "images" / "pi.img"
+    image.parent.mkdir(parents=True)
+    (site.parent / "cache").mkdir()
+    own = site / "repo" / "images" / "own.img"
+    own.parent.mkdir(parents=True)
+    own.write_bytes(b"4444")
+    for content, words in (
+        (b"1", ("repo", "add", "shelf", "folder", str(site.parent / "shelf"))),
+        (b"1", ("repo", "add", "disk", "cache", str(site.parent / "cache"))),
+        (b"1", ("cache", "update", "shelf")),
+        (b"22", ("cache", "update", "shelf")),
+        (b"333", ("repo", "index")),
+    ):
+        image.write_bytes(content)
+        assert run(["--site", str(site), *words, "-y"]) == 0, words
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +88,13 @@ def busy_site(furnished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
         ("leaf", "create", "debian12", f"{MAC.format(3)},pi-03"),
     ):
         assert run(["--site", str(path), *words, "-y"]) == 0, words
+    repositories(path)
+    old = path / "repo" / "groups" / "lab" / "debian12" / "etc"
+    old.mkdir(parents=True)
+    (old / "old").write_text("old\n")
+    late = path / "repo" / "clients" / MAC.format(1).replace(":", "-") / "debian12"
+    late.mkdir(parents=True)
+    (late / "late").write_text("late\n")
     config = path / "nodes" / "debian12" / "config.json"
     raw = json.loads(config.read_text())
     del raw["children"][MAC.format(3)]
@@ -115,6 +157,8 @@ def test_reading_verbs_change_nothing(busy: Program) -> None:
     for words in (
         ("site", "show"), ("root", "list"), ("leaf", "list"), ("leaf", "list", "debian12"),
         ("node", "show", "pi-01"), ("trash", "list"), ("job", "list"), ("services", "status"),
+        ("repo", "list"), ("repo", "tree", "shelf"), ("repo", "check"), ("repo", "env"),
+        ("cache", "verify"), ("repo", "sidefiles"), ("repo", "transfers"),
     ):  # fmt: skip
         busy.ok(*words)
         busy.ok(*words, "--json")

@@ -51,7 +51,7 @@ def test_without_a_verb_it_is_the_console(sbctui: Program, home: Path) -> None:
 
 def test_the_console_opens_where_there_is_no_site_yet(fresh: Program, home: Path) -> None:
     with console(fresh, home) as terminal:
-        terminal.until("no site yet", "empty: the interface's", "enter make the site")
+        terminal.until("There is no site here yet", "empty: the interface's", "enter make the site")
         terminal.send("\x1b")
         assert terminal.ended() == 0
     assert not fresh.site.exists()

@@ -142,18 +142,20 @@ def _family(site: Path, configs: dict[str, dict[str, Any]], *, orphans: bool) ->
 
 def _leftovers(site: Path) -> Iterator[str]:
     known = {"site.toml", "lock", "nodes", "trash", "jobs", "derived", "state", "templates"}
-    known |= {"pins.json", "boards.json"}
+    known |= {"pins.json", "boards.json", "repo"}
     yield from (f"I6: {name}" for name in sorted(set(os.listdir(site)) - known))
     for folder, folders, files in os.walk(site):
         inside = os.path.relpath(folder, site)
         for name in (*folders, *files):
-            if name.startswith("."):
+            if name.startswith(".") and name != ".overlay.toml":
                 yield f"I6: {inside}/{name} is left"
-    belongs = {"config.json", "boot", "root.img", "root.qcow2"}
+    belongs = {"config.json", "boot", "root.img", "root.qcow2", "overlay.json"}
     for place in ("nodes", "trash"):
         for node in (site / place).iterdir():
             if node.is_dir():
-                more = set(os.listdir(node)) - belongs
+                more = (
+                    set(os.listdir(node)) - belongs - ({"overlay"} if place == "trash" else set())
+                )
                 yield from (f"I6: {place}/{node.name}/{name} is left" for name in sorted(more))
             elif place == "nodes":
                 yield f"I6: {place}/{node.name} is left"
@@ -194,6 +196,24 @@ def _derived(site: Path) -> Iterator[str]:
 State = dict[str, Any]
 
 
+def _overlays(site: Path) -> dict[str, str]:
+    """Every file of an overlay, in its place or in the trash, and its content."""
+    found = {}
+    for path in sorted((*site.glob("repo/*/*/*/**/*"), *site.glob("trash/*/overlay/**/*"))):
+        if path.is_file():
+            at = path.relative_to(site)
+            place = Path("trash", *at.parts[2:]) if at.parts[0] == "trash" else at
+            found[str(place)] = path.read_text()
+    return found
+
+
+def _laid(folder: Path) -> list[str]:
+    """Paths that were laid over a disk for certain."""
+    path = folder / "overlay.json"
+    files = json.loads(path.read_bytes())["files"] if path.exists() else {}
+    return sorted(name for name, digest in files.items() if digest)
+
+
 def _pins(site: Path) -> dict[str, Any]:
     """What is kept, by finding."""
     path = site / "pins.json"
@@ -204,10 +224,13 @@ def _pins(site: Path) -> dict[str, Any]:
 def state(site: Path) -> State:
     """Everything a verb can change, without times and random parts, to compare old and new.
 
-    Keys are ``nodes/<name>``, ``trash/<name>`` and ``pins.json``; a value is the config, the
-    names in boot/ and the disk's fingerprint, or what is kept.
+    Keys are ``nodes/<name>``, ``trash/<name>``, ``pins.json`` and ``repo``; a value is the config,
+    the names in boot/, what was laid over the disk and its fingerprint, or what is kept.
     """
-    found: State = {"pins.json": {"config": _pins(site), "created": "", "disk": 0}}
+    found: State = {
+        "pins.json": {"config": _pins(site), "created": "", "disk": 0},
+        "repo": {"config": _overlays(site), "created": "", "disk": 0},
+    }
     for place in ("nodes", "trash"):
         for folder in sorted((site / place).iterdir()):
             if folder.name.startswith(".") or not (folder / "config.json").is_file():
@@ -226,6 +249,7 @@ def state(site: Path) -> State:
                 "config": config,
                 "created": created,
                 "boot": sorted(str(p.relative_to(folder)) for p in (folder / "boot").rglob("*")),
+                "laid": _laid(folder),
                 "disk": fingerprint(disk) if disk.is_file() else None,
             }
     return found

@@ -140,6 +140,21 @@ def _incoming(engine: Engine) -> ask.Incoming:
     return engine.archive(str(engine.path.parent / "in.tar.zst"))
 
 
+def _overlaid(site: Path) -> None:
+    """Files for a group that a leaf is in, and for that leaf alone."""
+    leaf = mac(1).replace(":", "-")
+    for place, name in (("groups/kitchen", "motd"), (f"clients/{leaf}", "issue")):
+        folder = site / "repo" / place / "full" / "etc"
+        folder.mkdir(parents=True)
+        (folder / name).write_text(f"{name}\n")
+    do(Engine(site), ask.SetGroup(names=(leaf,), group="kitchen"))
+
+
+def _overlaid_and_deleted(site: Path) -> None:
+    _overlaid(site)
+    do(Engine(site), ask.DeleteLeaves(root="full", macs=(mac(1),)))
+
+
 def verbs(source: Path) -> tuple[Verb, ...]:
     """The table; ``source`` is a directory to fill a root from."""
     return (
@@ -196,6 +211,37 @@ def verbs(source: Path) -> tuple[Verb, ...]:
         Verb("trash purge", lambda e: ask.PurgeTrash(folders=_trash(e)), whole=False),
         Verb("audit fix", _findings, whole=False, spoil=_faults),
         Verb("audit trash", _trashable, whole=False, spoil=_faults),
+        Verb(
+            "overlay add",
+            lambda e: ask.AddOverlay(
+                source=str(source / "etc"), target="etc", image="full", group="kitchen", owner="7"
+            ),
+            spoil=_overlaid,
+        ),
+        Verb(
+            "overlay apply",
+            lambda e: ask.ApplyOverlays(group="kitchen"),
+            checks=True,
+            spoil=_overlaid,
+        ),
+        Verb(
+            "group rename",
+            lambda e: ask.RenameGroup(name="kitchen", to="hall", merge=True),
+            whole=False,
+            spoil=_overlaid,
+        ),
+        Verb(
+            "leaf delete with its overlay",
+            lambda e: ask.DeleteLeaves(root="full"),
+            whole=False,
+            spoil=_overlaid,
+        ),
+        Verb(
+            "undo with its overlay",
+            lambda e: ask.RestoreTrash(folders=_trash(e)),
+            whole=False,
+            spoil=_overlaid_and_deleted,
+        ),
         Verb("audit keep", lambda e: ask.KeepFindings(findings=(SERVICES,), note="no boards yet")),
         Verb("audit unkeep", lambda e: ask.UnkeepFindings(findings=(SERVICES,)), spoil=_kept),
     )

@@ -113,10 +113,10 @@ def test_what_the_lab_lacks_is_said(box: Box) -> None:
     box.shell("sbctui lab power on 2>/dev/null", 2)
 
 
-def test_it_ends_with_its_program_and_leaves_nothing() -> None:
+def test_it_ends_with_its_program_and_leaves_nothing(tmp_path: Path) -> None:
     needs_worlds()
-    before = set(Path("/tmp").iterdir()) | set(Path("/run").iterdir())
-    with opened() as box:
+    with opened(home=tmp_path) as box:
+        folder = box.shell("echo $SBCTUI_LAB")
         world = box.world
         shell = int(box.shell("echo $PPID"))
         assert shell == 1
@@ -125,8 +125,9 @@ def test_it_ends_with_its_program_and_leaves_nothing() -> None:
         box.process.wait(20)
         assert box.process.returncode == 137
         until(lambda: not living(world), 5, "everything in the lab has ended")
-    new = (set(Path("/tmp").iterdir()) | set(Path("/run").iterdir())) - before
-    assert not [path for path in new if "lab" in path.name and "sbctui" in path.name]
+    assert folder.startswith("/run/")
+    assert not Path(folder).exists()
+    assert not [path for path in tmp_path.rglob("*") if not path.is_dir()]
 
 
 def test_a_killed_door_takes_the_lab_with_it() -> None:
@@ -147,7 +148,7 @@ def test_without_namespaces_it_says_so_and_boards_still_have_disks(tmp_path: Pat
         box.becomes("1", "up")
         assert "Starting kernel" in box.becomes("4", "stuck")["said"]
         status = {one["name"]: one["state"] for one in box.ask("services", "status")["services"]}
-        assert status == {"storage": "running", "gate": "running", "dnsmasq": "off"}
+        assert status == {"storage": "running", "gate": "running", "dnsmasq": "off", "http": "off"}
         kill(_pid_of(f"{sys.executable} -P -m sbctui.lab.inside", folder))
         until(lambda: not Path(folder).exists(), 20, "the lab's folder is removed")
         until(lambda: not living(folder), 5, "everything in the lab has ended")

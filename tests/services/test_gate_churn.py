@@ -69,6 +69,6 @@ def test_a_thousand_idle_boards_slow_nobody_down(here: Place) -> None:
             began = monotonic()
             for _ in range(500):
                 board.read(0, 4096)
-            assert monotonic() - began < 2
+            assert monotonic() - began < 5
     assert until(lambda: len(here.exports.sessions()) == 0, 30)
     assert here.storage.exported() == {mac(number) for number in range(1, 1002)}

@@ -104,8 +104,9 @@ class TestTheStorageDaemonDies:
         done: dict[int, bytes] = {}
         with ThreadPoolExecutor(1) as pool:
             writing = pool.submit(flood, board, done, over)
-            for count in range(6):
-                assert until(lambda count=count: len(done) > 150 * (count + 1), 20)
+            for _ in range(6):
+                written = len(done)
+                assert until(lambda written=written: len(done) > written + 150, 20)
                 here.kill("storage")
                 here.start(here.storage)
             over.set()
@@ -119,7 +120,7 @@ class TestTheStorageDaemonDies:
         board = here.board(1)
         data = bytes(range(256)) * 4096 * 4
         board.write(0, data)
-        board.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        board.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
         cookie = board.request(READ, 0, len(data))
         assert board.reply() == cookie
         first = board.take(100_000)
@@ -127,6 +128,7 @@ class TestTheStorageDaemonDies:
         here.start(here.storage)
         assert first + board.take(len(data) - len(first)) == data
         assert board.read(0, 16) == data[:16]
+        assert until(lambda: f"went on {mac(1)}" in here.log("gate"))
 
     def test_a_disk_taken_away_meanwhile_ends_the_session(self, here: Place) -> None:
         board = here.board(1)

@@ -186,7 +186,7 @@ async def test_a_job_found_again_stopped_and_read(small_site: Path) -> None:
 
 async def test_leaving_with_a_job_running_leaves_it_running(small_site: Path) -> None:
     engine = Engine(small_site)
-    job = engine.start(engine.plan(CreateLeaves(root="golden", leaves=specs(120, 100))))
+    job = engine.start(engine.plan(CreateLeaves(root="golden", leaves=specs(400, 100))))
     async with open_tui(small_site, ready=False) as tui:
         await tui.expect("running")
         await tui.press("q")
@@ -196,9 +196,9 @@ async def test_leaving_with_a_job_running_leaves_it_running(small_site: Path) ->
     async with open_tui(small_site) as tui:
         await tui.until(lambda: any(j.id == job for j in tui.app.feeds.world.jobs), "job lost")
         await tui.expect_jobs_over()
-        await tui.until(lambda: len(site(tui).leaves) == 123, "leaves are missing")
+        await tui.until(lambda: len(site(tui).leaves) == 403, "leaves are missing")
         await tui.press("4")
-        await tui.expect("ok          create 120 leaves of golden")
+        await tui.expect("ok          create 400 leaves of golden")
 
 
 async def test_trash_restores_and_purges(small_site: Path) -> None:

@@ -97,7 +97,7 @@ async def test_a_killed_job_is_resumed_and_makes_none_twice(small_site: Path) ->
         assert tui.app.screen.plan.command == f"sbctui job resume {job}"
         await agree(tui)
         await tui.until(lambda: getattr(tui.app.screen, "job", job) != job, "no new job shown")
-        await tui.expect("ok")
+        await tui.expect_jobs_over()
         await tui.press("escape")
         await tui.expect_gone("1 job interrupted")
         await tui.expect("resumed     create 20 leaves of golden")
@@ -161,17 +161,17 @@ async def test_a_waiting_job_is_stopped(small_site: Path) -> None:
 
 async def test_a_job_is_stopped_by_its_key_and_the_rest_resumed(small_site: Path) -> None:
     engine = Engine(small_site)
-    job = engine.start(engine.plan(CreateLeaves(root="golden", leaves=specs(300, 100))))
+    job = engine.start(engine.plan(CreateLeaves(root="golden", leaves=specs(600, 100))))
     async with open_tui(small_site) as tui:
         await open_job(tui, job)
-        await tui.expect("running", "/300")
+        await tui.expect("running", "/600")
         await tui.press("X")
         await tui.expect("stopping: what is done stays", "stopped")
         await tui.expect("left to do: create")
         await tui.press("E")
         await agree(tui)
         await tui.expect_jobs_over()
-    assert len(Engine(small_site).site().nodes["golden"].config.children) == 300
+    assert len(Engine(small_site).site().nodes["golden"].config.children) == 600
 
 
 async def test_progress_counts_leaves_and_no_other_steps(small_site: Path) -> None:

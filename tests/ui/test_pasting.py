@@ -26,3 +26,10 @@ async def test_escapes_in_a_paste_are_seen_as_such(small_site: Path, keys: list[
         await tui.expect(SEEN)
         assert "\x1b" not in tui.text
         assert "\u202e" not in tui.text
+
+
+async def test_boards_pasted_before_the_nodes_are_read_are_kept(small_site: Path) -> None:
+    async with open_tui(small_site, ready=False) as tui:
+        assert tui.app.feeds.world.site is None
+        await tui.paste("dc:a6:32:66:00:01\ndc:a6:32:66:00:02\n")
+        await tui.expect("2 ok", "debian12")

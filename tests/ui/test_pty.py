@@ -233,24 +233,24 @@ def test_a_stop_it_was_not_told_of_is_outlived(small_site: Path) -> None:
 def test_a_dropped_line_leaves_the_job_running(small_site: Path, how: str) -> None:
     with open_pty(small_site) as tui:
         tui.until("3 leaves", "services stopped")
-        tui.paste("dc:a6:32:66:[0000-00ff]\n")
-        tui.until("256 ok")
+        tui.paste("dc:a6:32:66:[0000-01ff]\n")
+        tui.until("512 ok")
         tui.send("\r")
-        tui.until("create 256 leaves")
+        tui.until("create 512 leaves")
         tui.read(0.5)
         tui.send("y")
-        tui.until("running", "create 256 leaves")
+        tui.until("running", "create 512 leaves")
         if how == "signal":
             os.kill(tui.process.pid, signal.SIGHUP)
         else:
             tui.hang_up()
         assert tui.process.wait(20) != 0
     engine = Engine(small_site)
-    (job,) = (j for j in engine.jobs() if "256" in j.title)
+    (job,) = (j for j in engine.jobs() if "512" in j.title)
     with open_pty(small_site) as tui:
-        tui.until("create 256 leaves")
+        tui.until("create 512 leaves")
         until(lambda: engine.report(job.id), 90, "the job never ended")
-        tui.until("259 leaves")
+        tui.until("515 leaves")
         leave(tui)
     report = engine.report(job.id)
     assert report is not None

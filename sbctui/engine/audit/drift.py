@@ -9,6 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from sbctui.engine.model.distribution import ImageFile
+from sbctui.engine.model.overlay import Place
+from sbctui.engine.model.requests import Cover
 from sbctui.engine.model.site import Stray
 from sbctui.engine.services.port import Status
 
@@ -33,6 +36,28 @@ class Off:
 
 
 @dataclass(frozen=True, slots=True)
+class OverlayFolder:
+    """One folder below ``repo/groups`` or ``repo/clients``, relative to the site.
+
+    ``place`` is None for one that holds no image's folder. ``fault`` says why it can't be laid.
+    """
+
+    path: str
+    place: Place | None
+    fault: str = ""
+    bytes: int = 0
+    since: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class LaidOver:
+    """A leaf whose disk has not what its overlays hold now; ``fault`` says why that is unknown."""
+
+    cover: Cover
+    fault: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Drift:
     """Everything seen.
 
@@ -41,6 +66,8 @@ class Drift:
     names and that are gone, ``images`` an overlay's node to what is wrong with its header.
     ``refused`` maps a node that has a MAC and can't be served to the reason; ``template`` says
     what is wrong with one of the admin's templates, and then nothing derived was compared.
+    ``stale`` are images of the repository that lack side files of what they are now.
+    ``overlays`` are all folders of overlays, ``laid`` maps leaves to what their disks lack of them.
     ``strays`` lie in places that loading a site does not look at; ``status`` is every daemon.
     """
 
@@ -51,5 +78,8 @@ class Drift:
     images: Mapping[str, str] = field(default_factory=dict)
     refused: Mapping[str, str] = field(default_factory=dict)
     template: str = ""
+    stale: tuple[ImageFile, ...] = ()
     strays: tuple[Stray, ...] = ()
     status: tuple[Status, ...] = ()
+    overlays: tuple[OverlayFolder, ...] = ()
+    laid: Mapping[str, LaidOver] = field(default_factory=dict)

@@ -3,6 +3,7 @@
 What is compared with what:
 - every host line and export file byte for byte, every TFTP link by its target;
 - every node folder's names against what belongs there;
+- images of the repository with what their side files say of them;
 - an overlay's header: that it is qcow2 and has the size its config states;
 - boot files as ``boot_observe`` says. Disks are not read.
 """
@@ -18,8 +19,11 @@ from struct import Struct
 
 from sbctui.engine.audit.boot_observe import BootFiles
 from sbctui.engine.audit.drift import Drift, How, Off
+from sbctui.engine.audit.overlay_observe import laid_over, overlays_of
 from sbctui.engine.derive import derive
 from sbctui.engine.errors import BadInput
+from sbctui.engine.files import is_held
+from sbctui.engine.model.overlay import RECORD
 from sbctui.engine.model.site import BOOT, CONFIG, Node, Site, Stray
 from sbctui.engine.nodefile import tree_bytes
 from sbctui.engine.reconcile import known_hosts
@@ -44,12 +48,24 @@ _QCOW2 = Struct(">4sI16xQ")
 
 def observe(site: Site, status: tuple[Status, ...] = ()) -> Drift:
     """Everything on disk that the checks want to know; ``status`` is what the daemons say."""
-    strays = [*_in_nodes(site), *_in_places(site), *_in_trash(site)]
+    from sbctui.engine.repository import sidefiles  # not before somebody audits
+
+    strays = [*_in_nodes(site), *_in_places(site), *_in_trash(site), *_in_images(site)]
+    stale = tuple(one for one in sidefiles.images(site.path) if one.lacking)
+    overlays, laid = overlays_of(site), laid_over(site)
     images = {name: wrong for name, node in site.nodes.items() if (wrong := _image(site, node))}
     try:
         derived = derive(site, boot=False)
     except BadInput as error:
-        return Drift(images=images, strays=tuple(strays), status=status, template=str(error))
+        return Drift(
+            images=images,
+            stale=stale,
+            strays=tuple(strays),
+            status=status,
+            template=str(error),
+            overlays=overlays,
+            laid=laid,
+        )
     boot = BootFiles(site, derived)
     boot.look()
     held = {site.nodes[name].config.export for name in boot.refused}
@@ -60,7 +76,14 @@ def observe(site: Site, status: tuple[Status, ...] = ()) -> Drift:
         for k, t in derived.exports.items()
         if k not in held
     }
-    seen = Drift(images=images, strays=tuple(strays), status=status)
+    seen = Drift(
+        images=images,
+        stale=stale,
+        strays=tuple(strays),
+        status=status,
+        overlays=overlays,
+        laid=laid,
+    )
     for place, wanted, read in (
         ("derived/dnsmasq/hosts.d", hosts, _read_file),
         ("derived/tftp", links, _read_link),
@@ -173,11 +196,9 @@ def _image(site: Site, node: Node) -> str:
     """What is wrong with an overlay's header; empty for a good one and for raw disks."""
     if node.config.disk.format != "qcow2" or node.disk is None:
         return ""
-    try:
-        with open(site.disk_path(node.name), "rb") as file:
-            head = file.read(_QCOW2.size)
-    except OSError as error:
-        return f"can't be read ({error.strerror})"
+    head = _read_file(str(site.disk_path(node.name)), _QCOW2.size)
+    if head is None:
+        return "can't be read"
     if len(head) < _QCOW2.size:
         return "is too short for a qcow2 image"
     magic, _, size = _QCOW2.unpack(head)
@@ -191,6 +212,8 @@ def _in_nodes(site: Site) -> Iterator[Stray]:
     """What lies in a node's folder or its boot folder and does not belong there."""
     for name, node in site.nodes.items():
         belongs = {CONFIG, BOOT, node.config.disk.file}
+        if not node.is_root:
+            belongs.add(RECORD)
         for entry in _listed(f"{site.path}/nodes/{name}"):
             if entry not in belongs:
                 yield from _stray(site, f"nodes/{name}/{entry}")
@@ -210,6 +233,16 @@ def _in_trash(site: Site) -> Iterator[Stray]:
                 yield replace(stray, kind="staging")
         elif not TRASHED.fullmatch(entry):
             yield from _stray(site, f"trash/{entry}")
+
+
+def _in_images(site: Site) -> Iterator[Stray]:
+    """Side files without an image, and what is left of one that nobody goes on receiving."""
+    from sbctui.engine.repository.sidefiles import orphans
+
+    for path in orphans(site.path):
+        part = path.with_name(path.name.removesuffix(".aria2"))
+        if not is_held(part):
+            yield from _stray(site, str(path.relative_to(site.path)))
 
 
 def _stray(site: Site, path: str) -> Iterator[Stray]:

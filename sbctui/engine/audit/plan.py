@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import get_args
 
-from sbctui.engine.audit import disks, leftovers, numbers, parents, served
+from sbctui.engine.audit import disks, images, leftovers, numbers, overlays, parents, served
 from sbctui.engine.audit.drift import Drift
 from sbctui.engine.audit.finding import Finding, Group
 from sbctui.engine.audit.keep import with_pins
@@ -30,12 +30,20 @@ CHECKS: tuple[Check, ...] = (
     leftovers.expired,
     leftovers.pins,
     leftovers.roster,
+    images.side_files,
+    overlays.orphaned,
+    overlays.faulty,
     served.draining,
     served.services,
     served.writable,
 )
 """Faults. To add a check, write the function and name it here or below."""
-CONSEQUENCES: tuple[Check, ...] = (served.unserved, served.derived, served.leases)
+CONSEQUENCES: tuple[Check, ...] = (
+    served.unserved,
+    served.derived,
+    served.leases,
+    overlays.not_laid,
+)
 """What is off on its own, or because of a fault in the node that was found above."""
 
 _ORDER = {group: place for place, group in enumerate(get_args(Group))}

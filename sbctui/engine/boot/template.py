@@ -33,6 +33,7 @@ MEANING: Mapping[str, str] = {
     "ip": "its address",
     "server": "this server's address",
     "port": "the NBD port",
+    "http": "where these files are by HTTP, as http://10.77.0.1; empty when that is off",
     "export": "the NBD export",
     "arguments": "the whole kernel command line",
     "kernel": "the kernel's file",
@@ -103,20 +104,24 @@ def check_all(overrides: Overrides) -> None:
         check(Template(path.rpartition("/")[2], text, f"{FOLDER}/{path}"))
 
 
-@lru_cache(maxsize=256)
 def check(template: Template) -> tuple[str, ...]:
     """The placeholders of a template, in the order of their first use.
 
     Raises BadInput, with line and column, naming one that there is not, and for what is no text,
     over 64 KiB, or (on a Raspberry Pi's command line) more than one line.
     """
+    return placeholders(template, (*MEANING, *OWN_MEANING.get(template.name, {})))
+
+
+@lru_cache(maxsize=256)
+def placeholders(template: Template, known: tuple[str, ...]) -> tuple[str, ...]:
+    """The same for a template that may have these placeholders. Raises BadInput."""
     text = _unix(template.text)
     if len(text) > _MOST:
         raise _bad(template, None, f"it is longer than {_MOST // 1024} KiB")
     if odd := _NO_TEXT.search(text):
         why = f"{clean(odd[0])!r} stands there; write it as plain UTF-8 text or remove it"
         raise _bad(template, odd.start(), why)
-    known = {**MEANING, **OWN_MEANING.get(template.name, {})}
     used: dict[str, None] = {}
     for match in _PLACEHOLDER.finditer(text):
         if match["name"] is None:
@@ -136,7 +141,16 @@ def check(template: Template) -> tuple[str, ...]:
 
 def expand(template: Template, values: Mapping[str, str]) -> str:
     """The template with its placeholders filled in. Values are not looked at again."""
-    return _PLACEHOLDER.sub(lambda match: values[match["name"].strip()], _unix(template.text))
+    literals, names = _parts(template.text)
+    filled = [values[name] for name in names]
+    return "".join([part for pair in zip(literals, [*filled, ""], strict=True) for part in pair])
+
+
+@lru_cache(maxsize=256)
+def _parts(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What stands around the placeholders, and their names: one fewer."""
+    parts = _PLACEHOLDER.split(_unix(text))
+    return tuple(parts[::2]), tuple(name.strip() for name in parts[1::2])
 
 
 def _unix(text: str) -> str:

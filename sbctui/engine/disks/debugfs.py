@@ -7,6 +7,7 @@ scripts are lines of words: only names that we made, or that match a strict patt
 from __future__ import annotations
 
 import re
+import secrets
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,17 +19,25 @@ from sbctui.engine.errors import ToolFailed
 from sbctui.engine.files import hit
 from sbctui.engine.model.text import clean
 
-_ENTRY = re.compile(r"/([0-9]+)/([0-7]{6})/[0-9]+/[0-9]+/([^/]+)/([0-9]*)/")
+_ENTRY = re.compile(r"/([0-9]+)/([0-7]{6})/([0-9]+)/([0-9]+)/([^/]+)/([0-9]*)/")
 _EXPECTED = re.compile(r"debugfs: .*|Allocated inode: [0-9]+|")
 _ACL = re.compile(r"^File ACL: ([0-9]+)", re.MULTILINE)
 _NO_FOLDER = re.compile(
-    r"^(?:-p|/[A-Za-z0-9_+./-]+): "
+    r"^(?:-p|/.*): "
     r"(?:File not found by ext2_lookup|Ext2 inode is not a directory).*$",
     re.MULTILINE,
 )
+_FAST_LINK = re.compile(r'^Fast link dest: "(.*)"$', re.MULTILINE)
 _PLAIN = re.compile(r"[A-Za-z0-9_/.,+~-]+")
 _FORMAT = 0o170000
 _REGULAR, _LINK, _FOLDER = 0o100000, 0o120000, 0o040000
+
+
+def quoted(path: str) -> str:
+    """A path or name as a word of a script (libss, parse.c). Raises ValueError for what is none."""
+    if clean(path) != path or not path:
+        raise ValueError(f"{clean(path)} can't stand in a script")
+    return path if _PLAIN.fullmatch(path) else '"' + path.replace('"', '""') + '"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +46,8 @@ class Entry:
 
     mode: int
     size: int
+    uid: int = 0
+    gid: int = 0
 
     @property
     def is_folder(self) -> bool:
@@ -47,6 +58,11 @@ class Entry:
     def is_file(self) -> bool:
         """A regular file."""
         return self.mode & _FORMAT == _REGULAR
+
+    @property
+    def is_link(self) -> bool:
+        """A symbolic link."""
+        return self.mode & _FORMAT == _LINK
 
     @property
     def is_replaceable(self) -> bool:
@@ -65,14 +81,17 @@ class Image:
 
     def folders(self, *paths: str) -> Mapping[str, Mapping[str, Entry]]:
         """Path → its entries by name, for those paths that are folders. Raises ToolFailed."""
-        done = self._run([f"ls -p {path}" for path in paths])
+        named = {quoted(path): path for path in paths}
+        done = self._run([f"ls -p {word}" for word in named])
         found: dict[str, dict[str, Entry]] = {}
         current: dict[str, Entry] = {}
         for line in done.stdout.splitlines():
             if line.startswith("debugfs: ls -p "):
-                current = found.setdefault(line.removeprefix("debugfs: ls -p "), {})
+                path = named.get(line.removeprefix("debugfs: ls -p "), "")
+                current = found.setdefault(path, {}) if path else {}
             elif match := _ENTRY.fullmatch(line):
-                current[match[3]] = Entry(int(match[2], 8), int(match[4] or 0))
+                owner = int(match[3]), int(match[4])
+                current[match[5]] = Entry(int(match[2], 8), int(match[6] or 0), *owner)
         complaint = _complaint(_NO_FOLDER.sub("", done.stderr))
         if complaint or not found:
             raise ToolFailed("debugfs", done.returncode, complaint)
@@ -102,9 +121,25 @@ class Image:
                 target.unlink()
         return found
 
+    def fetch(self, wanted: Mapping[str, str]) -> None:
+        """Copy files of the image, by path, to new files of these names in the folder.
+
+        Raises ToolFailed, Cancelled.
+        """
+        done = self._run([f"dump {quoted(path)} {name}" for path, name in wanted.items()])
+        if any(not (self.folder / name).exists() for name in wanted.values()):
+            raise ToolFailed("debugfs", done.returncode, _complaint(done.stderr))
+
+    def target(self, path: str) -> str:
+        """Where a symbolic link leads. Raises ToolFailed."""
+        done = self._run([f"stat {quoted(path)}"])
+        if match := _FAST_LINK.search(done.stdout):
+            return match[1]
+        return self.dump(quoted(path), f"target-{secrets.token_hex(4)}").decode("utf-8", "replace")
+
     def has_attribute_block(self, paths: Sequence[str]) -> bool:
         """Whether one of the files keeps attributes in a block of its own, which rm forgets."""
-        done = self._run([f"stat {path}" for path in paths])
+        done = self._run([f"stat {quoted(path)}" for path in paths])
         return any(number != "0" for number in _ACL.findall(done.stdout))
 
     def write(self, script: Sequence[str]) -> None:

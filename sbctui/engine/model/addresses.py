@@ -136,8 +136,8 @@ def parse_size(text: str) -> int:
     return value
 
 
-def _quietly(parse: Callable[[str], str]) -> Callable[[str], str]:
-    """Pydantic wants ValueError from a validator; ``BadInput`` carries the sentence."""
+def quietly(parse: Callable[[str], str]) -> Callable[[str], str]:
+    """A parser as a model's validator: pydantic wants ValueError, ``BadInput`` has the sentence."""
 
     def validate(value: str) -> str:
         try:
@@ -152,13 +152,13 @@ def _text(value: object) -> object:
     return value if isinstance(value, str) else str(value)
 
 
-Mac = Annotated[str, AfterValidator(_quietly(parse_mac))]
+Mac = Annotated[str, AfterValidator(quietly(parse_mac))]
 """A MAC as a model's field: stored as ``dc:a6:32:01:02:03``."""
-RootName = Annotated[str, AfterValidator(_quietly(parse_name))]
+RootName = Annotated[str, AfterValidator(quietly(parse_name))]
 """A root's name as a model's field."""
-Alias = Annotated[str, AfterValidator(_quietly(parse_alias))]
+Alias = Annotated[str, AfterValidator(quietly(parse_alias))]
 """A leaf's alias as a model's field; empty means none."""
-Group = Annotated[str, AfterValidator(_quietly(parse_group))]
+Group = Annotated[str, AfterValidator(quietly(parse_group))]
 """A group's name as a model's field; empty means none."""
 Ip = Annotated[IPv4Address, BeforeValidator(_text)]
 """An IPv4 address as a model's field."""

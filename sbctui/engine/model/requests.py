@@ -10,20 +10,19 @@ from datetime import date
 from ipaddress import IPv4Address
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, Field
 
-from sbctui.engine.model.addresses import Alias, Group, Ip, Mac, RootName
+from sbctui.engine.model.addresses import Alias, Group, Ip, Mac, RootName, dashed, quietly
+from sbctui.engine.model.asked import Asked as _Request
+from sbctui.engine.model.asked import Value as _Value
+from sbctui.engine.model.distribution import MakeSideFiles as MakeSideFiles
+from sbctui.engine.model.distribution import ReceiveImage as ReceiveImage
+from sbctui.engine.model.distribution import SeedImages as SeedImages
+from sbctui.engine.model.distribution import SendImage as SendImage
+from sbctui.engine.model.imagework import DeleteImages as DeleteImages
+from sbctui.engine.model.overlay import Place, parse_path
+from sbctui.engine.model.repositories import Configured
 from sbctui.engine.model.text import clean
-
-
-class _Value(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class _Request(_Value):
-    """``rest_of`` is the job whose rest this asks for, if any."""
-
-    rest_of: str = ""
 
 
 class Extent(_Value):
@@ -133,12 +132,33 @@ class LeafSpec(_Value):
     resolved: tuple[IPv4Address, ...] = ()
 
 
+class Cover(_Value):
+    """What is laid over one leaf's disk, as looked at.
+
+    ``places`` are the overlays' folders relative to the site, ``counts`` how many files come from
+    each. ``digest`` is their fingerprint; ``bytes`` and ``inodes`` are what they take at most.
+    ``todo`` are the paths of which the disk has another version or none, ``gone`` those that were
+    laid earlier and are given back to the root's. ``templates``: some are filled in for the board.
+    """
+
+    leaf: str
+    places: tuple[str, ...] = ()
+    counts: tuple[int, ...] = ()
+    digest: str = ""
+    bytes: int = 0
+    inodes: int = 0
+    templates: bool = False
+    todo: int = 0
+    gone: tuple[str, ...] = ()
+
+
 class CreateLeaves(_Request):
-    """One leaf of ``root`` per entry (S0.18)."""
+    """One leaf of ``root`` per entry (S0.18); ``covers`` for those that files are laid over."""
 
     verb: Literal["leaf create"] = "leaf create"
     root: str
     leaves: tuple[LeafSpec, ...]
+    covers: tuple[Cover, ...] = ()
 
 
 class DeleteLeaves(_Request):
@@ -320,6 +340,21 @@ class ExportLeaf(_Request):
     difference: bool = False
 
 
+class ExportMany(_Request):
+    """Write nodes into archives in one folder, one after the other.
+
+    ``targets`` are the files, in the same order, looked up by whoever asks. With ``difference``
+    leaves are told by what differs from their root.
+    """
+
+    verb: Literal["archive export"] = "archive export"
+    names: tuple[str, ...] = Field(min_length=1)
+    targets: tuple[Target, ...]
+    packing: Packing = Packing()
+    replace: bool = False
+    difference: bool = False
+
+
 class Incoming(_Value):
     """An archive to be imported, as looked at.
 
@@ -348,6 +383,235 @@ class ImportRoot(_Request):
     archive: Incoming
     base: str = ""
     unverified: bool = False
+
+
+class AddRepository(_Request):
+    """Write a repository into the settings (S4.3), or other ones of the same name."""
+
+    verb: Literal["repo add"] = "repo add"
+    name: str
+    repository: Configured
+
+
+class RemoveRepository(_Request):
+    """Strike a repository from the settings; what is in it stays. ``mounted`` is looked up."""
+
+    verb: Literal["repo remove"] = "repo remove"
+    name: str
+    mounted: str = ""
+
+
+class MountRepository(_Request):
+    """Mount a repository (S4.6). What is found out: the device of its label, where it goes,
+    where it is mounted already, and whether this user may.
+    """
+
+    verb: Literal["repo mount"] = "repo mount"
+    name: str
+    device: str = ""
+    point: str = ""
+    mounted: str = ""
+    allowed: bool = False
+
+
+class UnmountRepository(_Request):
+    """Unmount a repository; fields like ``MountRepository``."""
+
+    verb: Literal["repo unmount"] = "repo unmount"
+    name: str
+    device: str = ""
+    mounted: str = ""
+    allowed: bool = False
+
+
+class IndexRepository(_Request):
+    """Make what others need who follow this server's repository: chunks, and the list of all.
+
+    ``images`` (paths below the repository) are those whose chunks are missing or out of date.
+    """
+
+    verb: Literal["repo index"] = "repo index"
+    images: tuple[str, ...] = ()
+
+
+class OlderFile(_Value):
+    """A file of an older tree, relative to it, in bytes; ``taken``: there is one of it already."""
+
+    path: str
+    size: int
+    taken: bool = False
+
+
+class ImportTree(_Request):
+    """Bring the images of an older flat ``folder`` into this server's repository (S4.11).
+
+    ``near``: it is on the same file system, so nothing has to be copied.
+    """
+
+    verb: Literal["repo import-tree"] = "repo import-tree"
+    folder: str
+    move: bool = False
+    files: tuple[OlderFile, ...] = ()
+    near: bool = False
+
+
+class Followed(_Value):
+    """An image of the repository that a cache follows, beside what the cache has of it.
+
+    ``path`` is below the repository; sizes in bytes, ``mtime`` in epoch seconds. ``sha256`` and
+    ``fetch`` (bytes that are not in the cache) are None where only reading it all would tell.
+    """
+
+    path: str
+    size: int
+    mtime: int
+    sha256: str | None = None
+    fetch: int | None = None
+    current: bool = False
+
+
+class UpdateCache(_Request):
+    """Bring a cache up to date with a repository (S4.10): all, a folder, or one image.
+
+    ``check`` also reads what is there already; ``delay`` is the longest random wait before the
+    start, in seconds. ``images``, ``room`` (free bytes) and the cache's settings are looked up.
+    """
+
+    verb: Literal["cache update"] = "cache update"
+    repository: str
+    path: str = ""
+    cache: str = "cache"
+    check: bool = False
+    delay: int = Field(default=0, ge=0, le=86400)
+    images: tuple[Followed, ...] = ()
+    room: int = 0
+    drop: bool = False
+
+
+class RestoreImage(_Request):
+    """Let the former version of a cache's image and the one that stands change places."""
+
+    verb: Literal["cache restore"] = "cache restore"
+    path: str
+    cache: str = "cache"
+    kept: bool = False
+
+
+OverlayPath = Annotated[str, AfterValidator(quietly(parse_path))]
+"""A path in a board's file system."""
+
+
+class ApplyOverlays(_Request):
+    """Lay the files of their overlays over the disks of leaves, or of all those of a group (S4.1).
+
+    With ``again`` also what is there already. ``covers`` are looked at by the facade.
+    """
+
+    verb: Literal["overlay apply"] = "overlay apply"
+    names: tuple[str, ...] = ()
+    group: Group = ""
+    again: bool = False
+    covers: tuple[Cover, ...] = ()
+
+
+class _OverlayOf(_Request):
+    """One path of the overlay of an image for a group or for a board: one of the two is set.
+
+    ``board`` is a MAC, with or without a leaf.
+    """
+
+    target: OverlayPath
+    image: RootName
+    group: Group = ""
+    board: Mac | None = None
+
+    @property
+    def place(self) -> Place:
+        """The overlay's folder."""
+        if self.board is not None:
+            return Place("board", dashed(self.board), self.image)
+        return Place("group", self.group, self.image)
+
+
+class AddOverlay(_OverlayOf):
+    """Copy ``source``, a file, link or folder, into an overlay.
+
+    ``owner`` is uid:gid, ``mode`` octal, empty for root's and the file's own. ``bytes``, ``files``
+    and ``there`` (something lies there already) are looked at by the facade.
+    """
+
+    verb: Literal["overlay add"] = "overlay add"
+    source: str
+    owner: str = ""
+    mode: str = ""
+    template: bool = False
+    bytes: int = 0
+    files: int = 0
+    there: bool = False
+
+
+class HideOverlay(_OverlayOf):
+    """Let boards have no such file: the image's own is taken away, the group's for a board.
+
+    ``there`` (the overlay has a file of that path) is looked at by the facade.
+    """
+
+    verb: Literal["overlay hide"] = "overlay hide"
+    there: bool = False
+
+
+class RemoveOverlay(_OverlayOf):
+    """Take a path out of an overlay. The facade looks what is there: ``stray`` (relative to the
+    site) is what goes to the trash, ``row`` that the table says the image's own is removed."""
+
+    verb: Literal["overlay remove"] = "overlay remove"
+    stray: str = ""
+    row: bool = False
+
+
+class SetGroup(_Request):
+    """Put nodes into a group; an empty one takes them out of theirs."""
+
+    verb: Literal["group set"] = "group set"
+    names: tuple[str, ...]
+    group: Group
+
+
+class RenameGroup(_Request):
+    """Give a group another name, with its members, overlays and templates (S4.2).
+
+    With ``merge`` there may be a group of that name: the two become one.
+    """
+
+    verb: Literal["group rename"] = "group rename"
+    name: Group
+    to: RootName
+    merge: bool = False
+
+
+class DeleteGroup(_Request):
+    """Take all nodes out of a group; its overlays and templates go to the trash (S4.2)."""
+
+    verb: Literal["group delete"] = "group delete"
+    name: Group
+
+
+OF_OVERLAYS = frozenset(
+    {"leaf create", "overlay apply", "overlay add", "overlay hide", "overlay remove"}
+)
+"""Verbs of requests that need overlays looked at before they can be planned."""
+OF_REPOSITORIES = frozenset(
+    {
+        "repo remove",
+        "repo mount",
+        "repo unmount",
+        "repo index",
+        "repo import-tree",
+        "cache update",
+        "cache restore",
+    }
+)
+"""Verbs of requests that need repositories looked at before they can be planned."""
 
 
 class ApplyServices(_Request):
@@ -381,7 +645,28 @@ Request = Annotated[
     | BuildBootkit
     | ExportRoot
     | ExportLeaf
+    | ExportMany
+    | DeleteImages
     | ImportRoot
+    | MakeSideFiles
+    | SeedImages
+    | SendImage
+    | ReceiveImage
+    | AddRepository
+    | RemoveRepository
+    | MountRepository
+    | UnmountRepository
+    | IndexRepository
+    | ImportTree
+    | UpdateCache
+    | RestoreImage
+    | ApplyOverlays
+    | AddOverlay
+    | HideOverlay
+    | RemoveOverlay
+    | SetGroup
+    | RenameGroup
+    | DeleteGroup
     | ApplyServices,
     Field(discriminator="verb"),
 ]

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from sbctui.engine.errors import BadInput
 from sbctui.engine.model.addresses import Ip, parse_name, parse_network, shown
+from sbctui.engine.model.repositories import Repositories
 
 
 def _network(value: object) -> object:
@@ -118,7 +119,8 @@ class Network(_Section):
 
     ``dhcp`` is ``serve`` where boards get their addresses from here, and ``proxy`` beside a DHCP
     server of the site, which then gives them. ``reply_delay`` (seconds) makes DHCP answer late,
-    for old boot ROMs that miss the first answer. ``more`` are further subnets.
+    for old boot ROMs that miss the first answer. ``http`` serves boot files by HTTP too.
+    ``more`` are further subnets.
     """
 
     interface: Interface = ""
@@ -129,6 +131,7 @@ class Network(_Section):
     reply_delay: int = Field(default=0, ge=0, le=60)
     lease_seconds: int = Field(default=3600, ge=120, le=30 * 86400)
     nbd_port: int = Field(default=10809, ge=1, le=65535)
+    http: bool = False
     more: tuple[Segment, ...] = Field(default=(), max_length=63)
 
     @model_validator(mode="after")
@@ -236,5 +239,6 @@ class Settings(_Section):
     trash_days: int = Field(default=14, ge=0, le=3650)
     images: Images = ""
     models: Models = {}
+    repositories: Repositories = {}
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)

@@ -16,6 +16,7 @@ from typing import Any, Literal, TypeVar
 
 from sbctui.engine.model.indexes import group, patched
 from sbctui.engine.model.node import NodeConfig, State, StoreKind
+from sbctui.engine.model.overlay import Place
 from sbctui.engine.model.pins import Pins
 from sbctui.engine.model.roster import Roster
 from sbctui.engine.model.settings import Settings
@@ -91,6 +92,7 @@ class Trashed:
     """A deleted node: its folder in ``trash/``, when it went, and its config if readable.
 
     ``origin`` is set for what was no node: where it lay, relative to the site; also its ``name``.
+    ``overlays`` are folders of overlays that went with it, as they lay relative to the site.
     """
 
     folder: str
@@ -99,6 +101,7 @@ class Trashed:
     config: NodeConfig | None
     allocated: int
     origin: str = ""
+    overlays: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +175,8 @@ class Facts:
 @dataclass(frozen=True)
 class Site:
     """Everything, at one generation. ``templates`` are the admin's own boot files:
-    path inside the folder ``templates/`` → text.
+    path inside the folder ``templates/`` → text. ``overlays`` are the folders with files that are
+    laid over an image, for a group or a board.
 
     ``roster`` are the boards that are ignored and registered; ``roster_fault`` like ``pins_fault``.
     ``pins`` are findings of the audit that are kept as they are; ``pins_fault`` is what is wrong
@@ -192,6 +196,7 @@ class Site:
     pins_fault: str = ""
     roster: Roster = field(default_factory=Roster)
     roster_fault: str = ""
+    overlays: frozenset[Place] = frozenset()
     _built: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property

@@ -10,6 +10,7 @@ from sbctui.engine.model.site import Node, Site
 from sbctui.engine.model.trashname import stray_name
 from sbctui.engine.nodes.words import command_line
 from sbctui.engine.plan import Plan, RefreshServices, TrashNode, TrashStray, Unit
+from sbctui.engine.repository.overlay_places import of_node
 
 OVERLAY_BYTES = 256 * 1024
 """What an empty qcow2 overlay takes, in bytes."""
@@ -41,8 +42,8 @@ def refresh(names: Iterable[str]) -> Unit:
 
 
 def to_trash(site: Site, name: str) -> TrashNode:
-    """The action that moves a node to the trash."""
-    return TrashNode(name=name, folder=trash_folder(site, name))
+    """The action that moves a node, with the overlays that are its, to the trash."""
+    return TrashNode(name=name, folder=trash_folder(site, name), overlays=of_node(site, name))
 
 
 def clone_bytes(site: Site, source: Node) -> int:

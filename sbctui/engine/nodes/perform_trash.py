@@ -7,7 +7,7 @@ from contextlib import nullcontext, suppress
 from sbctui.engine.context import Context, Undo, nothing
 from sbctui.engine.disks.inuse import write_lease
 from sbctui.engine.errors import Refused
-from sbctui.engine.files import flocked, remove_tree, rename_noreplace
+from sbctui.engine.files import flocked, move_back, remove_tree, rename_noreplace
 from sbctui.engine.model.site import Broken
 from sbctui.engine.model.text import clean
 from sbctui.engine.nodefile import read_node
@@ -19,34 +19,52 @@ from sbctui.engine.plan import (
     TrashNode,
     TrashStray,
 )
+from sbctui.engine.repository.overlay_change import stow, unstow
 from sbctui.engine.store import GONE
 
 
 def trash(action: TrashNode, ctx: Context) -> Undo:
-    """Move a node into the trash while nobody can have its disk open: the commit."""
+    """Move a node and its overlays into the trash while nobody can have its disk open: the commit.
+
+    The overlays are moved into the node's folder first; recovery puts back what a crash left there.
+    """
     path = ctx.site.node_path(action.name)
     bin_path = ctx.site.path / "trash" / action.folder
     node = read_node(path)
     disk = None if isinstance(node, Broken) else path / node.config.disk.file
-    with write_lease(disk) if disk is not None and disk.exists() else nullcontext():
-        rename_noreplace(path, bin_path)
+    back = stow(ctx, path, action.overlays)
+    try:
+        with write_lease(disk) if disk is not None and disk.exists() else nullcontext():
+            rename_noreplace(path, bin_path)
+    except BaseException:
+        with suppress(OSError):
+            back()
+        raise
     ctx.changed(action.name)
 
     def undo() -> None:
         rename_noreplace(bin_path, path)
+        back()
         ctx.changed(action.name)
 
     return undo
 
 
 def restore(action: RestoreNode, ctx: Context) -> Undo:
-    """Move a node back from the trash: the commit."""
+    """Move a node back from the trash: the commit; then the overlays that went with it."""
     bin_path = ctx.site.path / "trash" / action.folder
     path = ctx.site.node_path(action.name)
     rename_noreplace(bin_path, path)
+    try:
+        back = unstow(ctx.site.path, path, action.overlays, ctx.owner)
+    except BaseException:
+        with suppress(OSError):
+            move_back(path, bin_path)
+        raise
     ctx.changed(action.name)
 
     def undo() -> None:
+        back()
         rename_noreplace(path, bin_path)
         ctx.changed(action.name)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import singledispatch
 
 from sbctui.engine.archive import plan as archives
+from sbctui.engine.archive.plan_many import export_many
 from sbctui.engine.boards.plan import plan_boards
 from sbctui.engine.bootkit import plan as bootkit
 from sbctui.engine.model import requests as ask
@@ -12,6 +13,9 @@ from sbctui.engine.model.site import Site
 from sbctui.engine.nodes import plan_leaf, plan_root, plan_trash
 from sbctui.engine.nodes.making import plan, refresh
 from sbctui.engine.plan import Plan
+from sbctui.engine.repository import group_plan, overlay_plan, plan_images
+from sbctui.engine.repository.plan import plan_repository
+from sbctui.engine.repository.plan_distribution import plan_distribution
 
 
 @singledispatch
@@ -35,10 +39,32 @@ plan_for.register(ask.RestoreTrash, lambda request, site: plan_trash.restore(sit
 plan_for.register(ask.PurgeTrash, lambda request, site: plan_trash.purge(site, request))
 for _kind in (ask.IgnoreBoards, ask.UnignoreBoards, ask.RegisterBoards, ask.UnregisterBoards):
     plan_for.register(_kind, plan_boards)
+for _many in (ask.MakeSideFiles, ask.SeedImages, ask.SendImage, ask.ReceiveImage):
+    plan_for.register(_many, plan_distribution)
 for _export in (ask.ExportRoot, ask.ExportLeaf):
     plan_for.register(_export, archives.export)
+plan_for.register(ask.ExportMany, export_many)
 plan_for.register(ask.ImportRoot, archives.take)
+plan_for.register(ask.DeleteImages, plan_images.delete)
+plan_for.register(ask.ApplyOverlays, lambda request, site: overlay_plan.apply(site, request))
+plan_for.register(ask.AddOverlay, lambda request, site: overlay_plan.add(site, request))
+plan_for.register(ask.HideOverlay, lambda request, site: overlay_plan.hide(site, request))
+plan_for.register(ask.RemoveOverlay, lambda request, site: overlay_plan.remove(site, request))
+plan_for.register(ask.SetGroup, lambda request, site: group_plan.set_(site, request))
+plan_for.register(ask.RenameGroup, lambda request, site: group_plan.rename(site, request))
+plan_for.register(ask.DeleteGroup, lambda request, site: group_plan.delete(site, request))
 plan_for.register(ask.BuildBootkit, lambda request, site: bootkit.build(site, request))
+for _about in (
+    ask.AddRepository,
+    ask.RemoveRepository,
+    ask.MountRepository,
+    ask.UnmountRepository,
+    ask.IndexRepository,
+    ask.ImportTree,
+    ask.UpdateCache,
+    ask.RestoreImage,
+):
+    plan_for.register(_about, plan_repository)
 
 
 @plan_for.register

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sbctui.engine import rules
 from sbctui.engine.errors import NoSuchNode, Refused
 from sbctui.engine.model import requests as ask
-from sbctui.engine.model.addresses import dashed
+from sbctui.engine.model.addresses import dashed, undashed
 from sbctui.engine.model.node import DiskSpec, NodeConfig
 from sbctui.engine.model.site import Node, Site
 from sbctui.engine.nodes.addressing import Addresses, Chosen
@@ -24,6 +24,7 @@ from sbctui.engine.plan import (
     WithdrawExport,
     WriteNode,
 )
+from sbctui.engine.repository.overlay_making import lay, regrouped, told
 
 _SHOWN = 3
 
@@ -33,17 +34,19 @@ def create(site: Site, request: ask.CreateLeaves) -> Plan:
     root = rules.root(site, request.root)
     rules.require(rules.can_create_leaves(site, root.name))
     wanted, notes = _wanted(site, root, request)
+    macs = tuple(spec.mac for spec in wanted)
     needs = clone_bytes(site, root) * len(wanted)
     rules.enough_space(site, needs, NODE_INODES * len(wanted))
     addresses = Addresses(site)
+    covers = {cover.leaf: cover for cover in request.covers}
+    needs += sum(cover.bytes for name, cover in covers.items() if undashed(name) in macs)
     units: list[Unit] = []
     for spec in wanted:
         chosen = _address(site, addresses, spec)
         notes += list(chosen.notes) if chosen else []
-        units.append(_leaf_unit(site, root, spec, chosen))
+        units.append(_leaf_unit(site, root, spec, chosen, covers.get(dashed(spec.mac))))
     if wanted and site.settings.network.subnet is None:
         notes.append("this site has no subnet yet: the leaves get addresses when it has one")
-    macs = tuple(spec.mac for spec in wanted)
     if units:
         units = [
             _reserve(root.name, macs),
@@ -88,7 +91,9 @@ def _address(site: Site, addresses: Addresses, spec: ask.LeafSpec) -> Chosen | N
     return addresses.choose(spec.alias, explicit=spec.ip, resolved=spec.resolved)
 
 
-def _leaf_unit(site: Site, root: Node, spec: ask.LeafSpec, chosen: Chosen | None) -> Unit:
+def _leaf_unit(
+    site: Site, root: Node, spec: ask.LeafSpec, chosen: Chosen | None, cover: ask.Cover | None
+) -> Unit:
     name = dashed(spec.mac)
     overlay = site.facts.store == "overlay"
     source = root.config.disk
@@ -118,10 +123,14 @@ def _leaf_unit(site: Site, root: Node, spec: ask.LeafSpec, chosen: Chosen | None
     personal: tuple[Action, ...] = (
         (PersonaliseDisk(name=name, hostname=config.hostname, what=what),) if what else ()
     )
+    detail = f"{config.hostname}  {chosen.ip} ({chosen.rule})" if chosen else config.hostname
+    if cover is not None:
+        personal = (*personal, lay(site, config, root.name, cover, required=False))
+        detail += f"  {told(cover)}"
     return Unit(
         title=f"leaf {name}",
         node=name,
-        detail=f"{config.hostname}  {chosen.ip} ({chosen.rule})" if chosen else config.hostname,
+        detail=detail,
         actions=(
             StageNode(name=name),
             CloneDisk(name=name, source=root.name, store=site.facts.store),
@@ -228,6 +237,8 @@ def edit(site: Site, request: ask.EditNode) -> Plan:
         rules.require(rules.free_alias(site, request.alias, but=node.name))
         if "hostname" in node.config.personalised:
             notes = (f"inside its disk the host name stays {node.config.hostname}",)
+    if request.group is not None:
+        notes += regrouped(site, (node.name,), request.group)
     if request.ip is not None:
         if node.config.mac is None:
             raise Refused(f"{node.name} is not allocated, so it has no address")

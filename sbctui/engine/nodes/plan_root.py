@@ -22,6 +22,7 @@ from sbctui.engine.plan import (
     CloneDisk,
     DrainExport,
     MakeDisk,
+    MoveFolder,
     Plan,
     PublishNode,
     RebootBoard,
@@ -34,6 +35,7 @@ from sbctui.engine.plan import (
     WithdrawExport,
     WriteNode,
 )
+from sbctui.engine.repository.overlay_places import moved_images
 
 
 def create(site: Site, request: ask.CreateRoot) -> Plan:
@@ -268,11 +270,18 @@ def rename(site: Site, request: ask.RenameRoot) -> Plan:
         )
         for leaf in orphans
     )
+    overlays = moved_images(site, node.name, request.to)
+    along = [f"{len(orphans)} of its orphans remember it"] if orphans else []
+    along += [f"{path} becomes {to}" for path, to in overlays]
     unit = Unit(
         title=f"{node.name} becomes {request.to}",
         node=request.to,
-        detail=f"and {len(orphans)} of its orphans remember it" if orphans else "",
-        actions=(*told, RenameRoot(name=node.name, to=request.to)),
+        detail=f"and {', '.join(along)}" if along else "",
+        actions=(
+            *told,
+            *(MoveFolder(path=path, to=to) for path, to in overlays),
+            RenameRoot(name=node.name, to=request.to),
+        ),
     )
     title = f"rename {node.name} to {request.to}"
     notes = _rename_notes(site, request)

@@ -20,6 +20,7 @@ from sbctui.engine.plan import (
     SetChildren,
     Unit,
 )
+from sbctui.engine.repository.overlay_places import taken
 
 
 def _entries(site: Site, folders: Iterable[str]) -> list[Trashed]:
@@ -55,6 +56,8 @@ def _why_not(site: Site, entry: Trashed, back: set[str]) -> str | None:
         return _why_no_stray(site, entry.origin)
     if reason := rules.free_name(site, entry.name):
         return f"{entry.folder} can't come back: {reason}"
+    if place := taken(site, entry.overlays):
+        return f"{entry.folder} can't come back: {clean(place)} is there already; move it away"
     config = entry.config
     if config is None:
         return f"the config.json of {entry.folder} can't be read, so it can't come back as a node"
@@ -101,7 +104,10 @@ def _restore_unit(entry: Trashed) -> Unit:
     return Unit(
         title=f"restore {entry.name}",
         node=entry.name,
-        actions=(*listed, RestoreNode(folder=entry.folder, name=entry.name)),
+        actions=(
+            *listed,
+            RestoreNode(folder=entry.folder, name=entry.name, overlays=entry.overlays),
+        ),
     )
 
 

@@ -51,6 +51,17 @@ def _(request: ask.ExportRoot | ask.ExportLeaf, plan: Plan, site: Site) -> ask.R
 
 
 @_left.register
+def _(request: ask.ExportMany, plan: Plan, site: Site) -> ask.Request | None:
+    """Those that are the same nodes still; the planner leaves out archives that are there."""
+    pairs = zip(request.names, request.targets, strict=True)
+    left = [(n, t) for n, t in pairs if _same(site, n, plan) is not None]
+    if not left:
+        return None
+    names, targets = zip(*left, strict=True)
+    return request.model_copy(update={"names": names, "targets": targets})
+
+
+@_left.register
 def _(request: ask.AllocateRoot, plan: Plan, site: Site) -> ask.Request | None:
     node = site.nodes.get(request.name)
     return None if node is not None and node.config.mac == request.mac else request
@@ -118,6 +129,27 @@ def _(request: ask.RestoreTrash, plan: Plan, site: Site) -> ask.Request | None:
 @_left.register
 def _(request: ask.PurgeTrash, plan: Plan, site: Site) -> ask.Request | None:
     return _still_in_trash(request, site)
+
+
+@_left.register
+def _(request: ask.RenameGroup, plan: Plan, site: Site) -> ask.Request | None:
+    """What is the old group's still joins what is the new one's already."""
+    return request.model_copy(update={"merge": True}) if _is_group(site, request.name) else None
+
+
+@_left.register
+def _(request: ask.DeleteGroup, plan: Plan, site: Site) -> ask.Request | None:
+    return request if _is_group(site, request.name) else None
+
+
+def _is_group(site: Site, name: str) -> bool:
+    owners = {place.owner for place in site.overlays if place.level == "group"}
+    return name in owners or any(node.config.group == name for node in site.nodes.values())
+
+
+@_left.register
+def _(request: ask.RemoveOverlay, plan: Plan, site: Site) -> ask.Request | None:
+    return request if request.place in site.overlays else None
 
 
 def _still_in_trash(request: ask.RestoreTrash | ask.PurgeTrash, site: Site) -> ask.Request | None:

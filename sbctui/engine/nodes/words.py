@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from functools import singledispatch
 
 from sbctui.engine.archive.address import kind_of
 from sbctui.engine.model import requests as ask
+from sbctui.engine.model.repository import CACHE
 
 _LISTED = 4
 _STEPS = (("T", 4), ("G", 3), ("M", 2), ("K", 1))
@@ -164,8 +166,75 @@ def _(request: ask.BuildBootkit) -> list[str]:
         "--root": request.root,
         "--sources": request.sources,
     }
-    offline = ["--offline"] if request.offline else []
-    return [*(w for key, value in named.items() if value for w in (key, value)), *offline]
+    return [*_named(named), *(["--offline"] if request.offline else [])]
+
+
+@_words.register
+def _(request: ask.MakeSideFiles) -> list[str]:
+    return [*(request.images or ["--all"]), *(["--anew"] if request.anew else [])]
+
+
+@_words.register
+def _(request: ask.SeedImages) -> list[str]:
+    most = ["--receivers", str(request.receivers)] if request.receivers else []
+    return [*request.images, *most, *_named({"--interface": request.interface})]
+
+
+@_words.register
+def _(request: ask.SendImage) -> list[str]:
+    numbers = {"receivers": request.receivers, "wait": request.wait, "retries": request.retries}
+    how = [word for key, number in numbers.items() for word in (f"--{key}", str(number))]
+    more = _named({"--rate": request.rate, "--interface": request.interface})
+    return [request.image, "--multicast", *how, *more]
+
+
+@_words.register
+def _(request: ask.ReceiveImage) -> list[str]:
+    how = [f"--{request.by}", "--wait", str(request.wait)]
+    more = _named({"--from": request.origin, "--interface": request.interface})
+    return [request.image, *how, *more, *(["--replace"] if request.replace else [])]
+
+
+@_words.register
+def _(request: ask.AddRepository) -> list[str]:
+    one = request.repository
+    given = one.model_dump(exclude_defaults=True, exclude={"kind", "place"})
+    words = [w for key, value in given.items() for w in _option(key, value)]
+    return [request.name, one.kind, one.place, *words]
+
+
+def _option(key: str, value: object) -> list[str]:
+    return ["--no-backup"] if key == "backup" else [f"--{key.replace('_', '-')}", str(value)]
+
+
+@_words.register
+def _(
+    request: ask.RemoveRepository | ask.MountRepository | ask.UnmountRepository,
+) -> list[str]:
+    return [request.name]
+
+
+@_words.register
+def _(request: ask.IndexRepository) -> list[str]:
+    return []
+
+
+@_words.register
+def _(request: ask.ImportTree) -> list[str]:
+    return [request.folder, *(["--move"] if request.move else [])]
+
+
+@_words.register
+def _(request: ask.UpdateCache) -> list[str]:
+    cache = ["--cache", request.cache] if request.cache != CACHE else []
+    delay = ["--delay", str(request.delay)] if request.delay else []
+    return [f"{request.repository}:{request.path}", *cache, *delay,
+            *(["--check"] if request.check else [])]  # fmt: skip
+
+
+@_words.register
+def _(request: ask.RestoreImage) -> list[str]:
+    return [f"{request.cache}:{request.path}"]
 
 
 @_words.register(ask.ExportRoot)
@@ -190,6 +259,23 @@ def _(request: ask.ExportRoot | ask.ExportLeaf) -> list[str]:
 
 
 @_words.register
+def _(request: ask.ExportMany) -> list[str]:
+    first = request.targets[0].file if request.targets else "FOLDER/"
+    packing = request.packing
+    compress = ["--compress", packing.compression] if packing.compression != "zstd" else []
+    level = ["--level", str(packing.level)] if packing.level is not None else []
+    flags = {"--difference": request.difference, "--replace": request.replace}
+    chosen = [flag for flag, on in flags.items() if on]
+    folder = first[: max(first.rfind("/"), first.rfind(":")) + 1]
+    return [*request.names, "--to", folder, *compress, *level, *chosen]
+
+
+@_words.register
+def _(request: ask.DeleteImages) -> list[str]:
+    return list(request.images)
+
+
+@_words.register
 def _(request: ask.ImportRoot) -> list[str]:
     place = request.archive.place
     where = ["--from", place] if kind_of(place) in ("ssh", "url") else [place]
@@ -199,8 +285,61 @@ def _(request: ask.ImportRoot) -> list[str]:
 
 
 @_words.register
+def _(request: ask.ApplyOverlays) -> list[str]:
+    which = ["--group", request.group] if request.group else list(request.names)
+    return [*which, *(["--again"] if request.again else [])]
+
+
+@_words.register
+def _(request: ask.AddOverlay) -> list[str]:
+    named = {"--owner": request.owner, "--mode": request.mode}
+    return [
+        request.source,
+        f"/{request.target}",
+        *_overlay(request),
+        *(w for key, value in named.items() if value for w in (key, value)),
+        *(["--template"] if request.template else []),
+    ]
+
+
+@_words.register
+def _(request: ask.HideOverlay) -> list[str]:
+    return [f"/{request.target}", *_overlay(request)]
+
+
+@_words.register
+def _(request: ask.RemoveOverlay) -> list[str]:
+    return [f"/{request.target}", *_overlay(request)]
+
+
+def _overlay(request: ask.AddOverlay | ask.HideOverlay | ask.RemoveOverlay) -> list[str]:
+    whose = ["--client", str(request.board)] if request.board else ["--group", request.group]
+    return [*whose, "--image", request.image]
+
+
+@_words.register
+def _(request: ask.SetGroup) -> list[str]:
+    return [*request.names, request.group]
+
+
+@_words.register
+def _(request: ask.RenameGroup) -> list[str]:
+    return [request.name, request.to, *(["--merge"] if request.merge else [])]
+
+
+@_words.register
+def _(request: ask.DeleteGroup) -> list[str]:
+    return [request.name]
+
+
+@_words.register
 def _(request: ask.ApplyServices) -> list[str]:
     return []
+
+
+def _named(options: Mapping[str, str]) -> list[str]:
+    """Options that have a value."""
+    return [word for key, value in options.items() if value for word in (key, value)]
 
 
 def _exact(size: object) -> str:

@@ -1,0 +1,75 @@
+"""``sbctui cache``: a copy of a repository's images on a disk of this machine."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from sbctui.cli import options
+from sbctui.cli.act import act
+from sbctui.cli.options import How
+from sbctui.cli.place import Place
+
+
+@click.group(no_args_is_help=False)
+def cache() -> None:
+    """Images of other repositories, kept here so that they are there when the others are not."""
+
+
+@cache.command()
+@click.argument("repository", metavar="REPOSITORY", type=options.ADDRESS)
+@click.argument("folder", metavar="[FOLDER]", default="")
+@click.argument("image", metavar="[IMAGE]", default="")
+@click.option("--cache", "into", default="cache", type=options.REPOSITORY, metavar="NAME",
+              help="Which cache, where there are several.")  # fmt: skip
+@click.option("--check", is_flag=True, help="Read what is there already, and mend it.")
+@click.option("--delay", type=click.IntRange(0, 86400), default=0, metavar="SECONDS",
+              help="Begin after a random time of up to SECONDS.")  # fmt: skip
+@options.mutating
+@click.pass_obj
+def update(
+    place: Place, repository: Any, folder: str, image: str, into: str, check: bool, delay: int,
+    how: How,
+) -> int:  # fmt: skip
+    """Fetch what changed in REPOSITORY: all, a FOLDER, or one IMAGE.
+
+    REPOSITORY may be an address that names folder and image too, as repo:sub/dir/image.
+    """
+    from sbctui.engine.model.repository import parse_path
+    from sbctui.engine.model.requests import UpdateCache
+
+    parts = [repository.path, folder.strip("/"), image]
+    path = "/".join(part for part in parts if part)
+    asked = UpdateCache(
+        repository=repository.repository,
+        path="/".join(parse_path(path)) if path else "",
+        cache=into,
+        check=check,
+        delay=delay,
+    )
+    return act(place, lambda _: asked, how)
+
+
+@cache.command()
+@click.argument("address", type=options.ADDRESS, default="cache")
+@click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")
+@options.output_option
+@click.pass_obj
+def verify(place: Place, address: Any, quiet: bool, json: bool) -> int:
+    """Read the cache's images and compare them with their hashes; 8 if one is not whole."""
+    from sbctui.cli.repo import verified
+
+    return verified(place, address, quiet, json)
+
+
+@cache.command()
+@click.argument("address", type=options.ADDRESS)
+@options.mutating
+@click.pass_obj
+def restore(place: Place, address: Any, how: How) -> int:
+    """Let an image of a cache and its former version change places."""
+    from sbctui.engine.model.requests import RestoreImage
+
+    asked = RestoreImage(cache=address.repository, path=address.path)
+    return act(place, lambda _: asked, how)

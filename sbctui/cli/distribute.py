@@ -1,0 +1,244 @@
+"""Verbs of ``sbctui repo`` that make side files, and bring images to many at once."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from typing import TYPE_CHECKING, Any, Literal
+
+import click
+
+from sbctui.cli import names, options, output
+from sbctui.cli.act import act
+from sbctui.cli.failing import Failed
+from sbctui.cli.options import How
+from sbctui.cli.place import Place
+
+if TYPE_CHECKING:
+    from sbctui.cli.act import Make
+    from sbctui.engine.engine import Engine, Job
+    from sbctui.engine.model.distribution import ImageFile
+
+FINDINGS = 8
+_REMOTE = re.compile(r"https?://|[^/]*:/")
+_ADDRESS = options.Parsed("image", "parse_image", names.addresses, module="distribution")
+_RATE = options.Parsed("rate", "parse_rate", module="distribution")
+_INTERFACE = click.option(
+    "--interface", default="", type=options.INTERFACE, help="Where, if not on the site's own."
+)
+_BACKGROUND = click.option(
+    "--background", is_flag=True, help="As a job in a session of its own; see: sbctui job."
+)
+
+
+@click.command()
+@click.argument("images", nargs=-1, metavar="[IMAGE]...", type=_ADDRESS)
+@click.option("--all", "all_", is_flag=True, help="Of all images that lack some.")
+@click.option("--check", is_flag=True, help="Make none; read the images and compare the hashes.")
+@click.option("--anew", is_flag=True, help="Also where they seem right.")
+@options.mutating
+@click.pass_obj
+def sidefiles(
+    place: Place, images: tuple[str, ...], all_: bool, check: bool, anew: bool, how: How
+) -> int:
+    """Make the side files .sha256, .torrent and .mcast; without IMAGE or --all, list them."""
+    if check or not (images or all_ or anew):
+        return _looked(place, images, check=check, how=how)
+    if all_ == bool(images):
+        raise click.UsageError("Give IMAGEs, or --all", click.get_current_context())
+    from sbctui.engine.model.requests import MakeSideFiles
+
+    return act(place, lambda engine: MakeSideFiles(images=images, anew=anew), how)
+
+
+def _looked(place: Place, images: tuple[str, ...], *, check: bool, how: How) -> int:
+    engine = place.engine()
+    found = _verified(engine, images, how) if check else engine.side_files(images)
+    bad = [one for one in found if one.lacking]
+    document = {"images": [_image_json(one) for one in found]}
+    if how.json and not (check and bad):
+        output.document(document)
+    if not how.json:
+        _image_table(found)
+    if check and bad:
+        names = ", ".join(f"repo:{one.image}" for one in bad)
+        raise Failed(
+            f"side files are missing or wrong; make them anew: {names}", FINDINGS, document
+        )
+    return 0
+
+
+def _verified(engine: Engine, images: tuple[str, ...], how: How) -> tuple[ImageFile, ...]:
+    from sbctui.cli.act import stoppable
+    from sbctui.cli.progress import Progress
+
+    progress = Progress(sys.stderr, quiet=how.quiet)
+    with stoppable() as stop:
+        try:
+            return engine.verify_side_files(images, progress.emit, stop)
+        finally:
+            progress.close()
+
+
+def _image_table(found: tuple[ImageFile, ...]) -> None:
+    from sbctui.format import size
+
+    rows = [
+        (f"repo:{one.image}", size(one.size), _state(one), one.sha256[:16] or "-") for one in found
+    ]
+    output.table(("IMAGE", "SIZE", "SIDE FILES", "SHA256"), rows, right=(1,))
+    if not found:
+        output.say("note: there is no image in this site's repository")
+
+
+def _state(one: ImageFile) -> str:
+    return f"not {', '.join(one.lacking)}" if one.lacking else "right"
+
+
+def _image_json(one: ImageFile) -> dict[str, Any]:
+    return {
+        "image": one.image,
+        "path": one.path,
+        "size": one.size,
+        "sha256": one.sha256 or None,
+        "lacking": list(one.lacking),
+    }
+
+
+@click.command()
+@click.argument("images", nargs=-1, required=True, metavar="IMAGE...", type=_ADDRESS)
+@click.option("--receivers", default=0, type=click.IntRange(0, 1024), metavar="N",
+              help="End when so many have each image; else it goes on until stopped.")  # fmt: skip
+@_INTERFACE
+@_BACKGROUND
+@options.mutating
+@click.pass_obj
+def seed(
+    place: Place, images: tuple[str, ...], receivers: int, interface: str, background: bool,
+    how: How,
+) -> int:  # fmt: skip
+    """Offer IMAGEs by torrent on the lab's network, until stopped."""
+    from sbctui.engine.model.requests import SeedImages
+
+    asked = SeedImages(images=images, receivers=receivers, interface=interface)
+    return _do(place, lambda engine: asked, how, background=background)
+
+
+@click.command()
+@click.argument("image", metavar="IMAGE", type=_ADDRESS)
+@click.option("--multicast", is_flag=True, help="By multicast, which is the only way to send.")
+@click.option("--receivers", default=1, show_default=True, type=click.IntRange(1, 1024),
+              metavar="N", help="Begin as soon as so many have joined.")  # fmt: skip
+@click.option("--wait", default=60, show_default=True, type=click.IntRange(1, 86400),
+              metavar="SECONDS", help="Begin so long after the first at the latest; give up when "
+              "nobody joined for so long.")  # fmt: skip
+@click.option("--rate", type=_RATE, metavar="RATE",
+              help="At most so many bits a second, as 90m.")  # fmt: skip
+@click.option("--retries", default=60, show_default=True, type=click.IntRange(5, 1000),
+              metavar="N", help="Drop a receiver that did not answer so often.")  # fmt: skip
+@_INTERFACE
+@_BACKGROUND
+@options.mutating
+@click.pass_obj
+def send(
+    place: Place, image: str, multicast: bool, receivers: int, wait: int, rate: str | None,
+    retries: int, interface: str, background: bool, how: How,
+) -> int:  # fmt: skip
+    """Send IMAGE once to all who listen, by multicast."""
+    from sbctui.engine.model.requests import SendImage
+
+    asked = SendImage(
+        image=image,
+        receivers=receivers,
+        wait=wait,
+        rate=rate or "",
+        retries=retries,
+        interface=interface,
+    )
+    return _do(place, lambda engine: asked, how, background=background)
+
+
+@click.command()
+@click.argument("image", metavar="IMAGE", type=_ADDRESS)
+@click.option("--multicast", "by", flag_value="multicast", default=True,
+              help="By multicast; the usual.")  # fmt: skip
+@click.option("--torrent", "by", flag_value="torrent", help="By torrent.")
+@click.option("--from", "origin", default="", type=options.FILE, metavar="ORIGIN",
+              help="Its side file: a path, a URL, or HOST:/PATH; else the one that lies in the "
+              "repository.")  # fmt: skip
+@click.option("--wait", default=600, show_default=True, type=click.IntRange(1, 86400),
+              metavar="SECONDS", help="Give up when nothing comes for so long.")  # fmt: skip
+@click.option("--replace", is_flag=True, help="Let it take the place of other contents.")
+@_INTERFACE
+@_BACKGROUND
+@options.mutating
+@click.pass_obj
+def receive(
+    place: Place, image: str, by: Literal["multicast", "torrent"], origin: str, wait: int,
+    replace: bool, interface: str, background: bool, how: How,
+) -> int:  # fmt: skip
+    """Receive IMAGE from who sends or seeds it, verify it, and keep it in the repository."""
+    from sbctui.engine.model.requests import ReceiveImage
+
+    asked = ReceiveImage(
+        image=image,
+        by=by,
+        origin=origin if not origin or _REMOTE.match(origin) else os.path.abspath(origin),
+        wait=wait,
+        replace=replace,
+        interface=interface,
+    )
+    return _do(place, lambda engine: asked, how, background=background)
+
+
+def _do(place: Place, make: Make, how: How, *, background: bool) -> int:
+    if not background or how.dry_run or place.doer.hands_over:
+        return act(place, make, how)
+    from sbctui.cli.act import agreed
+
+    place.refuse_if_read_only()
+    engine = place.engine()
+    plan = engine.plan(make(engine))
+    if not agreed(plan, how):
+        return 0
+    job = engine.start(plan)
+    if how.json:
+        output.document({"job": job})
+    else:
+        output.lines([f"the job {job} does it; sbctui job follow {job}, or job cancel {job}"])
+    return 0
+
+
+@click.command()
+@click.option("--all", "all_", is_flag=True, help="Past ones too.")
+@options.output_option
+@click.pass_obj
+def transfers(place: Place, all_: bool, json: bool) -> int:
+    """List what is being seeded, sent and received, and what became of each receiver."""
+    engine = place.engine()
+    found = [one for one in engine.transfers() if all_ or not one.over]
+    if json:
+        output.document({"transfers": [_transfer_json(engine, one) for one in found]})
+        return 0
+    output.table(("JOB", "STATE", "TITLE"), [(one.id, one.state, one.title) for one in found])
+    for one in found:
+        output.lines([f"  {who}: {how}" for who, how in engine.receivers(one.id).items()])
+    return 0
+
+
+def _transfer_json(engine: Engine, one: Job) -> dict[str, Any]:
+    return {
+        "id": one.id,
+        "verb": one.verb,
+        "state": one.state,
+        "title": one.title,
+        "started": output.when(one.started),
+        "finished": output.when(one.finished),
+        "code": one.code if one.finished else None,
+        "receivers": engine.receivers(one.id),
+    }
+
+
+VERBS: tuple[click.Command, ...] = (sidefiles, seed, send, receive, transfers)
+"""What belongs under the noun ``repo``."""

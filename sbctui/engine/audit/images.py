@@ -1,0 +1,35 @@
+"""Images of the repository whose side files are not theirs. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sbctui.engine.audit.drift import Drift
+from sbctui.engine.audit.finding import Finding
+from sbctui.engine.audit.making import finding, fixed
+from sbctui.engine.model.distribution import MADE
+from sbctui.engine.model.site import Site
+from sbctui.engine.plan import MakeSideFiles
+
+
+def side_files(site: Site, drift: Drift) -> Iterator[Finding]:
+    """Side files that are missing, or of other contents than the image has now."""
+    for one in drift.stale:
+        address = f"repo:{one.image}"
+        whole = one.lacking == MADE
+        lacking = "side files of what it is" if whole else ", ".join(one.lacking)
+        found = finding(
+            "side-files",
+            "drift",
+            address,
+            f"{address} has no {lacking}",
+            "It changed, or was put there by hand: who fetches it by its side files gets nothing, "
+            "or can't verify it.",
+            proof=f"{one.path}: {one.size} bytes, written at {one.mtime_ns} ns; "
+            f"not right: {', '.join(one.lacking)}",
+            since=one.mtime_ns / 1e9,
+        )
+        found = found.model_copy(update={"untrashable": "the image itself is as it should be"})
+        yield fixed(
+            found, f"make the side files of {address}", MakeSideFiles(image=one.image), safe=True
+        )

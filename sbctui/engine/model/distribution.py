@@ -1,0 +1,170 @@
+"""Images that go to many: their side files, and what seeding, sending and receiving ask.
+
+An image is named by its address: ``repo:sub/dir/image``, or the same without ``repo:``.
+"""
+
+from __future__ import annotations
+
+import re
+from ipaddress import IPv4Address
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from sbctui.engine.errors import BadInput
+from sbctui.engine.model.addresses import shown
+from sbctui.engine.model.asked import Asked, Value
+from sbctui.engine.model.repository import IMAGES, OWN, is_image, parse_address, parse_path
+
+MADE = (".sha256", ".torrent", ".mcast")
+"""Endings of the side files that are made here."""
+HALF = (".part", ".part.aria2")
+"""Endings beside an image that is being received: what came of it, and what of that is right."""
+TRANSFERS = ("repo seed", "repo send", "repo receive")
+"""Verbs of the requests that send and receive."""
+_HEX = re.compile("[0-9a-f]{64}")
+_RATE = re.compile("[1-9][0-9]{0,5}[km]")
+
+
+def parse_image(text: str) -> str:
+    """The path of an image below this site's ``images/``, from its address or as it is.
+
+    Raises BadInput for what is in another repository, or can't be an image.
+    """
+    repository, colon, _ = text.partition(":")
+    if colon and repository != OWN:
+        raise BadInput(f"{shown(text)} is not in this site's own repository; bring it there first")
+    parts = parse_address(text).parts if colon else parse_path(text)
+    if not parts or not is_image(parts[-1]) or parts[-1].endswith(HALF):
+        raise BadInput(f"{shown(text)} can't be an image; write it as repo:sub/dir/image")
+    return "/".join(parts)
+
+
+def parse_rate(text: str) -> str:
+    """A bit rate as udpcast takes it: ``90m`` or ``500k`` bits a second. Raises BadInput."""
+    if not _RATE.fullmatch(text):
+        raise BadInput(f"{shown(text)} is no bit rate; write it as 90m or 500k")
+    return text
+
+
+def _image(text: str) -> str:
+    try:
+        return parse_image(text)
+    except BadInput as error:
+        raise ValueError(str(error)) from None
+
+
+def _digest(text: str) -> str:
+    if not _HEX.fullmatch(text):
+        raise ValueError(f"{shown(text)} is no SHA-256 in hexadecimal digits")
+    return text
+
+
+Image = Annotated[str, AfterValidator(_image)]
+Sha256 = Annotated[str, AfterValidator(_digest)]
+"""64 lower-case hexadecimal digits."""
+
+
+class ImageFile(Value):
+    """An image as it lies in the repository.
+
+    ``sha256`` is what its side files say, empty when none can be trusted; ``lacking`` are the
+    side files (endings) that are missing or of other contents.
+    """
+
+    image: Image
+    size: int
+    mtime_ns: int
+    sha256: str = ""
+    lacking: tuple[str, ...] = ()
+
+    @property
+    def path(self) -> str:
+        """The file, relative to the site."""
+        return f"{OWN}/{IMAGES}/{self.image}"
+
+
+class Lab(Value):
+    """Where to send and listen: an interface of this machine and its address there."""
+
+    interface: str
+    address: IPv4Address
+
+
+class Offer(Value):
+    """What is offered to receivers: the contents by size and hash, whatever it is named."""
+
+    size: int = Field(ge=0)
+    sha256: Sha256
+
+
+class MakeSideFiles(Asked):
+    """Make the side files of images that lack some; with ``anew`` also where all are right.
+
+    Without ``images`` of all. ``found`` is filled in by the facade.
+    """
+
+    verb: Literal["repo sidefiles"] = "repo sidefiles"
+    images: tuple[Image, ...] = ()
+    anew: bool = False
+    found: tuple[ImageFile, ...] = ()
+
+
+class SeedImages(Asked):
+    """Offer images by torrent on the lab's network until stopped.
+
+    With ``receivers``, until so many have each of them. ``interface`` is the site's own when
+    empty. ``found`` and ``lab`` are filled in by the facade.
+    """
+
+    verb: Literal["repo seed"] = "repo seed"
+    images: tuple[Image, ...] = Field(min_length=1)
+    receivers: int = Field(default=0, ge=0, le=1024)
+    interface: str = ""
+    found: tuple[ImageFile, ...] = ()
+    lab: Lab | None = None
+
+
+class SendImage(Asked):
+    """Send an image once by multicast to all who listen.
+
+    It begins when ``receivers`` have joined, or ``wait`` seconds after the first; it ends
+    without having sent when nobody joined for ``wait`` seconds. ``rate`` limits it, as ``90m``
+    bits a second. A receiver that does not answer ``retries`` times is dropped, after about half
+    a second each; until then the others wait for it.
+    """
+
+    verb: Literal["repo send"] = "repo send"
+    image: Image
+    receivers: int = Field(default=1, ge=1, le=1024)
+    wait: int = Field(default=60, ge=1, le=86400)
+    rate: str = ""
+    retries: int = Field(default=60, ge=5, le=1000)
+    interface: str = ""
+    found: ImageFile | None = None
+    lab: Lab | None = None
+
+
+class ReceiveImage(Asked):
+    """Receive an image into the repository, by multicast or torrent, and verify it.
+
+    ``origin`` tells what is offered: a side file's path, URL or ``host:path``; when empty the
+    side file lies in the repository already. It gives up when nothing comes for ``wait``
+    seconds. ``replace`` lets it take the place of other contents. ``offer``, ``found`` (what is
+    there now) and ``lab`` are filled in by the facade.
+    """
+
+    verb: Literal["repo receive"] = "repo receive"
+    image: Image
+    by: Literal["multicast", "torrent"] = "multicast"
+    origin: str = ""
+    wait: int = Field(default=600, ge=1, le=86400)
+    replace: bool = False
+    interface: str = ""
+    offer: Offer | None = None
+    found: ImageFile | None = None
+    lab: Lab | None = None
+
+
+Transfer = SeedImages | SendImage | ReceiveImage
+Distribution = MakeSideFiles | Transfer

@@ -1,0 +1,1 @@
+"""Repositories of images: their kinds, their mounts, and caches that follow them."""

@@ -1,0 +1,26 @@
+"""What does each action on repositories and caches, by its kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from sbctui.engine.context import Context, Undo
+from sbctui.engine.repository import perform, perform_cache, perform_distribution
+
+ACTIONS: Mapping[str, Callable[[Any, Context], Undo]] = {
+    "set-repository": perform.set_repository,
+    "mount-repository": perform.mount_repository,
+    "unmount-repository": perform.unmount_repository,
+    "chunk-image": perform.chunk_image,
+    "index-repository": perform.index_repository,
+    "import-image": perform.import_image,
+    "wait-random": perform_cache.wait_random,
+    "update-image": perform_cache.update_image,
+    "copy-overlays": perform_cache.copy_overlays,
+    "restore-image": perform_cache.restore_image,
+    "side-files": perform_distribution.make_side_files,
+    "seed": perform_distribution.seed,
+    "send": perform_distribution.send,
+    "receive": perform_distribution.receive,
+}

@@ -1,0 +1,319 @@
+"""Reads overlays out of a site's ``repo/``; nothing there is followed, run or trusted.
+
+Folders are opened one below the other and never through a link, so what is read lies where it
+seems to, whoever plants links meanwhile.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from hashlib import sha256
+from pathlib import Path
+
+from sbctui.engine.errors import BadInput, Refused, SbcError, from_os
+from sbctui.engine.files import write_all
+from sbctui.engine.model.overlay import FOLDERS, RECORD, Item, Layer, Place, Record, parse_path
+from sbctui.engine.model.text import clean
+from sbctui.engine.repository.overlay_table import (
+    TABLE,
+    Row,
+    Table,
+    parse_mode,
+    parse_owner,
+    parse_table,
+)
+
+_MOST = 20_000
+"""Files in one overlay: more are an image."""
+_LARGEST_TABLE = 4 * 1024**2
+_LARGEST_RECORD = 8 * 1024**2
+_STEP = 1024**2
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+def places(site: Path) -> frozenset[Place]:
+    """Every overlay's folder that there is. What can't be listed has none."""
+    found = set()
+    for level, folder in FOLDERS.items():
+        for owner in _folders(f"{site}/{folder}"):
+            images = _folders(f"{site}/{folder}/{owner}")
+            found |= {Place(level, owner, image) for image in images}
+    return frozenset(found)
+
+
+def half_changed(site: Path) -> list[Path]:
+    """Folders in which an overlay was being changed."""
+    found: list[Path] = []
+    for folder in FOLDERS.values():
+        for owner in _folders(f"{site}/{folder}"):
+            found += (site / folder / owner).glob(".*.tmp")
+    return found
+
+
+STOWED = "overlay"
+"""The folder, inside a deleted node's, of the overlays that went to the trash with it."""
+
+
+def stowed(folder: str, name: str) -> tuple[str, ...]:
+    """Overlays that went to the trash with the node ``name``: their places in the site.
+
+    Of a board its whole folder, of a root one for each group and board.
+    """
+    inside = f"{folder}/{STOWED}"
+    found = []
+    for kept in FOLDERS.values():
+        for owner in _folders(f"{inside}/{kept}"):
+            images = _folders(f"{inside}/{kept}/{owner}")
+            whole = f"{kept}/{owner}"
+            own = kept == FOLDERS["board"] and owner == name
+            found += [whole] if own else [f"{whole}/{image}" for image in images]
+    return tuple(sorted(found))
+
+
+def owners(site: Path) -> frozenset[str]:
+    """Every group and board that has a folder, also an empty one: relative to the site."""
+    return frozenset(
+        f"{folder}/{owner}" for folder in FOLDERS.values() for owner in _folders(f"{site}/{folder}")
+    )
+
+
+_SETTLED = 10**9
+"""Nanoseconds after which a write would give a file another time."""
+_LISTS: dict[str, tuple[int, list[str]]] = {}
+
+
+def _folders(path: str) -> list[str]:
+    """Names of the folders in a folder; listed again only when something in it came or went."""
+    try:
+        changed = os.stat(path).st_mtime_ns
+        if (known := _LISTS.get(path)) and known[0] == changed:
+            return known[1]
+        with os.scandir(path) as entries:
+            found = [
+                entry.name
+                for entry in entries
+                if entry.is_dir(follow_symlinks=False) and not entry.name.startswith(".")
+            ]
+    except OSError:
+        return []
+    if time.time_ns() - changed > _SETTLED:
+        _LISTS[path] = (changed, found)
+    return found
+
+
+def layer(site: Path, place: Place) -> Layer:
+    """All that an overlay's folder holds, every file read for its hash.
+
+    Raises Refused for what can't be laid over an image, BadInput for a table that can't be
+    used, SbcError when it can't be read.
+    """
+    with _reading(place), _opened(site, place.path) as folder:
+        table = _table(folder, place)
+        items = {item.path: item for item in _walk(folder, "", table, place)}
+    for path, row in table.items():
+        if row.remove and path in items:
+            raise Refused(f"{place.path}: {clean(path)} is there and is to be removed as well")
+        if row.remove:
+            items[path] = Item(path, "removed", mode=0)
+    return Layer(place, tuple(items[path] for path in sorted(items)))
+
+
+@contextmanager
+def _reading(place: Place) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise from_os(error, f"reading {clean(place.path)}") from error
+
+
+@contextmanager
+def _opened(site: Path, path: str) -> Iterator[int]:
+    """A folder below the site, reached without following a link. Raises OSError."""
+    fd = os.open(site, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        for name in filter(None, path.split("/")):
+            inner = os.open(name, _READ | os.O_DIRECTORY, dir_fd=fd)
+            os.close(fd)
+            fd = inner
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def _table(folder: int, place: Place) -> Table:
+    where = f"{place.path}/{TABLE}"
+    try:
+        fd = os.open(TABLE, _READ, dir_fd=folder)
+    except FileNotFoundError:
+        return {}
+    try:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise Refused(f"{where} is no file")
+        data = os.read(fd, _LARGEST_TABLE + 1)
+    finally:
+        os.close(fd)
+    if len(data) > _LARGEST_TABLE:
+        raise BadInput(f"{where} is longer than {_LARGEST_TABLE} bytes")
+    return parse_table(data, where)
+
+
+def _walk(top: int, above: str, table: Table, place: Place) -> Iterator[Item]:
+    """Depth first; a folder comes before what is in it."""
+    count = 0
+    waiting = [above]
+    while waiting:
+        path = waiting.pop()
+        with _opened_below(top, path) as folder, os.scandir(folder) as entries:
+            for entry in sorted(entries, key=lambda entry: entry.name, reverse=True):
+                if not path and entry.name == TABLE:
+                    continue
+                item = _item(folder, f"{path}/{entry.name}".strip("/"), entry, table, place)
+                if item.kind == "folder":
+                    waiting.append(item.path)
+                count += 1
+                if count > _MOST:
+                    raise Refused(f"{place.path} holds more than {_MOST} files; make it an image")
+                yield item
+
+
+@contextmanager
+def _opened_below(top: int, path: str) -> Iterator[int]:
+    fd = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=top)
+    try:
+        for name in filter(None, path.split("/")):
+            inner = os.open(name, _READ | os.O_DIRECTORY, dir_fd=fd)
+            os.close(fd)
+            fd = inner
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def _item(folder: int, path: str, entry: os.DirEntry[str], table: Table, place: Place) -> Item:
+    try:
+        parse_path(path)
+    except BadInput as error:
+        raise Refused(f"{place.path}: {error}") from None
+    facts = entry.stat(follow_symlinks=False)
+    row = table.get(path, Row())
+    uid, gid = parse_owner(row.owner) if row.owner else (0, 0)
+    said = bool(row.owner or row.mode)
+    mode = parse_mode(row.mode) if row.mode else facts.st_mode & 0o777
+    if stat.S_ISDIR(facts.st_mode):
+        usual = mode if row.mode else 0o755
+        return Item(path, "folder", usual, uid, gid, set_=said)
+    if stat.S_ISLNK(facts.st_mode):
+        return Item(path, "link", 0o777, uid, gid, target=_target(folder, entry, path, place))
+    if not stat.S_ISREG(facts.st_mode):
+        raise Refused(
+            f"{place.path}: {clean(path)} is neither file, folder nor link, and is not laid over "
+            "an image; take it away"
+        )
+    with open(os.open(entry.name, _READ, dir_fd=folder), "rb") as file:
+        facts = os.fstat(file.fileno())
+        if not stat.S_ISREG(facts.st_mode):
+            raise Refused(f"{place.path}: {clean(path)} was changed while it was read; try again")
+        content = _content(file.fileno(), facts)
+    size, template = facts.st_size, row.template
+    return Item(path, "file", mode, uid, gid, size, content=content, template=template)
+
+
+def _target(folder: int, entry: os.DirEntry[str], path: str, place: Place) -> str:
+    target = os.readlink(entry.name, dir_fd=folder)
+    if clean(target) != target or not target.isprintable():
+        raise Refused(f"{place.path}: the link {clean(path)} leads to a name with odd characters")
+    return target
+
+
+_HASHES: dict[tuple[int, ...], str] = {}
+_MOST_HASHES = 100_000
+
+
+def _content(fd: int, facts: os.stat_result) -> str:
+    """The hash of a file's bytes; of the same version of a file it is made once."""
+    key = (facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns)
+    if known := _HASHES.get(key):
+        return known
+    found = _hash(fd)
+    if time.time_ns() - max(facts.st_mtime_ns, facts.st_ctime_ns) > _SETTLED:
+        if len(_HASHES) >= _MOST_HASHES:
+            _HASHES.clear()
+        _HASHES[key] = found
+    return found
+
+
+def _hash(fd: int) -> str:
+    found = sha256()
+    while data := os.read(fd, _STEP):
+        found.update(data)
+    return found.hexdigest()
+
+
+def read(site: Path, place: Place, item: Item, most: int = -1) -> bytes:
+    """A file's bytes, which are still those that the item says. Raises Refused, SbcError."""
+    with _reading(place), _file(site, place, item) as fd:
+        data = b"".join(iter(lambda: os.read(fd, _STEP), b"")) if most < 0 else os.read(fd, most)
+    if sha256(data).hexdigest() != item.content:
+        raise _changed(place, item)
+    return data
+
+
+def copy(site: Path, place: Place, item: Item, target: Path) -> None:
+    """Copy a file to a new one and see that it is what the item says. Raises Refused, SbcError."""
+    found = sha256()
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    with _reading(place), _file(site, place, item) as fd:
+        made = os.open(target, flags, 0o600)
+        try:
+            while data := os.read(fd, _STEP):
+                found.update(data)
+                write_all(made, data)
+        finally:
+            os.close(made)
+    if found.hexdigest() != item.content:
+        raise _changed(place, item)
+
+
+@contextmanager
+def _file(site: Path, place: Place, item: Item) -> Iterator[int]:
+    folder, _, name = f"{place.path}/{item.path}".rpartition("/")
+    with _opened(site, folder) as above:
+        fd = os.open(name, _READ, dir_fd=above)
+        try:
+            yield fd
+        finally:
+            os.close(fd)
+
+
+def _changed(place: Place, item: Item) -> Refused:
+    return Refused(f"{place.path}/{item.path} was changed meanwhile; nothing was done, try again")
+
+
+def read_record(node: Path) -> Record:
+    """What was laid over a leaf's disk; empty when nothing was. Raises SbcError."""
+    path = node / RECORD
+    try:
+        fd = os.open(path, _READ)
+    except FileNotFoundError:
+        return Record()
+    except OSError as error:
+        raise from_os(error, f"reading {path.parent.name}/{RECORD}") from error
+    try:
+        return _record(os.read(fd, _LARGEST_RECORD))
+    except (OSError, ValueError) as error:
+        raise SbcError(
+            f"{path.parent.name}/{RECORD} can't be read: {clean(str(error).splitlines()[0])}; "
+            "remove it, and lay the files anew with: sbctui overlay apply"
+        ) from None
+    finally:
+        os.close(fd)
+
+
+@lru_cache(maxsize=2048)
+def _record(data: bytes) -> Record:
+    return Record.model_validate_json(data)

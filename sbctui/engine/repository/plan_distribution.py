@@ -1,0 +1,141 @@
+"""Plans for images that go to many. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import singledispatch
+
+from sbctui.engine import rules
+from sbctui.engine.errors import Refused
+from sbctui.engine.model import requests as ask
+from sbctui.engine.model.distribution import ImageFile, Lab, Offer
+from sbctui.engine.model.site import Site
+from sbctui.engine.nodes.making import plan
+from sbctui.engine.plan import (
+    MakeSideFiles,
+    Plan,
+    ReceiveImage,
+    SeedImages,
+    SendImage,
+    Unit,
+)
+
+_NO_LAB = (
+    "this site has no interface, so it is not known where to; name it with --interface, or set "
+    "the site's: sbctui site init --interface IF --subnet CIDR"
+)
+
+
+@singledispatch
+def plan_distribution(request: ask.Request, site: Site) -> Plan:
+    """Plan a request about side files or transfers. Raises Refused, NoSpace."""
+    raise TypeError(type(request).__name__)
+
+
+@plan_distribution.register
+def _(request: ask.MakeSideFiles, site: Site) -> Plan:
+    """Those that have all of them are left out, unless ``anew``."""
+    rules.require(rules.can_distribute(site))
+    wanted = [one for one in request.found if one.lacking or request.anew]
+    title = f"make the side files of {_counted(wanted)}"
+    return plan(site, request, title, [side_files(one) for one in wanted], hold=False)
+
+
+@plan_distribution.register
+def _(request: ask.SeedImages, site: Site) -> Plan:
+    lab = _lab(request.lab, request.interface)
+    rules.require(rules.can_distribute(site))
+    title = f"seed {_named(request.images)} on {lab.interface}"
+    until = f"until {request.receivers} receivers have it" if request.receivers else "until stopped"
+    action = SeedImages(images=request.images, receivers=request.receivers, lab=lab)
+    units = [*_missing(request.found), Unit(title=title, detail=until, actions=(action,))]
+    return plan(site, request, title, units, hold=False)
+
+
+@plan_distribution.register
+def _(request: ask.SendImage, site: Site) -> Plan:
+    lab = _lab(request.lab, request.interface)
+    rules.require(rules.can_distribute(site))
+    title = f"send repo:{request.image} by multicast on {lab.interface}"
+    who = f"{request.receivers} receiver{'' if request.receivers == 1 else 's'}"
+    begins = f"begins with {who}, or {request.wait} s after the first"
+    action = SendImage(
+        image=request.image,
+        receivers=request.receivers,
+        wait=request.wait,
+        rate=request.rate,
+        retries=request.retries,
+        lab=lab,
+    )
+    found = (request.found,) if request.found else ()
+    units = [*_missing(found), Unit(title=title, detail=begins, actions=(action,))]
+    return plan(site, request, title, units, hold=False)
+
+
+@plan_distribution.register
+def _(request: ask.ReceiveImage, site: Site) -> Plan:
+    """Nothing when these contents are there already, with their side files."""
+    lab = _lab(request.lab, request.interface)
+    rules.require(rules.can_distribute(site))
+    if request.offer is None:
+        raise Refused("it is not known what is offered; name a side file with --from")
+    title = f"receive repo:{request.image} by {request.by} on {lab.interface}"
+    found, offer = request.found, request.offer
+    if found and (found.sha256, found.size) == (offer.sha256, offer.size):
+        return plan(site, request, title, _missing([found]), notes=("it is here already",))
+    if found and not request.replace:
+        raise Refused(
+            f"there is repo:{request.image} with other contents; let it be replaced with --replace"
+        )
+    rules.enough_space(site, offer.size)
+    unit = Unit(
+        title=title, detail=f"sha256 {offer.sha256[:16]}…", actions=(_action(request, lab),)
+    )
+    more = {"impact": "one", "notes": _replaced(found)} if found else {}
+    return plan(site, request, title, [unit], needs=offer.size, hold=False, **more)
+
+
+def _action(request: ask.ReceiveImage, lab: Lab) -> ReceiveImage:
+    assert isinstance(request.offer, Offer)
+    return ReceiveImage(
+        image=request.image,
+        by=request.by,
+        origin=request.origin,
+        wait=request.wait,
+        offer=request.offer,
+        before=request.found,
+        lab=lab,
+    )
+
+
+def _replaced(found: ImageFile) -> tuple[str, ...]:
+    return (f"what repo:{found.image} is now ({found.size} bytes) is replaced, without a copy",)
+
+
+def side_files(one: ImageFile) -> Unit:
+    """The unit that makes the side files of an image."""
+    return Unit(
+        title=f"make the side files of repo:{one.image}",
+        detail=", ".join(one.lacking),
+        actions=(MakeSideFiles(image=one.image),),
+    )
+
+
+def _missing(found: Iterable[ImageFile]) -> list[Unit]:
+    """Units that come first: what has no side files of its contents can't be sent."""
+    preparing = {"required": True, "counts": False}
+    return [side_files(one).model_copy(update=preparing) for one in found if one.lacking]
+
+
+def _lab(lab: Lab | None, named: str) -> Lab:
+    if lab is None:
+        raise Refused(f"{named} has no IPv4 address; see: ip address" if named else _NO_LAB)
+    return lab
+
+
+def _counted(images: list[ImageFile]) -> str:
+    return f"repo:{images[0].image}" if len(images) == 1 else f"{len(images)} images"
+
+
+def _named(images: tuple[str, ...]) -> str:
+    return f"repo:{images[0]}" if len(images) == 1 else f"{len(images)} images"

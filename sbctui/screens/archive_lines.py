@@ -1,0 +1,65 @@
+"""What an archive holds, as lines; pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sbctui import format as fmt
+from sbctui.engine.model.text import clean
+from sbctui.format import Line
+
+if TYPE_CHECKING:
+    from sbctui.engine.archive.format import Manifest
+    from sbctui.engine.repository.view import Preview
+
+_SHOWN = 6
+
+
+def told(found: Preview) -> str:
+    """An archive in one sentence."""
+    manifest = found.manifest
+    if manifest is not None:
+        disk = manifest.disk
+        what = f"{manifest.kind} {clean(manifest.name)}, disk {fmt.size(disk.size)}"
+        of = f" over {clean(disk.base.root)}" if disk.base else ""
+        return f"archive of the {what}{of}, {fmt.size(disk.data)} stored, made {_day(manifest)}"
+    if found.far:
+        return "on another machine: what it holds is seen when it comes"
+    if found.node:
+        return f"an archive without a manifest at its end, {fmt.size(found.bytes)}"
+    return f"no archive of a node, {fmt.size(found.bytes)}"
+
+
+def holds(found: Preview) -> list[Line]:
+    """What an archive holds, before it is taken."""
+    manifest = found.manifest
+    if manifest is None:
+        return [((told(found), "warn" if not found.far else "dim"),)]
+    disk = manifest.disk
+    lines: list[Line] = [
+        ((f"{manifest.kind} {clean(manifest.name)}", "key"),
+         (f", made {_day(manifest)} by {clean(manifest.product)}", "dim")),
+        _said("disk", f"{fmt.size(disk.size)}, {fmt.size(disk.data)} of it stored"),
+    ]  # fmt: skip
+    if disk.base:
+        lines.append(
+            _said("over", f"the root {clean(disk.base.root)}: only what differs is in it", "warn")
+        )
+    if disk.promise:
+        lines.append(_said("promise", disk.promise))
+    boot = [m for m in manifest.members if m.name.startswith("boot/")]
+    size = fmt.size(sum(m.size for m in boot))
+    lines.append(_said("boot", f"{fmt.plural(len(boot), 'file')}, {size}" if boot else "no files"))
+    names = ", ".join(clean(m.name.removeprefix("boot/")) for m in boot[:_SHOWN])
+    if names:
+        more = f" and {len(boot) - _SHOWN} more" if len(boot) > _SHOWN else ""
+        lines.append(_said("", names + more, "dim"))
+    return lines
+
+
+def _day(manifest: Manifest) -> str:
+    return f"{manifest.made:%Y-%m-%d %H:%M}"
+
+
+def _said(label: str, text: str, tone: str = "") -> Line:
+    return ((f"{label:<8}", "dim"), (text, tone))

@@ -1,0 +1,195 @@
+"""The screen of repositories: images, their side files, caches, a server that does not answer."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from sbctui.engine.engine import Engine, init_site
+from sbctui.engine.model.repositories import Configured
+from sbctui.engine.model.requests import (
+    AddRepository,
+    CreateRoot,
+    ExportMany,
+    ExportRoot,
+    MakeSideFiles,
+)
+from sbctui.engine.model.settings import Settings
+from sbctui.screens.images import ImagesScreen
+from tests.driver import Tui, open_tui
+from tests.ui.conftest import MIB, SETTINGS, do
+from tests.ui.test_flows import start
+
+GOLDEN = "img:repo:lab/golden.tar.zst"
+
+
+@pytest.fixture
+def shelved(site_path: Path) -> Path:
+    """golden and debian12, both exported; golden's image has side files."""
+    lab = SETTINGS.network.model_copy(update={"interface": "lo"})
+    init_site(site_path, Settings.model_validate({**SETTINGS.model_dump(), "network": lab}))
+    engine = Engine(site_path)
+    do(
+        site_path,
+        CreateRoot(name="debian12", size=16 * MIB),
+        CreateRoot(name="golden", size=16 * MIB),
+        ExportRoot(name="golden", target=engine.target("repo:lab/golden.tar.zst")),
+        ExportMany(names=("debian12",), targets=(engine.target("repo:debian12.tar.zst"),)),
+        MakeSideFiles(images=("lab/golden.tar.zst",)),
+    )
+    return site_path
+
+
+async def at_image(tui: Tui, key: str = GOLDEN) -> ImagesScreen:
+    """The screen, its cursor on an image."""
+    await tui.press("i")
+    await tui.expect("golden.tar.zst", "2 images")
+    screen = tui.app.screen
+    assert isinstance(screen, ImagesScreen)
+    screen.images.rows.move_to(key)
+    await tui.pilot.pause()
+    return screen
+
+
+async def test_an_empty_repository_says_what_to_do(small_site: Path) -> None:
+    async with open_tui(small_site) as tui:
+        await tui.press("i")
+        await tui.expect("no images yet", "x writes a root", "import-tree", "(e Receive)", "ready")
+        await tui.press("b")
+        await tui.expect("not possible", "this sends an image: put the cursor on one")
+        await tui.press("escape")
+        await tui.expect("1 Tree")
+
+
+async def test_images_tell_their_side_files_and_who_uses_them(shelved: Path) -> None:
+    async with open_tui(shelved) as tui:
+        await at_image(tui)
+        await tui.expect("stm-", "root golden, 0 leaves", ".sha256 .torrent", ".mcast")
+        await tui.press("enter")
+        await tui.expect("root golden, made", "disk    16M", "no files")
+        await tui.press("escape", "slash", *"debian", "enter")
+        await tui.expect_gone("golden.tar.zst")
+        await tui.press("escape")
+        await tui.expect("golden.tar.zst")
+
+
+async def test_a_changed_image_is_stale_until_its_side_files_are_made(shelved: Path) -> None:
+    image = shelved / "repo/images/lab/golden.tar.zst"
+    image.write_bytes(image.read_bytes() + b"\0" * 512)
+    os.utime(image, (image.stat().st_mtime + 10,) * 2)
+    async with open_tui(shelved) as tui:
+        await at_image(tui)
+        await tui.expect("1 stale", "!!!-", "f makes them")
+        await tui.press("f")
+        await start(tui, "side files")
+        await tui.expect("stm-")
+        await tui.expect_gone("1 stale")
+
+
+async def test_reading_images_finds_a_flipped_bit(shelved: Path) -> None:
+    image = shelved / "repo/images/lab/golden.tar.zst"
+    was, data = image.stat(), bytearray(image.read_bytes())
+    data[100] ^= 1
+    image.write_bytes(data)
+    os.utime(image, ns=(was.st_atime_ns, was.st_mtime_ns))
+    async with open_tui(shelved) as tui:
+        await at_image(tui)
+        await tui.expect("stm-")
+        await tui.press("c")
+        await tui.expect("Check repo:lab/golden", "it is not what its .sha256 says", "mend it with")
+        await tui.press("q")
+        await tui.expect("1 Images")
+
+
+async def test_deleted_images_come_back(shelved: Path) -> None:
+    image = shelved / "repo/images/lab/golden.tar.zst"
+    async with open_tui(shelved) as tui:
+        await at_image(tui)
+        await tui.press("D")
+        await tui.expect("delete repo:lab/golden.tar.zst", "with 3 files beside it")
+        await start(tui, "repo delete lab/golden.tar.zst")
+        await tui.until(lambda: not image.exists(), "it is still there")
+        await tui.expect("1 Images  1, ")
+        await tui.press("escape", "z")
+        await tui.until(image.exists, "it did not come back")
+        await tui.expect_jobs_over()
+    assert (image.parent / "golden.tar.zst.torrent").exists()
+
+
+async def test_a_cache_is_added_and_follows(shelved: Path, tmp_path: Path) -> None:
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    async with open_tui(shelved) as tui:
+        await at_image(tui)
+        await tui.press("u")
+        await tui.expect("not possible", "there is no cache; a adds one")
+        await tui.press("a")
+        await tui.expect("Add a repository")
+        await tui.press(*"cache", "tab", "left", "tab")
+        await tui.type(str(kept))
+        await tui.expect("(x) cache", "$ sbctui repo add cache cache")
+        await tui.press("enter")
+        await tui.until(lambda: "cache" in Engine(shelved).repository_names(), "not added")
+        await tui.expect("cache     cache  ready", within=30)
+        await tui.press("u")
+        await tui.expect("Bring a cache up to date", "cache update repo:lab/golden.tar.zst")
+        await tui.press("enter")
+        await start(tui, "update the cache cache")
+        await tui.expect("also in")
+        await tui.expect("cache")
+    assert (kept / "images/lab/golden.tar.zst").exists()
+
+
+async def test_a_server_that_hangs_holds_up_its_own_row_only(shelved: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        place = Configured(kind="ssh", place="root@127.0.0.1:/x", port=silent.getsockname()[1])
+        do(shelved, AddRepository(name="far", repository=place))
+        async with open_tui(shelved) as tui:
+            await at_image(tui)
+            await tui.expect(
+                "far       ssh    ! away", "repo      own    ready"
+            ) if "! away" in tui.text else await tui.expect("! 3 s", "repo      own    ready")
+            await tui.press("2", "j")
+            await tui.expect("far:", "no answer")
+            await tui.press("1", "s", "s")
+            await tui.expect("by age")
+
+
+async def test_an_image_is_offered_until_it_is_stopped(shelved: Path) -> None:
+    async with open_tui(shelved) as tui:
+        await at_image(tui)
+        await tui.press("t")
+        await tui.expect("Offer repo:lab/golden.tar.zst by torrent", "repo seed lab/golden.tar.zst")
+        await tui.press("enter")
+        await tui.expect("The plan", "until stopped")
+        await tui.awake()
+        await tui.press("y")
+        await tui.expect("running     seed")
+        await tui.press("3", "X")
+        await tui.expect("stopping: what is done stays")
+        await tui.expect_jobs_over()
+
+
+async def test_what_is_not_possible_says_why(shelved: Path) -> None:
+    async with open_tui(shelved, (160, 48)) as tui:
+        screen = await at_image(tui)
+        for action, why in {
+            "former": "only caches keep the former version",
+            "mount": "repo is of kind own, which is not mounted here",
+            "remove": "repo is this server's own",
+            "stop_job": "it has ended",
+            "unmark": "nothing is marked",
+        }.items():
+            assert why in (screen.why_not(action) or ""), action
+        screen.images.rows.move_to("shelf:repo")
+        assert "put the cursor on one" in (screen.why_not("delete") or "")
+        await tui.press("asterisk")
+        await tui.expect("2 marked")
+        assert "2 are marked" in (screen.why_not("send") or "")
+    async with open_tui(shelved, read_only=True) as tui:
+        screen = await at_image(tui)
+        assert "read-only" in (screen.why_not("import") or "")
+        assert screen.why_not("verify") is None
