@@ -8,6 +8,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -227,17 +228,15 @@ class Engine:
         def context() -> Context:
             return self._context(site, emit, stop)
 
-        def perform() -> Report:
-            report = execute(plan, context, self._lock, emit, stop)
-            return report.model_copy(update={"job": job})
-
-        with self._lock.held(stop):
+        with ExitStack() as held:
+            held.enter_context(self._lock.held(stop))
             self._recover(job, emit)
             site = self._site(plan.made)
             plan = self._again(site, plan)
-            if plan.hold:
-                return perform()
-        return perform()
+            if not plan.hold:
+                held.close()
+            report = execute(plan, context, self._lock, emit, stop, held.close)
+        return report.model_copy(update={"job": job})
 
     def _again(self, site: Site, plan: Plan) -> Plan:
         """A confirmed plan as it would be made now. Raises PlanChanged when it is another one."""

@@ -15,7 +15,7 @@ from sbctui.engine.audit import perform as pins
 from sbctui.engine.boards import perform as boards
 from sbctui.engine.boot import perform as boot
 from sbctui.engine.bootkit import perform as bootkit
-from sbctui.engine.context import Context, Undo
+from sbctui.engine.context import Context, Undo, nothing
 from sbctui.engine.disks import perform as disks
 from sbctui.engine.errors import Cancelled, PartlyDone, SbcError, from_os
 from sbctui.engine.events import Emit, Finished, Started, UnitFinished, UnitStarted
@@ -67,6 +67,7 @@ PERFORM: dict[str, Callable[[Any, Context], Undo]] = {
     "set-roster": boards.set_roster,
     "build-bootkit": bootkit.build_bootkit,
     "side-files": _of_repositories,
+    "publish-image": _of_repositories,
     "seed": _of_repositories,
     "send": _of_repositories,
     "receive": _of_repositories,
@@ -74,7 +75,6 @@ PERFORM: dict[str, Callable[[Any, Context], Undo]] = {
     "set-repository": _of_repositories,
     "mount-repository": _of_repositories,
     "unmount-repository": _of_repositories,
-    "chunk-image": _of_repositories,
     "index-repository": _of_repositories,
     "import-image": _of_repositories,
     "wait-random": _of_repositories,
@@ -110,11 +110,14 @@ LOCKED = frozenset(
         "set-roster",
         "use-kit",
         "set-repository",
+        "index-repository",
         "unstage",
         "refresh",
     }
 )
 """Actions that take the site's lock for their own duration, where the plan does not hold it."""
+LONG = frozenset({"side-files"})
+"""Actions that read or write for minutes, and so end the plan's own hold of the site's lock."""
 FORWARD = frozenset({"resize-disk", "purge", "drop-staging"})
 """Actions that can't be taken back: if what follows fails, recovery goes on and not back."""
 
@@ -125,8 +128,12 @@ def execute(
     lock: SiteLock,
     emit: Emit,
     stop: threading.Event,
+    let_go: Callable[[], None] = nothing,
 ) -> Report:
-    """Run every unit; ``context`` gives each a fresh one. Never raises for a unit's failure."""
+    """Run every unit; ``context`` gives each a fresh one. Never raises for a unit's failure.
+
+    ``let_go`` ends the caller's hold of the lock; it is called before a unit that takes long.
+    """
     counted = plan.counted
     emit(Started(title=plan.title, total=sum(counted), at=time.time()))
     results: list[UnitResult] = []
@@ -136,6 +143,8 @@ def execute(
         if (abandoned or stop.is_set()) and not unit.always:
             result = UnitResult(title=unit.title, node=unit.node, outcome="skipped")
         else:
+            if any(action.kind in LONG for action in unit.actions):
+                let_go()
             emit(UnitStarted(index=index, title=unit.title, at=time.time()))
             result = _run_unit(unit, context(), lock, threading.Event() if unit.always else stop)
         if unit.always and result.outcome == "failed":

@@ -331,6 +331,14 @@ class MakeSideFiles(_Action):
     image: str
 
 
+class PublishImage(_Action):
+    """Hash the written part of an image, then give it its name and its side files: the commit."""
+
+    kind: Literal["publish-image"] = "publish-image"
+    image: str
+    replace: bool
+
+
 class SeedImages(_Action):
     """Offer images by torrent until stopped, or until ``receivers`` have each of them."""
 
@@ -410,15 +418,8 @@ class UnmountRepository(_Action):
     point: str
 
 
-class ChunkImage(_Action):
-    """Write the chunks and the hash of an image of this server's repository beside it."""
-
-    kind: Literal["chunk-image"] = "chunk-image"
-    path: str
-
-
 class IndexRepository(_Action):
-    """Write the list of all that is in this server's repository."""
+    """Write the list of all that is in this server's repository, and the boards of each root."""
 
     kind: Literal["index-repository"] = "index-repository"
 
@@ -557,6 +558,7 @@ Action = Annotated[
     | SetRoster
     | BuildBootkit
     | MakeSideFiles
+    | PublishImage
     | SeedImages
     | SendImage
     | ReceiveImage
@@ -564,7 +566,6 @@ Action = Annotated[
     | SetRepository
     | MountRepository
     | UnmountRepository
-    | ChunkImage
     | IndexRepository
     | ImportImage
     | WaitRandom
@@ -610,7 +611,8 @@ class Plan(_Action):
     same site at the same ``made`` gives the same plan.
     ``needs`` and ``frees`` are bytes; ``notes`` are sentences for the admin (which rule chose
     an address, what is promised, what is left out); ``impact`` is the rung of UI.md's
-    confirmation ladder; ``hold`` keeps the site's lock for the whole run (short plans).
+    confirmation ladder; ``hold`` keeps the site's lock for the run, but not while a unit reads a
+    whole image.
     """
 
     title: str

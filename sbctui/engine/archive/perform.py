@@ -91,7 +91,7 @@ def write_archive(action: WriteArchive, ctx: Context) -> Undo:
     boot = ctx.site.node_path(action.name) / BOOT
     lease = nullcontext() if action.staged else read_lease(disk)
     report = ctx.progress(f"exporting {action.name}")
-    with lease, _opened(disk) as fd, written(action.target, ctx.owner) as put:
+    with lease, _opened(disk) as fd, written(action.target, ctx.owner, ctx.holds) as put:
         ranges, base = _chosen(action, fd, ctx, report)
         content = Content(
             config=_exported(action, ctx, os.fstat(fd).st_size),
