@@ -116,8 +116,6 @@ LOCKED = frozenset(
     }
 )
 """Actions that take the site's lock for their own duration, where the plan does not hold it."""
-LONG = frozenset({"side-files"})
-"""Actions that read or write for minutes, and so end the plan's own hold of the site's lock."""
 FORWARD = frozenset({"resize-disk", "purge", "drop-staging"})
 """Actions that can't be taken back: if what follows fails, recovery goes on and not back."""
 
@@ -143,7 +141,7 @@ def execute(
         if (abandoned or stop.is_set()) and not unit.always:
             result = UnitResult(title=unit.title, node=unit.node, outcome="skipped")
         else:
-            if any(action.kind in LONG for action in unit.actions):
+            if unit.long:
                 let_go()
             emit(UnitStarted(index=index, title=unit.title, at=time.time()))
             result = _run_unit(unit, context(), lock, threading.Event() if unit.always else stop)

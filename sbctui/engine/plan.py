@@ -582,6 +582,10 @@ Action = Annotated[
 ]
 
 
+LONG = frozenset({"side-files", "copy-leaf-disk"})
+"""Actions that read whole images or disks: nobody is locked out of the site for so long."""
+
+
 class Unit(_Action):
     """Actions that stand or fall together.
 
@@ -599,6 +603,11 @@ class Unit(_Action):
     counts: bool = True
 
     @property
+    def long(self) -> bool:
+        """Whether it reads so much that the plan's hold of the site's lock ends with it."""
+        return any(action.kind in LONG for action in self.actions)
+
+    @property
     def work(self) -> bool:
         """Whether it is what the plan is about, and not only goes before or after it."""
         return self.counts and not self.always
@@ -611,8 +620,8 @@ class Plan(_Action):
     same site at the same ``made`` gives the same plan.
     ``needs`` and ``frees`` are bytes; ``notes`` are sentences for the admin (which rule chose
     an address, what is promised, what is left out); ``impact`` is the rung of UI.md's
-    confirmation ladder; ``hold`` keeps the site's lock for the run, but not while a unit reads a
-    whole image.
+    confirmation ladder; ``hold`` keeps the site's lock for the run, up to a unit that is
+    ``long``.
     """
 
     title: str

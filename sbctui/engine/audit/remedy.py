@@ -110,9 +110,9 @@ def _drops(one: Finding) -> bool:
 def _late(unit: Unit) -> tuple[bool, bool]:
     """Units that write a whole config come before those that edit a children map in it.
 
-    What reads whole images comes last: from there on the site is not locked.
+    What reads whole images or disks comes last: from there on the site is not locked.
     """
-    return _reads_image(unit), any(isinstance(action, SetChildren) for action in unit.actions)
+    return unit.long, any(isinstance(action, SetChildren) for action in unit.actions)
 
 
 def _reads_image(unit: Unit) -> bool:
