@@ -120,16 +120,20 @@ class Engine:
         return inspect_source(path)
 
     def archive(self, place: str) -> Incoming:
-        """Look at an archive to be imported: a path, ``repo:image``, ``-``, or another machine's.
+        """Look at an archive to be imported: a path, an image, ``-``, or another machine's.
 
-        Of a file only the end is read. Raises BadInput, NotPermitted.
+        Of a file only the end is read. Raises BadInput, NotPermitted, NoSuchNode, Refused.
         """
         from sbctui.engine.archive.look import looked_at
 
-        return looked_at(self.path, place)
+        return looked_at(self.path, self.place(place))
 
     def target(self, file: str) -> Target:
-        """Where an export goes: a path, ``repo:image``, or ``-``. Raises BadInput."""
+        """Where an export goes: a path, ``repo:image``, or ``-``. Raises BadInput, Refused."""
+        if ":" in file:
+            from sbctui.engine.repository.view import not_ours
+
+            not_ours(self._here(), file)
         return target(self.path, file)
 
     def plan(self, request: Request) -> Plan:
@@ -476,6 +480,8 @@ class Engine:
 
         Raises BadInput, NoSuchNode, Refused.
         """
+        if ":" not in text:
+            return text
         from sbctui.engine.repository.view import place
 
         return place(self._here(), text)
