@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import subprocess
 import threading
 from pathlib import Path
@@ -12,10 +13,13 @@ import pytest
 
 from sbctui.engine import files
 from sbctui.engine.engine import Engine
-from sbctui.engine.errors import BadInput
+from sbctui.engine.errors import BadInput, ToolFailed
 from sbctui.engine.events import silent
 from sbctui.engine.model import requests as ask
+from sbctui.engine.model.settings import Settings
 from sbctui.engine.repository import sidefiles
+from sbctui.engine.repository.origin import offered
+from sbctui.engine.siteinit import init_site
 from tests.archives.place import make_root
 from tests.lab import needs
 from tests.repository.conftest import add, done, fetched, update
@@ -90,6 +94,34 @@ def test_a_cache_elsewhere_follows_over_https(engine: Engine, images: Path, tmp_
     with https(tmp_path / "web", images.parent) as web:
         add(engine, "far", kind="https", place=web.base, ca=str(web.ca))
         follow(engine, images, tmp_path / "cache")
+
+
+def test_what_is_offered_is_told_over_ssh(
+    engine: Engine, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Receivers learn of it by the user's own ssh, whatever characters the path has."""
+    address = "repo:room (one)/pi.tar.zst"
+    export(engine, address)
+    image = images / "room (one)" / "pi.tar.zst"
+    with sshd(tmp_path / "sshd") as server:
+        programs = tmp_path / "programs"
+        programs.mkdir()
+        options = f"-p {server.port} -i {server.key} -o UserKnownHostsFile={server.known_hosts}"
+        ssh = shutil.which("ssh")
+        (programs / "ssh").write_text(f'#!/bin/sh\nexec {ssh} {options} "$@"\n')
+        (programs / "ssh").chmod(0o755)
+        monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+        other = tmp_path / "other"
+        init_site(other, Settings())
+        (right,) = engine.side_files()
+        for ending, by in ((".mcast", "multicast"), (".torrent", "torrent"), ("", "multicast")):
+            told = offered(other, "lab/pi.tar.zst", f"root@127.0.0.1:{image}{ending}", by)
+            assert (told.size, told.sha256) == (right.size, right.sha256)
+        with pytest.raises(ToolFailed, match="No such file"):
+            offered(other, "lab/x", f"root@127.0.0.1:{image}-none", "multicast")
+        (image.parent / "bad.mcast").write_bytes(b"{}")
+        with pytest.raises(BadInput, match="can't be read"):
+            offered(other, "lab/x", f"root@127.0.0.1:{image.parent}/bad.mcast", "multicast")
 
 
 def follow(engine: Engine, images: Path, cache: Path) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import lzma
 import os
-import struct
 import threading
 import zlib
 from array import array
@@ -22,13 +21,9 @@ from types import TracebackType
 import zstandard
 
 from sbctui.engine.archive.format import FRAME, level_of
+from sbctui.engine.archive.seektable import seek_table
 from sbctui.engine.model.requests import Packing
 
-SKIPPABLE = 0x184D2A5E
-"""Magic of the skippable frame that holds the table."""
-SEEKABLE = 0x8F92EAB1
-"""The table's last four bytes."""
-_FOOTER = struct.Struct("<IBI")
 _MOST_THREADS, _DEEP = 64, 24
 """Frames that wait: many, so that threads seldom wait for each other, and no more than that."""
 Squeeze = Callable[[memoryview], bytes]
@@ -168,10 +163,3 @@ class Packer:
             self._table.extend((len(packed), frame.length))
         frame.length = 0
         self._free.append(frame)
-
-
-def seek_table(sizes: array[int]) -> bytes:
-    """The skippable frame with the sizes of all frames: packed, unpacked, packed, …"""
-    entries = struct.pack(f"<{len(sizes)}I", *sizes)
-    footer = _FOOTER.pack(len(sizes) // 2, 0, SEEKABLE)
-    return struct.pack("<II", SKIPPABLE, len(entries) + len(footer)) + entries + footer

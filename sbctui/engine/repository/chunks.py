@@ -18,10 +18,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from sbctui.engine.archive.seektable import read_frames
 from sbctui.engine.errors import BadInput, Cancelled
 from sbctui.engine.files import Owner, write_atomic
 from sbctui.engine.model.text import clean
-from sbctui.engine.repository.seektable import read_frames
 
 ENDING = ".chunks"
 BLOCK = 1024**2

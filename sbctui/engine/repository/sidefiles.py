@@ -11,18 +11,19 @@ import os
 import secrets
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from sbctui.engine.errors import BadInput, NoSuchNode, Refused
-from sbctui.engine.files import Owner, forget, fsync_dir, hit, write_new
+from sbctui.engine.errors import BadInput, Locked, NoSuchNode, Refused
+from sbctui.engine.files import Owner, flocked, forget, fsync_dir, hit, write_new
 from sbctui.engine.model.distribution import HALF, MADE, ImageFile, Offer, parse_image
 from sbctui.engine.model.repository import IMAGES, OWN, SIDE_FILES, is_image
 from sbctui.engine.repository import mcastfile, torrentfile
 from sbctui.engine.repository.chunks import ENDING as CHUNKS
 from sbctui.engine.repository.chunks import MOST_BYTES as MOST_CHUNKS
 from sbctui.engine.repository.chunks import Chunks, hashed
+from sbctui.engine.repository.keep import sweep
 from sbctui.engine.repository.torrentfile import Torrent, piece_length
 
 Report = Callable[[int, int], None]
@@ -113,8 +114,28 @@ def ready(path: Path, digest: Digest, owner: Owner = None) -> Iterator[Callable[
     """The side files, written and flushed; what is given puts them beside the image at once.
 
     So what may fail for want of space comes before a new image gets its name. Those that were
-    not put there are gone at the end. Raises OSError.
+    not put there are gone at the end, and so is what killed runs left. Raises Locked where another
+    run makes them, OSError.
     """
+    with _alone(path):
+        sweep(path)
+        yield from _written(path, digest, owner)
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Hold the image, if there is one already, by a flock of its file."""
+    with ExitStack() as held:
+        try:
+            held.enter_context(flocked(path, blocking=False))
+        except BlockingIOError:
+            raise Locked(f"the side files of {path.name} are being made; try again later") from None
+        except FileNotFoundError:
+            pass
+        yield
+
+
+def _written(path: Path, digest: Digest, owner: Owner) -> Iterator[Callable[[], None]]:
     made: dict[Path, Path] = {}
     try:
         for ending, data in digest.files.items():
