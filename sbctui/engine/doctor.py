@@ -15,6 +15,7 @@ from pathlib import Path
 import psutil
 
 from sbctui.engine import commands
+from sbctui.engine.boards import vendors
 from sbctui.engine.boot.loaders import LOADED, LOADERS, PACKAGE
 from sbctui.engine.disks.probe import probe
 from sbctui.engine.doctor_check import Check, Verdict, as_root
@@ -57,6 +58,7 @@ def doctor(site_path: Path | None) -> tuple[Check, ...]:
         ("python", _python),
         ("tools", _tools),
         ("fuse", _fuse),
+        ("vendors", _vendors),
         ("open files", _descriptors),
     ]
     if site_path is None:
@@ -111,6 +113,15 @@ def _tools() -> list[Check]:
     remedy = as_root(f"apt-get install {' '.join(packages)}")
     worst: Verdict = "bad" if _CORE & set(missing) else "warn"
     return [Check("tools", worst, f"missing: {', '.join(missing)}", remedy)]
+
+
+def _vendors() -> list[Check]:
+    """The table of who made which network card, for boards that have no node yet."""
+    found = next((path for path in vendors.TABLES if path.is_file()), None)
+    if found is not None:
+        return [Check("vendors", "ok", f"makers of network cards from {found}")]
+    detail = "boards that ask are shown without their maker: no 20-OUI.hwdb"
+    return [Check("vendors", "warn", detail, as_root(f"apt-get install {vendors.PACKAGE}"))]
 
 
 def _fuse() -> list[Check]:

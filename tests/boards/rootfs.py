@@ -1,4 +1,4 @@
-"""A tiny OS for emulated boards, out of the distribution's packages, and its initramfs."""
+"""A tiny OS for emulated boards, out of the distribution's packages."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sbctui.engine import bootkit
 from sbctui.engine.bootkit.archive import Archive
 from sbctui.engine.bootkit.build import Surroundings, Wanted, build
 from sbctui.engine.bootkit.kernels import OfPackage
-from sbctui.engine.bootkit.kits import CACHE, FOLDER, initrd
+from sbctui.engine.bootkit.kits import CACHE, FOLDER
 from sbctui.engine.bootkit.modules import choose
 from tests.rootfs import cache
 
@@ -64,7 +64,10 @@ done
 
 @dataclass(frozen=True)
 class Image:
-    """``tar`` is a root file system with kernel ``version`` and its initramfs in /boot."""
+    """``tar`` is a root file system with kernel ``version`` in /boot, and no initramfs there.
+
+    ``packages`` is what ``bootkit`` builds one of without a network.
+    """
 
     tar: Path
     version: str
@@ -108,7 +111,6 @@ def _make(folder: Path, arch: str) -> Path:
             (modules / path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source / path, modules / path)
         shutil.copy2(kernel.folder / f"boot/vmlinuz-{version}", root / "boot")
-        shutil.copy2(initrd(folder, arch, version), root / f"boot/initrd.img-{version}")
         part = folder / "part"
         with tarfile.open(part, "w") as tar:
             tar.add(root, ".", filter=_of_root)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from sbctui.engine.boot.loaders import BIOS, LOADERS, UEFI
+from sbctui.engine.bootkit.kits import CACHE, FOLDER
 from tests.boards.emulated import EmulatedPc
 from tests.boards.rootfs import image, read_file
 from tests.lab import needs, until
@@ -36,6 +38,8 @@ def site() -> Iterator[Serving]:
         settings.write_text(f'kernel_arguments = "console=ttyS0"\ndisk_kind = "copy"\n{network}')
         until(lambda: site.services()["http"]["state"] == "running", 10, "HTTP is on")
         site.sbctui("root", "create", "tiny", "--size", "256M", "--from", str(tiny.tar), "--yes")
+        shutil.copytree(tiny.packages, site.path / FOLDER / CACHE)
+        site.sbctui("boot", "use", "tiny", "--initramfs", "bootkit", "--offline", "--yes")
         site.sbctui("leaf", "create", "tiny", f"{PC},pc-07", f"{OTHER},pc-08", "--yes")
         yield site
 
@@ -63,7 +67,7 @@ def test_a_pc_comes_from_its_mac_to_its_own_leaf(site: Serving, tmp_path: Path) 
     assert f"http://{site.lab.address}/vmlinuz-" in pc.console
     (boot,) = site.ask("board", "timeline", "pc-07")["boots"]
     sent = [(f["path"].split("-")[0], f["by"]) for f in boot["files"] if f["outcome"] == "sent"]
-    assert sent == [("boot.ipxe", "tftp"), ("vmlinuz", "http"), ("initrd.img", "http")]
+    assert sent == [("boot.ipxe", "tftp"), ("vmlinuz", "http"), ("bootkit", "http")]
     pc.written(1, SOON)
     pc.type("off")
     pc.hears(r"^MARK clean$", SOON)

@@ -10,11 +10,11 @@ from sbctui.engine.boot import pi
 from sbctui.engine.boot.asks import Firmware, kinds
 from sbctui.engine.boot.detect import architecture, kernel_version
 from sbctui.engine.boot.initramfs import Lack, Place, System, initramfs_lacks, remedy_for
+from sbctui.engine.boot.kernels import older_kits, raw_disk
 from sbctui.engine.boot.loaders import LOADED, LOADERS, PACKAGE
 from sbctui.engine.boot.rootdisk import RootDisk
 from sbctui.engine.boot.served import BootFolder, look, pi_config, served
 from sbctui.engine.model.addresses import shown
-from sbctui.engine.model.node import DISK_FILES
 from sbctui.engine.model.site import Site
 from sbctui.engine.model.text import clean
 
@@ -38,20 +38,26 @@ def check(
     """
     folder = look(site, name)
     wanted = (firmware,) if firmware else kinds(folder.config, folder.names)
-    root = RootDisk(_raw_disk(site, name), stop)
+    root = RootDisk(raw_disk(site, name), stop)
     found = [
-        *_systems(site, folder, root, wanted, stop),
+        *_systems(folder, root, wanted, stop),
         *_processor(site, name, folder, wanted),
         *_firmware(site, name, folder, wanted),
         *_trees(folder, root, wanted),
         *_loaders(folder, wanted),
+        *_older_kit(site, name),
     ]
     return tuple(sorted(dict.fromkeys(found), key=lambda lack: not lack.stops))
 
 
-def _raw_disk(site: Site, name: str) -> Path:
-    base = site.nodes[name].config.disk.base
-    return site.node_path(base) / DISK_FILES["raw"] if base else site.disk_path(name)
+def initramfs_faults(folder: BootFolder, disk: Path, stop: threading.Event) -> tuple[Lack, ...]:
+    """Why no initramfs of a boot folder can put a root on NBD; empty where all can.
+
+    Raises ToolMissing, Cancelled, OSError.
+    """
+    wanted = kinds(folder.config, folder.names)
+    found = _systems(folder, RootDisk(disk, stop), wanted, stop)
+    return tuple(dict.fromkeys(lack for lack in found if lack.part != "kernel"))
 
 
 def _loaded(folder: BootFolder, firmware: Firmware) -> System:
@@ -62,14 +68,14 @@ def _loaded(folder: BootFolder, firmware: Firmware) -> System:
 
 
 def _systems(
-    site: Site,
     folder: BootFolder,
     root: RootDisk,
     wanted: tuple[Firmware, ...],
     stop: threading.Event,
 ) -> Iterator[Lack]:
-    place = Place(site.path, folder.path, folder.config)
-    for system in dict.fromkeys(_loaded(folder, kind) for kind in wanted):
+    config = folder.config
+    place = Place(folder.path, config.parent or config.name, config.boot, config.disk.filesystem)
+    for system in _each_system(folder, wanted):
         if not system.kernel or not (folder.path / system.kernel).is_file():
             yield Lack(
                 "kernel",
@@ -79,11 +85,18 @@ def _systems(
             )
         if not system.initramfs or not (folder.path / system.initramfs).is_file():
             file = system.initramfs or "initrd.img"
-            remedy = remedy_for(place, root, system)
+            remedy = remedy_for(place, root)
             why = "there is no initramfs, and only that can put the root on NBD"
             yield Lack("initramfs", file, why, remedy)
         else:
             yield from initramfs_lacks(place, root, system, stop=stop)
+
+
+def _each_system(folder: BootFolder, wanted: tuple[Firmware, ...]) -> tuple[System, ...]:
+    """What each kind of firmware loads; an image for one alone needs nothing for the others."""
+    found = tuple(dict.fromkeys(_loaded(folder, kind) for kind in wanted))
+    there = tuple(one for one in found if one.kernel and (folder.path / one.kernel).is_file())
+    return found if len(wanted) == 1 else there or found
 
 
 def _processor(
@@ -165,3 +178,14 @@ def _trees(folder: BootFolder, root: RootDisk, wanted: tuple[Firmware, ...]) -> 
         else "put them into /boot/dtbs of the root before it is imported",
         stops=False,
     )  # fmt: skip
+
+
+def _older_kit(site: Site, name: str) -> Iterator[Lack]:
+    for older in older_kits(site, [name]):
+        yield Lack(
+            "bootkit",
+            older.file,
+            "the site's own initramfs was built again since, and this is the one before",
+            f"take the new one: sbctui boot use {older.root} --initramfs bootkit",
+            stops=False,
+        )

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
+from sbctui.engine.bootkit.arch import image_version
 from sbctui.engine.model.node import BootSpec
 
 CONFIG, CMDLINE = "config.txt", "cmdline.txt"
@@ -34,6 +35,8 @@ _KERNELS: Mapping[Model, tuple[str, ...]] = {
     "pi5": ("kernel_2712.img", "kernel8.img"),
 }
 """What each model's firmware looks for when ``kernel=`` is not given, best first."""
+PI_KERNELS = ("kernel8.img", "kernel7l.img", "kernel7.img")
+"""Names that only a Raspberry Pi's firmware gives a kernel, the one most models run first."""
 _RAMDISKS: Mapping[str, str] = {
     "kernel8.img": "initramfs8",
     "kernel7.img": "initramfs7",
@@ -151,6 +154,9 @@ def _each_change(image: PiImage, kernel: str, initramfs: str, arch: str) -> Iter
     top = "/" if prefixes(image.config) else ""
     if top or any(one.cmdline != CMDLINE for one in found.values()):
         yield f"cmdline={top}{CMDLINE}"
+    if kernel and image_version(initramfs):
+        yield from _ours(top, kernel, initramfs, arch)
+        return
     able = [one for one in found.values() if one.kernel in image.names]
     if able and all(one.initramfs in image.names for one in able):
         return
@@ -158,11 +164,15 @@ def _each_change(image: PiImage, kernel: str, initramfs: str, arch: str) -> Iter
     if automatic and all(automatic) and not any(one.initramfs for one in able):
         yield "auto_initramfs=1"
     elif kernel and initramfs:
-        yield "auto_initramfs=0"
-        yield f"kernel={top}{kernel}"
-        yield f"initramfs {top}{initramfs} followkernel"
-        if arch in ("arm", "arm64"):
-            yield f"arm_64bit={int(arch == 'arm64')}"
+        yield from _ours(top, kernel, initramfs, arch)
+
+
+def _ours(top: str, kernel: str, initramfs: str, arch: str) -> Iterator[str]:
+    yield "auto_initramfs=0"
+    yield f"kernel={top}{kernel}"
+    yield f"initramfs {top}{initramfs} followkernel"
+    if arch in ("arm", "arm64"):
+        yield f"arm_64bit={int(arch == 'arm64')}"
 
 
 def _beside(found: Loads) -> str:

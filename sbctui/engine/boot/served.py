@@ -64,10 +64,13 @@ class BootFolder:
 
 def look(site: Site, name: str) -> BootFolder:
     """The folder of a node that is there. Raises BadInput for a template that can't be used."""
-    config = site.nodes[name].config
+    return look_in(site.node_path(name) / BOOT, site.nodes[name].config, site)
+
+
+def look_in(folder: Path, config: NodeConfig, site: Site) -> BootFolder:
+    """The same for a folder that may still be in the making. Raises BadInput."""
     if config.mac is None:
         config = config.model_copy(update={"mac": _SAMPLE})
-    folder = site.node_path(name) / BOOT
     image = ImageReader().read(folder, config.boot)
     files = rendered(config, site.settings, site.templates, image)
     try:
