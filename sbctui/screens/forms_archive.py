@@ -74,7 +74,8 @@ def export(site: Site, names: Sequence[str], complete: Complete, target: str = "
                   stand_in="FILE"),
             *([_what(site, leaves)] if leaves else []),
             Field("compress", "Compression", choices=tuple(ENDINGS)),
-            Field("level", "Level", _level, hint="empty: the usual one"),
+            Field("level", "Level", _level,
+                  hint="zstd 1-19, gzip 1-9, xz 0-9; empty: usual"),
             Field("replace", "Replace", choices=_NO_YES, hint="what has this name already"),
         ),
         ask.ExportRoot,
@@ -152,7 +153,7 @@ def _target(text: str) -> str:
 
 
 def _level(text: str) -> str:
-    return "" if not text or text.isdecimal() else f"{shown(text)} is no level; zstd has 1 to 19"
+    return "" if not text or text.isdecimal() else f"{shown(text)} is no level; give a number"
 
 
 def _packing(values: Values) -> ask.Packing:

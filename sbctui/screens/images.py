@@ -27,10 +27,10 @@ from sbctui.widgets.rows import Rows
 from sbctui.widgets.sturdy import Sturdy
 
 _KEYS = {
-    "img": ("list.open", "import", "sides", "send", "update", "verify", "delete", "filter",
-            "leave", "seed", "export", "any.help", "former", "receive", "mount"),
-    "": ("export", "import", "receive", "update", "mount", "add", "verify", "index", "filter",
-         "leave", "any.help", "remove"),
+    "img": ("list.open", "import", "sides", "send", "update", "verify", "delete", "leave",
+            "any.help", "filter", "seed", "export", "former", "receive", "mount"),
+    "": ("export", "import", "receive", "update", "mount", "add", "verify", "leave", "any.help",
+         "index", "filter", "remove"),
     "job": ("list.open", "stop_job", "leave", "any.help"),
 }  # fmt: skip
 
@@ -138,7 +138,7 @@ class ImagesScreen(Sturdy, OnImages):
             is_open = bool(query) or key not in self.closed
             if kind == "dir":
                 return lines.folder_line(named[name], path, is_open, width)
-            return lines.shelf_line(named[name], is_open, width)
+            return lines.shelf_line(named[name], is_open, self.late(named[name]), width)
 
         keys = lines.rows(shelves, self.closed, self.order, query)
         stale = sum(1 for i in self._images.values() if i.stale)

@@ -155,13 +155,13 @@ def folder_line(shelf: Shelf, path: str, is_open: bool, width: int) -> Line:
     return _summed(name, inside, width, "key")
 
 
-def shelf_line(shelf: Shelf, is_open: bool, width: int) -> Line:
+def shelf_line(shelf: Shelf, is_open: bool, late: int, width: int) -> Line:
     """A repository, with what all in it take, or why that can't be told."""
     sign = ("v" if is_open else ">") if shelf.images else "-"
     name = f"{sign} {clean(shelf.name)}:"
-    if shelf.repository is None or shelf.ready:
+    if shelf.ready and not late:
         return _summed(name, shelf.images, width, "head")
-    word, tone = state(shelf)
+    word, tone = state(shelf, late)
     return ((f"{name} ", "head"), (word, tone))
 
 
@@ -217,8 +217,9 @@ def about_image(image: RepositoryImage, used: Users, now: float) -> list[Line]:
     """What is known of an image without opening it."""
     when = time.strftime("%Y-%m-%d %H:%M", time.localtime(image.mtime))
     lines: list[Line] = [((clean(str(image.address)), "key"),)]
-    lines.append(_said("version", f"of {when}, {fmt.age(now - image.mtime)} ago"))
-    lines.append(_said("size", fmt.size(image.size)))
+    lines.append(_said("version", when))
+    lines.append(_said("size", f"{fmt.size(image.size)}, {fmt.age(now - image.mtime)} old"))
+    lines.append(_said("used by", _users(used)))
     right = [e for e in SIDE_FILES if e in image.sides and e not in image.stale]
     missing = [e for e in SIDE_FILES if e not in image.sides]
     if image.stale:
@@ -229,7 +230,6 @@ def about_image(image: RepositoryImage, used: Users, now: float) -> list[Line]:
         lines.append(_said("beside it", " ".join(right) or none, "" if right else "dim"))
     if missing and right:
         lines.append(_said("missing", " ".join(missing), "dim"))
-    lines.append(_said("used by", _users(used)))
     if used.held or used.other:
         also = [*used.held, *(f"{name} (another version)" for name in used.other)]
         lines.append(_said("also in", ", ".join(map(clean, also))))
