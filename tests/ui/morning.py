@@ -364,7 +364,7 @@ _MOVING = (
     (re.compile(r"\bterminal-\d+-"), "terminal-1-"),
     (re.compile(r"\b[\d.]+[KM](?=( |&#160;)(on( |&#160;)disk|of( |&#160;)it))"), "120K"),
     (re.compile(r"(?<=frees.)[\d.]+[KM]\b"), "228K"),
-    (re.compile(r"\b1\.\dK\b"), "1.8K"),
+    (re.compile(r"\d\.\dK(?=(?: |&#160;)+\dh)"), "1.8K"),
     (re.compile(r"(?<=[ ;(])\d\ds\b"), "10s"),
     (re.compile(r"(?<=[ ;(])\ds\b"), "1s"),
 )
