@@ -11,6 +11,7 @@ from sbctui.engine.model.text import clean
 
 _MARKS = {"done": "*", "now": ">", "failed": "!", "waiting": "."}
 """One sign a stage, readable without colour."""
+_BY = {"tftp": "", "http": "by HTTP"}
 _TITLES = {"sent": "", "missing": "not there", "failed": "failed"}
 
 
@@ -51,7 +52,9 @@ def _file(file: Fetched) -> str:
     size = words.size(file.size) if file.size is not None else ""
     took = _took(file.seconds) if file.seconds is not None else ""
     told = ", ".join(
-        part for part in (_TITLES[file.outcome], file.why, size, took, _times(file.times)) if part
+        part
+        for part in (_TITLES[file.outcome], file.why, _BY[file.by], size, took, _times(file.times))
+        if part
     )
     return f"      {clean(file.path)}  {told}".rstrip()
 
@@ -83,6 +86,7 @@ def as_json(line: Timeline) -> dict[str, Any]:
             {
                 "path": clean(file.path),
                 "outcome": file.outcome,
+                "by": file.by,
                 "at": _when(file.at),
                 "size": file.size,
                 "seconds": _rounded(file.seconds),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from sbctui.engine.boards import vendors
 from sbctui.engine.doctor import Check, doctor
 from sbctui.engine.model.settings import Settings
 from sbctui.engine.siteinit import init_site, write_settings
@@ -52,6 +53,17 @@ def test_missing_tools_are_one_command(monkeypatch: pytest.MonkeyPatch, tmp_path
     assert {"qemu-utils", "qemu-system-common", "e2fsprogs", "zstd"} <= set(packages)
     assert len(packages) == len(set(packages))
     assert "dnsmasq" not in packages
+
+
+def test_without_the_table_of_makers_its_package_is_said(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    table = tmp_path / "20-OUI.hwdb"
+    monkeypatch.setattr(vendors, "TABLES", (tmp_path / "none", table))
+    found = look(None)["vendors"]
+    assert (found.ok, found.remedy.removeprefix("sudo ")) == ("warn", "apt-get install udev")
+    table.write_text("OUI:B827EB*\n")
+    assert look(None)["vendors"].ok == "ok"
 
 
 def test_a_taken_port_names_its_holder(site: Path) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 from sbctui.cli import options, output
+from sbctui.cli.act import act
 from sbctui.cli.audit import FINDINGS
+from sbctui.cli.options import How
 from sbctui.cli.place import Place
 
 if TYPE_CHECKING:
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from sbctui.engine.boot.initramfs import Lack
     from sbctui.engine.boot.served import Given, Served
     from sbctui.engine.engine import Engine
+    from sbctui.engine.model.requests import Request
 
 _KINDS = ("u-boot", "pi3", "pi4", "pi5", "ipxe")
 _FIRMWARE = click.option(
@@ -69,6 +72,30 @@ def check(place: Place, name: str, firmware: Firmware | None, json: bool) -> int
     if not stops:
         output.lines([f"{folder} can boot over the network, as far as its files show"])
     return FINDINGS if stops else 0
+
+
+@boot.command()
+@click.argument("name", type=options.NODE)
+@click.option(
+    "--initramfs",
+    type=click.Choice(("own", "bootkit")),
+    required=True,
+    help="The image's own, or the site's, built first where there is none yet.",
+)
+@click.option("--offline", is_flag=True, help="Build with the packages of earlier builds only.")
+@options.mutating
+@click.pass_obj
+def use(
+    place: Place, name: str, initramfs: Literal["own", "bootkit"], offline: bool, how: How
+) -> int:
+    """Let NAME, and the leaves of a root, load another initramfs from their next start on."""
+
+    def make(engine: Engine) -> Request:
+        from sbctui.engine.model.requests import UseInitramfs
+
+        return UseInitramfs(name=_node(engine, name), initramfs=initramfs, offline=offline)
+
+    return act(place, make, how)
 
 
 def _node(engine: Engine, name: str) -> str:

@@ -81,6 +81,7 @@ def _listed(site: Site, name: str | None) -> tuple[list[Node], list[str]]:
               help="Read them from a list or CSV, one board a line (MAC, alias, group); "
               "- is stdin.")  # fmt: skip
 @click.option("--ip", type=options.IP, help="The address, of one leaf; else a rule chooses it.")
+@options.network
 @options.mutating
 @click.pass_obj
 def create(
@@ -89,6 +90,7 @@ def create(
     macs: tuple[str, ...],
     file: str | None,
     ip: IPv4Address | None,
+    network: str,
     how: How,
 ) -> int:
     """Make one leaf of ROOT per MAC; those that are there already are left alone.
@@ -109,7 +111,8 @@ def create(
     def make(engine: Engine) -> Request:
         from sbctui.engine.model.requests import CreateLeaves
 
-        return CreateLeaves(root=root or _default(engine, leaves), leaves=leaves)
+        chosen = root or _default(engine, leaves)
+        return CreateLeaves(root=chosen, leaves=leaves, network=network)
 
     return act(place, make, how)
 
@@ -169,16 +172,20 @@ def edit(
 @leaf.command()
 @click.argument("name", type=options.ORPHAN)
 @click.argument("root", type=options.ROOT)
+@options.network
 @options.mutating
 @click.pass_obj
-def attach(place: Place, name: str, root: str, how: How) -> int:
-    """List the orphan NAME (alias or MAC) in the children of ROOT again."""
+def attach(place: Place, name: str, root: str, network: str, how: How) -> int:
+    """List the orphan NAME (alias or MAC) in the children of ROOT again.
+
+    With --network it gets another address, of that network.
+    """
 
     def make(engine: Engine) -> Request:
         from sbctui.cli.show import find
         from sbctui.engine.model.requests import AttachLeaf
 
-        return AttachLeaf(name=find(engine.site(), name), root=root)
+        return AttachLeaf(name=find(engine.site(), name), root=root, network=network)
 
     return act(place, make, how)
 

@@ -161,6 +161,18 @@ def ignored(at: Typing) -> Iterator[Named]:
     return ((one.mac, one.note) for one in read_roster(at.site)[0].ignored)
 
 
+def networks(at: Typing) -> Iterator[Named]:
+    """The site's subnets: by the interface, or by the subnet where an interface has several."""
+    from sbctui.engine import glance
+
+    first = glance.settings(at.site).get("network", {})
+    found = [one for one in (first, *first.get("more", ())) if "subnet" in one]
+    cards = [one.get("interface", "") for one in found]
+    for one, card in zip(found, cards, strict=True):
+        alone = card and cards.count(card) == 1
+        yield (card, one["subnet"]) if alone else (one["subnet"], card)
+
+
 def interfaces(at: Typing) -> Iterator[Named]:
     """This machine's network interfaces, but not the loopback."""
     return ((name, "") for name in sorted(os.listdir("/sys/class/net")) if name != "lo")

@@ -116,6 +116,7 @@ ALIAS = Parsed("name", "parse_alias")
 GROUP = Parsed("group", "parse_group", names.groups)
 SIZE = Parsed("size", "parse_size")
 IP = Parsed("ip", "parse_ip")
+NETWORK = Word("network", names.networks)
 SUBNET = Parsed("cidr", "parse_network")
 REPOSITORY = Parsed("name", "parse_repository", names.repositories, module="repository")
 ADDRESS = Parsed("address", "parse_address", names.addresses, module="repository")
@@ -155,6 +156,13 @@ def output_option(function: Decorated) -> Decorated:
         return function(*args, json=json_ or output_ == "json", **kwargs)
 
     return wrapped
+
+
+def network(function: Decorated) -> Decorated:
+    """The option that says which of several subnets an address is of."""
+    return click.option("--network", type=NETWORK, default="",
+                        help="The subnet to take the address of, by its interface or as CIDR; "
+                        "else the first.")(function)  # fmt: skip
 
 
 def mutating(function: Decorated) -> Decorated:

@@ -130,13 +130,17 @@ def import_(
 @click.argument("name", type=options.ROOT)
 @click.option("--mac", required=True, type=options.MAC, help="The board's MAC.")
 @click.option("--ip", type=options.IP, help="Its address; else from the name, by the four rules.")
+@options.network
 @options.mutating
 @click.pass_obj
-def allocate(place: Place, name: str, mac: str, ip: IPv4Address | None, how: How) -> int:
+def allocate(
+    place: Place, name: str, mac: str, ip: IPv4Address | None, network: str, how: How
+) -> int:
     """Let one board boot from the root NAME itself."""
     from sbctui.engine.model.requests import AllocateRoot
 
-    return act(place, lambda engine: AllocateRoot(name=name, mac=mac, ip=ip), how)
+    asked = AllocateRoot(name=name, mac=mac, ip=ip, network=network)
+    return act(place, lambda engine: asked, how)
 
 
 @root.command()

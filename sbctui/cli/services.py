@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @click.group(no_args_is_help=False)
 def services() -> None:
-    """The site's daemons: DHCP and TFTP (dnsmasq), the disks (NBD) and the gate before them."""
+    """The site's daemons: DHCP and TFTP (dnsmasq), the disks (NBD), the gate before them, HTTP."""
 
 
 @services.command()
@@ -75,7 +75,7 @@ def start(place: Place, how: How) -> int:
 
 
 @services.command()
-@click.argument("names", nargs=-1, type=click.Choice(("storage", "gate", "dnsmasq")))
+@click.argument("names", nargs=-1, type=click.Choice(("storage", "gate", "dnsmasq", "http")))
 @options.mutating
 @click.pass_obj
 def restart(place: Place, names: tuple[str, ...], how: How) -> int:

@@ -177,6 +177,7 @@ def _print(found: Site, document: dict[str, Any]) -> None:
         ("pool", f"{net.pool.first}-{net.pool.last}" if net.pool else "none"),
         ("server", str(net.server or "none")),
         ("NBD port", str(net.nbd_port)),
+        ("HTTP", "on" if net.http else "off"),
         ("roots", str(document["roots"])),
         ("leaves", str(document["leaves"])),
         ("broken", str(document["broken"]) if document["broken"] else ""),

@@ -27,8 +27,8 @@ class Derived:
 
     A link is the target of ``derived/tftp/<dashed MAC>``. ``boot`` maps a node to its rendered
     boot files, as ``render`` gives them. ``refused`` maps a node that has a MAC and is left out
-    to the reason, one sentence. ``boot_links`` maps a node to names in its ``boot/`` that lead
-    to that folder itself.
+    to the reason, one sentence. ``boot_links`` maps a node to links in its ``boot/``, by name,
+    and where each leads.
     """
 
     hosts: Mapping[str, Host] = field(default_factory=dict)
@@ -36,7 +36,7 @@ class Derived:
     exports: Mapping[str, Target] = field(default_factory=dict)
     boot: Mapping[str, Mapping[str, bytes]] = field(default_factory=dict)
     refused: Mapping[str, str] = field(default_factory=dict)
-    boot_links: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    boot_links: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 Images = Callable[[NodeConfig], PiImage | None]
@@ -61,7 +61,7 @@ def derive(
     links: dict[str, str] = {}
     exports: dict[str, Target] = {}
     rendered: dict[str, dict[str, bytes]] = {}
-    inside: dict[str, tuple[str, ...]] = {}
+    inside: dict[str, dict[str, str]] = {}
     refused: dict[str, str] = {}
     for name in sorted(site.nodes if names is None else names):
         node = site.nodes.get(name)

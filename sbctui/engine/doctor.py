@@ -8,27 +8,26 @@ from __future__ import annotations
 import os
 import resource
 import shlex
-import socket
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
-from typing import Literal
 
 import psutil
 
 from sbctui.engine import commands
+from sbctui.engine.boards import vendors
+from sbctui.engine.boot.loaders import LOADED, LOADERS, PACKAGE
 from sbctui.engine.disks.probe import probe
+from sbctui.engine.doctor_check import Check, Verdict, as_root
+from sbctui.engine.doctor_network import interface, ports
 from sbctui.engine.errors import SbcError, ToolMissing
-from sbctui.engine.model.settings import Network, Settings, is_host
+from sbctui.engine.model.settings import Network, Settings
 from sbctui.engine.model.text import clean
 from sbctui.engine.services.control import SiteControl
 from sbctui.engine.services.rundir import SOCKET_BYTES, run_dir
 from sbctui.engine.services.supervise_holder import user_name
-from sbctui.engine.store import check_site, read_settings
+from sbctui.engine.store import Store, check_site, read_settings
 
-Verdict = Literal["ok", "warn", "bad"]
 _REMOTE = ("nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "fuse.sshfs")
 _CORE = frozenset(
     {
@@ -50,16 +49,6 @@ _LOW_INODES = 10_000
 _DESCRIPTORS = 4096
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing looked at: ``detail`` what was found, ``remedy`` the command or the advice."""
-
-    name: str
-    ok: Verdict
-    detail: str
-    remedy: str = ""
-
-
 Look = tuple[str, Callable[[], list[Check]]]
 
 
@@ -69,11 +58,12 @@ def doctor(site_path: Path | None) -> tuple[Check, ...]:
         ("python", _python),
         ("tools", _tools),
         ("fuse", _fuse),
+        ("vendors", _vendors),
         ("open files", _descriptors),
     ]
     if site_path is None:
         network = Settings().network
-        checks += [("rights", lambda: _rights(network)), ("ports", lambda: _ports(network, None))]
+        checks += [("rights", lambda: _rights(network)), ("ports", lambda: ports(network, None))]
     else:
         checks += _site_checks(site_path)
     return tuple(check for name, look in checks for check in _guarded(name, look))
@@ -85,11 +75,12 @@ def _site_checks(site: Path) -> list[Look]:
     checks: list[Look] = [
         ("site", lambda: found),
         ("rights", lambda: _rights(network)),
-        ("interface", lambda: _interface(network)),
-        ("ports", lambda: _ports(network, site)),
+        ("interface", lambda: interface(network)),
+        ("ports", lambda: ports(network, site)),
     ]
     if os.path.isdir(site):
         checks += [
+            ("pc boot", lambda: _loaders(site)),
             ("file system", lambda: _filesystem(site)),
             ("runtime folder", lambda: _run_dir(site)),
             ("services", lambda: _services(site)),
@@ -119,20 +110,25 @@ def _tools() -> list[Check]:
     if not missing:
         return [Check("tools", "ok", f"all {len(commands.PACKAGES)} programs are installed")]
     packages = sorted({commands.PACKAGES[tool] for tool in missing})
-    remedy = _as_root(f"apt-get install {' '.join(packages)}")
+    remedy = as_root(f"apt-get install {' '.join(packages)}")
     worst: Verdict = "bad" if _CORE & set(missing) else "warn"
     return [Check("tools", worst, f"missing: {', '.join(missing)}", remedy)]
 
 
-def _as_root(command: str) -> str:
-    return command if os.geteuid() == 0 else f"sudo {command}"
+def _vendors() -> list[Check]:
+    """The table of who made which network card, for boards that have no node yet."""
+    found = next((path for path in vendors.TABLES if path.is_file()), None)
+    if found is not None:
+        return [Check("vendors", "ok", f"makers of network cards from {found}")]
+    detail = "boards that ask are shown without their maker: no 20-OUI.hwdb"
+    return [Check("vendors", "warn", detail, as_root(f"apt-get install {vendors.PACKAGE}"))]
 
 
 def _fuse() -> list[Check]:
     device = Path("/dev/fuse")
     without = "personalising overlays goes by the kernel command line instead"
     if not device.exists():
-        return [Check("fuse", "warn", f"no {device}; {without}", _as_root("modprobe fuse"))]
+        return [Check("fuse", "warn", f"no {device}; {without}", as_root("modprobe fuse"))]
     if not os.access(device, os.R_OK | os.W_OK):
         return [Check("fuse", "warn", f"{device} is not yours to open; {without}")]
     return [Check("fuse", "ok", f"{device} can be opened")]
@@ -162,102 +158,10 @@ def _site(site: Path) -> list[Check]:
     if facts.st_mode & 0o007:
         quoted = shlex.quote(str(site))
         detail = f"{site}: everybody on this machine may enter it"
-        return [Check("site", "warn", detail, _as_root(f"chmod o= {quoted}"))]
+        return [Check("site", "warn", detail, as_root(f"chmod o= {quoted}"))]
     return [
         Check("site", "ok", f"{site}, owned by {user_name(facts.st_uid)}, safe from other users")
     ]
-
-
-def _interface(network: Network) -> list[Check]:
-    if not network.interface:
-        detail = "no interface is set: DHCP and TFTP stay off, disks are served"
-        remedy = "sbctui site init --interface IF --subnet CIDR --pool A-B"
-        return [Check("interface", "warn", detail, remedy)]
-    found = _reached(network.interface, network.subnet, network.server)
-    for one in network.more:
-        found += _reached(one.interface, one.subnet, one.server)
-    return [*found, *([_PROXY] if network.dhcp == "proxy" else [])]
-
-
-_PROXY = Check(
-    "dhcp",
-    "ok",
-    "a proxy: another server gives the addresses, which must be those of the nodes; U-Boot takes "
-    "nothing from a proxy",
-    "give each board its node's address there by a reservation; for U-Boot name this machine as "
-    "next server and boot.scr.uimg as the file",
-)
-
-
-def _reached(name: str, subnet: IPv4Network | None, wanted: IPv4Address | None) -> list[Check]:
-    """Whether an interface is up with this machine's address in its subnet."""
-    state = psutil.net_if_stats().get(name)
-    if state is None:
-        detail = (
-            f"there is no interface {name} (there are {', '.join(sorted(psutil.net_if_stats()))})"
-        )
-        return [Check("interface", "bad", detail, "set network.interface in site.toml")]
-    if not state.isup:
-        return [Check("interface", "bad", f"{name} is down", _as_root(f"ip link set {name} up"))]
-    addresses = [
-        IPv4Address(address.address)
-        for address in psutil.net_if_addrs().get(name, [])
-        if address.family == socket.AF_INET
-    ]
-    good = [a for a in addresses if (a == wanted if wanted else subnet and is_host(subnet, a))]
-    if good:
-        return [Check("interface", "ok", f"{name} is up with {good[0]}")]
-    has = ", ".join(map(str, addresses)) or "none"
-    address = wanted or (next(subnet.hosts()) if subnet else "ADDRESS")
-    prefix = subnet.prefixlen if subnet else 24
-    detail = f"{name} has no address {wanted or f'in {subnet}'} (it has: {has})"
-    return [
-        Check("interface", "bad", detail, _as_root(f"ip address add {address}/{prefix} dev {name}"))
-    ]
-
-
-def _ports(network: Network, site: Path | None) -> list[Check]:
-    ours = {s.pid for s in SiteControl(site).status() if s.pid} if site is not None else set()
-    held = _listeners()
-    wanted = [("tcp", network.nbd_port, "NBD", "bad")]
-    if network.interface or site is None:
-        wanted[:0] = [("udp", 67, "DHCP", "warn"), ("udp", 69, "TFTP", "warn")]
-    return [_port(*want, held=held, ours=ours) for want in wanted]  # type: ignore[arg-type]
-
-
-def _listeners() -> dict[tuple[str, int], int | None]:
-    """(protocol, port) → the process that listens there; None when we may not know."""
-    found: dict[tuple[str, int], int | None] = {}
-    for kind in ("tcp", "udp"):
-        for connection in psutil.net_connections(kind):
-            listening = kind == "udp" or connection.status == psutil.CONN_LISTEN
-            if listening and connection.laddr:
-                key = (kind, connection.laddr.port)
-                found[key] = found.get(key) or connection.pid
-    return found
-
-
-def _port(
-    protocol: str,
-    number: int,
-    use: str,
-    worst: Verdict,
-    *,
-    held: dict[tuple[str, int], int | None],
-    ours: set[int],
-) -> Check:
-    name = f"port {number}"
-    if (protocol, number) not in held:
-        return Check(name, "ok", f"{protocol}/{number} ({use}) is free")
-    pid = held[protocol, number]
-    if pid in ours:
-        return Check(name, "ok", f"{protocol}/{number} ({use}) is served by us, process {pid}")
-    if pid is None:
-        remedy = _as_root(f"ss -lnp{protocol[0]} sport = :{number}")
-        return Check(name, worst, f"{protocol}/{number} ({use}) is taken by another user's", remedy)
-    program = clean(psutil.Process(pid).name())
-    detail = f"{protocol}/{number} ({use}) is taken by {program}, process {pid}"
-    return Check(name, worst, detail, f"end it, or see what it is: ps -fp {pid}")
 
 
 def _filesystem(site: Path) -> list[Check]:
@@ -269,7 +173,7 @@ def _filesystem(site: Path) -> list[Check]:
         detail = f"{found.filesystem}: locks and in-use checks can't be trusted there"
         kind = Check("file system", "bad", detail, "move the site to a local disk")
     elif space.f_flag & os.ST_RDONLY or not os.access(nodes, os.W_OK):
-        remedy = _as_root(f"mount -o remount,rw $(findmnt -no TARGET -T {quoted})")
+        remedy = as_root(f"mount -o remount,rw $(findmnt -no TARGET -T {quoted})")
         kind = Check("file system", "bad", f"{found.filesystem}: not writable", remedy)
     else:
         verdict: Verdict = "warn" if found.store == "copy" else "ok"
@@ -285,6 +189,18 @@ def _space(space: os.statvfs_result) -> Check:
     low = free < _LOW_BYTES or (space.f_files > 0 and space.f_favail < _LOW_INODES)
     remedy = "make room: sbctui trash purge, or a larger disk" if low else ""
     return Check("space", "warn" if low else "ok", detail, remedy)
+
+
+def _loaders(site: Path) -> list[Check]:
+    """iPXE for PCs, where a node is for one."""
+    nodes = Store(site).load().nodes.values()
+    if not any(node.config.boot.arch == LOADED for node in nodes):
+        return []
+    missing = [path for path in LOADERS.values() if not os.path.exists(path)]
+    if not missing:
+        return [Check("pc boot", "ok", "iPXE is there for PCs whose firmware has none")]
+    detail = f"{' and '.join(missing)} are not there: PCs boot only if their card has iPXE"
+    return [Check("pc boot", "warn", detail, as_root(f"apt-get install {PACKAGE}"))]
 
 
 def _run_dir(site: Path) -> list[Check]:

@@ -9,11 +9,13 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sbctui.engine import facts, recovery
 from sbctui.engine.archive.places import target
+from sbctui.engine.audit.drift import Booting
 from sbctui.engine.audit.finding import Finding
 from sbctui.engine.audit.observe import observe
 from sbctui.engine.audit.plan import findings
@@ -61,6 +63,7 @@ from sbctui.engine.store import Store
 if TYPE_CHECKING:
     from sbctui.engine.boot.asks import Firmware
     from sbctui.engine.boot.initramfs import Lack
+    from sbctui.engine.boot.known import Known
     from sbctui.engine.boot.served import Served
     from sbctui.engine.model.shelf import Shelf
     from sbctui.engine.repository.check import ImageFault
@@ -131,7 +134,15 @@ class Engine:
     def plan(self, request: Request) -> Plan:
         """Gather the request's facts and plan. Raises BadInput, Refused, NoSuchNode, NoSpace."""
         site = self._recovered(self.site())
-        return self._plan(site, facts.gather(site, request))
+        from sbctui.engine.boot.gather import gather
+
+        return self._plan(site, gather(site, facts.gather(site, request), self._known))
+
+    @cached_property
+    def _known(self) -> Known:
+        from sbctui.engine.boot.known import Known
+
+        return Known(self.path, self._owner, read_only=self.read_only)
 
     def _recovered(self, site: Site) -> Site:
         """The site without what the recovery that comes before every change will drop."""
@@ -404,7 +415,16 @@ class Engine:
     def audit(self, site: Site | None = None) -> tuple[Finding, ...]:
         """Every disagreement, in the groups' order."""
         site = site or self.site(full=True)
-        return findings(site, observe(site, self.control.status()))
+        return findings(site, observe(site, self.control.status(), self._booting(site)))
+
+    def _booting(self, site: Site) -> Booting:
+        from sbctui.engine.boot.foresee import foresee
+
+        try:
+            check_all(site.templates)
+            return foresee(site, self._known, threading.Event())
+        except (SbcError, OSError):
+            return Booting()
 
     def boot_files(self, name: str, firmware: Firmware | None = None) -> tuple[Served, ...]:
         """What a node's board asks for and gets, by kind of firmware.

@@ -13,6 +13,7 @@ from sbctui.engine import reconcile
 from sbctui.engine.archive import perform as archives
 from sbctui.engine.audit import perform as pins
 from sbctui.engine.boards import perform as boards
+from sbctui.engine.boot import perform as boot
 from sbctui.engine.bootkit import perform as bootkit
 from sbctui.engine.context import Context, Undo
 from sbctui.engine.disks import perform as disks
@@ -20,6 +21,7 @@ from sbctui.engine.errors import Cancelled, PartlyDone, SbcError, from_os
 from sbctui.engine.events import Emit, Finished, Started, UnitFinished, UnitStarted
 from sbctui.engine.lockfile import SiteLock
 from sbctui.engine.nodes import perform as nodes
+from sbctui.engine.nodes import perform_follow as follow
 from sbctui.engine.nodes import perform_rename as naming
 from sbctui.engine.nodes import perform_trash as waste
 from sbctui.engine.plan import Action, Plan, Report, Unit, UnitResult
@@ -51,6 +53,7 @@ PERFORM: dict[str, Callable[[Any, Context], Undo]] = {
     "drop-missing-children": nodes.drop_missing_children,
     "resize-disk": disks.resize_disk,
     "rename": naming.rename,
+    "set-models": follow.set_models,
     "withdraw-export": nodes.withdraw,
     "drain-export": nodes.drain,
     "reboot": nodes.reboot,
@@ -67,6 +70,7 @@ PERFORM: dict[str, Callable[[Any, Context], Undo]] = {
     "seed": _of_repositories,
     "send": _of_repositories,
     "receive": _of_repositories,
+    "use-kit": boot.use_kit,
     "set-repository": _of_repositories,
     "mount-repository": _of_repositories,
     "unmount-repository": _of_repositories,
@@ -95,6 +99,7 @@ LOCKED = frozenset(
         "take-disk",
         "move-folder",
         "change-overlay",
+        "set-models",
         "trash",
         "restore",
         "restore-stray",
@@ -103,6 +108,7 @@ LOCKED = frozenset(
         "drop-staging",
         "set-pins",
         "set-roster",
+        "use-kit",
         "set-repository",
         "unstage",
         "refresh",

@@ -18,6 +18,7 @@ from sbctui.engine.files import Owner
 from sbctui.engine.model.addresses import parse_ip
 from sbctui.engine.model.distribution import Distribution
 from sbctui.engine.model.requests import (
+    OF_OVERLAYS,
     OF_REPOSITORIES,
     AllocateRoot,
     CreateLeaves,
@@ -29,7 +30,6 @@ from sbctui.engine.model.requests import (
 )
 from sbctui.engine.model.settings import Settings
 from sbctui.engine.model.site import Facts, Site
-from sbctui.engine.repository import overlay_look
 from sbctui.engine.services.port import Control
 
 _RESOLVE_SECONDS = 1.0
@@ -79,7 +79,10 @@ def gather(site: Site, request: Request) -> Request:
     The resolver has a second. Raises Refused, BadInput, SbcError for what can't be laid over a
     board's disk.
     """
-    request = overlay_look.gather(site, request)
+    if request.verb in OF_OVERLAYS:
+        from sbctui.engine.repository.overlay_look import gather_overlays
+
+        request = gather_overlays(site, request)
     if isinstance(request, Distribution):
         from sbctui.engine.repository.gathering import gather_distribution
 

@@ -68,10 +68,17 @@ def sync_tree(path: Path) -> None:
     fsync_dir(path)
 
 
-def write_new(path: Path, data: bytes, *, mode: int = 0o640, owner: Owner = None) -> None:
+def write_new(
+    path: Path | str,
+    data: bytes,
+    *,
+    mode: int = 0o640,
+    owner: Owner = None,
+    flush: bool = True,
+) -> None:
     """Create a file that is not there yet, whole and flushed; on any error it is gone again.
 
-    The folder's entry is flushed by the caller (``fsync_dir`` or ``sync_tree``).
+    The folder's entry is flushed by the caller. What is derived again needs no ``flush``.
     """
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     hit("file.create")
@@ -82,13 +89,14 @@ def write_new(path: Path, data: bytes, *, mode: int = 0o640, owner: Owner = None
             os.fchmod(fd, mode)
             if owner is not None:
                 os.fchown(fd, *owner)
-            hit("file.fsync")
-            fsync_fd(fd)
+            if flush:
+                hit("file.fsync")
+                fsync_fd(fd)
         finally:
             os.close(fd)
     except BaseException:
         with suppress(OSError):
-            path.unlink()
+            os.unlink(path)
         raise
 
 

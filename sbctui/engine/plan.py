@@ -195,6 +195,17 @@ class RenameRoot(_Action):
     to: str
 
 
+class SetModels(_Action):
+    """Replace the default roots by board model, which must still be ``before``; undo reverses it.
+
+    Pattern of a model → root, as in site.toml.
+    """
+
+    kind: Literal["set-models"] = "set-models"
+    before: dict[str, str]
+    after: dict[str, str]
+
+
 class WithdrawExport(_Action):
     """Close the gate for an export and take it from the storage daemon; undo puts it back.
 
@@ -355,6 +366,20 @@ class ReceiveImage(_Action):
     offer: Offer
     before: ImageFile | None
     lab: Lab
+
+
+class UseKit(_Action):
+    """Put the site's own initramfs for a kernel into a node's ``boot/``; undo puts back what was.
+
+    By a hard link, under the name that ``bootkit.arch.image_name`` gives. ``sha256`` is the one
+    that was seen when the plan was made; empty for one that the plan itself builds.
+    """
+
+    kind: Literal["use-kit"] = "use-kit"
+    name: str
+    arch: str
+    kernel: str
+    sha256: str
 
 
 class SetRepository(_Action):
@@ -518,6 +543,7 @@ Action = Annotated[
     | DropMissingChildren
     | ResizeDisk
     | RenameRoot
+    | SetModels
     | WithdrawExport
     | DrainExport
     | RebootBoard
@@ -534,6 +560,7 @@ Action = Annotated[
     | SeedImages
     | SendImage
     | ReceiveImage
+    | UseKit
     | SetRepository
     | MountRepository
     | UnmountRepository

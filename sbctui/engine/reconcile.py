@@ -14,12 +14,13 @@ from contextlib import suppress
 from pathlib import Path
 
 from sbctui.engine.boot.imagefiles import ImageReader, keep_aside
+from sbctui.engine.boot.loaders import LOADERS
 from sbctui.engine.boot.pi import PiImage
 from sbctui.engine.boot.render import RENDERED
 from sbctui.engine.context import Context, Undo, nothing
 from sbctui.engine.derive import Derived, derive
 from sbctui.engine.errors import ServiceFailed
-from sbctui.engine.files import Owner, hit, make_dir, write_all
+from sbctui.engine.files import Owner, hit, make_dir, write_new
 from sbctui.engine.model.addresses import undashed
 from sbctui.engine.model.node import NodeConfig
 from sbctui.engine.model.site import BOOT, Site
@@ -116,22 +117,26 @@ def apply_boot(site: Site, derived: Derived, names: Collection[str], owner: Owne
         folder = site.node_path(name) / BOOT
         wanted = derived.boot.get(name, {})
         if wanted or (folder / RENDERED[0]).exists():
-            _rendered(folder, wanted, derived.boot_links.get(name, ()), owner)
+            _rendered(folder, wanted, derived.boot_links.get(name, {}), owner)
 
 
 def _rendered(
-    folder: Path, wanted: Mapping[str, bytes], links: Collection[str], owner: Owner
+    folder: Path, wanted: Mapping[str, bytes], links: Mapping[str, str], owner: Owner
 ) -> None:
     for place in dict.fromkeys(f"{folder}/{name}".rpartition("/")[0] for name in ("", *wanted)):
         if not os.path.isdir(place):
             _there(Path(place), owner)
     keep_aside(folder)
+    put: dict[bytes, str] = {}
     for name, data in wanted.items():
-        _put(f"{folder}/{name}", data, owner, mode=0o644)
+        target = f"{folder}/{name}"
+        if data not in put:
+            _put(target, data, owner, mode=0o644)
+            put[data] = target
+        else:
+            _same(put[data], target)
     there = os.listdir(folder)
-    own = [name for name in there if name.count("-") == _DASHES and undashed(name) is not None]
-    if own or links:
-        _links(folder, dict.fromkeys(links, "."), (*links, *own))
+    _boot_links(folder, links, there)
     for name in RENDERED:
         if name not in there or name in wanted:
             continue
@@ -142,6 +147,20 @@ def _rendered(
                     os.unlink(path / entry)
         else:
             path.unlink(missing_ok=True)
+
+
+def _boot_links(folder: Path, wanted: Mapping[str, str], there: Collection[str]) -> None:
+    """Ours follow the node; what the admin put in the place of a boot program stays."""
+    macs = [name for name in there if name.count("-") == _DASHES and undashed(name) is not None]
+    programs = [name for name in LOADERS if name in there]
+    kept = [name for name in programs if not _leads_to(folder / name, LOADERS[name])]
+    if wanted or macs or programs:
+        missing = {name: target for name, target in wanted.items() if name not in kept}
+        _links(folder, missing, {*wanted, *macs, *programs}.difference(kept))
+
+
+def _leads_to(path: Path, target: str) -> bool:
+    return path.is_symlink() and os.readlink(path) == target
 
 
 def _there(folder: Path, owner: Owner) -> None:
@@ -162,18 +181,12 @@ def _files(
 
 def _put(path: Path | str, data: bytes, owner: Owner, *, mode: int = 0o640) -> None:
     """Write a derived file if it differs: by rename, so that no reader sees half of it."""
-    folder, _, name = os.fspath(path).rpartition("/")
     if _holds(path, data):
         return
-    temp = f"{folder}/.{name}.{secrets.token_hex(4)}.tmp"
+    temp = _temp(os.fspath(path))
     hit("derived.write")
     try:
-        fd = os.open(temp, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with open(fd, "wb", buffering=0):
-            write_all(fd, data)
-            os.fchmod(fd, mode)
-            if owner is not None:
-                os.fchown(fd, *owner)
+        write_new(temp, data, mode=mode, owner=owner, flush=False)
         os.replace(temp, path)
     except BaseException:
         with suppress(FileNotFoundError):
@@ -181,12 +194,33 @@ def _put(path: Path | str, data: bytes, owner: Owner, *, mode: int = 0o640) -> N
         raise
 
 
+def _same(path: str, other: str) -> None:
+    """Let ``other`` be a second name of a file."""
+    with suppress(FileNotFoundError):
+        if os.path.samefile(path, other):
+            return  # renaming the one to the other would do nothing
+    temp = _temp(other)
+    hit("derived.link")
+    os.link(path, temp)
+    os.replace(temp, other)
+
+
+def _temp(path: str) -> str:
+    folder, _, name = path.rpartition("/")
+    return f"{folder}/.{name}.{secrets.token_hex(4)}.tmp"
+
+
 def _holds(path: Path | str, data: bytes) -> bool:
     try:
-        with open(path, "rb", buffering=0) as file:
-            return file.read(len(data) + 1) == data
-    except (FileNotFoundError, IsADirectoryError):
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except FileNotFoundError:
         return False
+    try:
+        return os.read(fd, len(data) + 1) == data
+    except IsADirectoryError:
+        return False
+    finally:
+        os.close(fd)
 
 
 def _links(folder: Path, wanted: Mapping[str, str], keys: Collection[str] | None) -> None:
@@ -194,10 +228,10 @@ def _links(folder: Path, wanted: Mapping[str, str], keys: Collection[str] | None
         path = folder / name
         if path.is_symlink() and os.readlink(path) == target:
             continue
-        temp = folder / f".{name}.{secrets.token_hex(4)}.tmp"
+        temp = _temp(os.fspath(path))
         hit("derived.link")
-        temp.symlink_to(target)
-        temp.replace(path)
+        os.symlink(target, temp)
+        os.replace(temp, path)
     for name in os.listdir(folder) if keys is None else keys:
         if name not in wanted and (folder / name).is_symlink():
             hit("derived.unlink")

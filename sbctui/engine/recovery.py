@@ -12,6 +12,8 @@ from contextlib import suppress
 from datetime import timedelta
 
 from sbctui.engine import reconcile
+from sbctui.engine.bootkit.arch import image_version
+from sbctui.engine.bootkit.build import drop_unfinished
 from sbctui.engine.disks.resize import resize
 from sbctui.engine.errors import SbcError
 from sbctui.engine.files import Owner, flocked, hit, remove_tree
@@ -47,6 +49,8 @@ def recover(
     _settle_overlays(site, owner, changed, say)
     _finish_purges(site)
     _drop_temps(site)
+    _drop_kits(site)
+    drop_unfinished(site.path)
     for root in site.roots:
         _settle_children(site, root.config, reserved, owner, changed, say)
         if root.config.disk.resize_to is not None:
@@ -115,6 +119,17 @@ def _drop_temps(site: Site) -> None:
         with suppress(FileNotFoundError, NotADirectoryError):
             for entry in os.listdir(folder):
                 if entry.startswith(".") and entry.endswith(".tmp"):
+                    hit("recovery.drop-temp")
+                    (folder / entry).unlink(missing_ok=True)
+
+
+def _drop_kits(site: Site) -> None:
+    """Unlink what was put into a boot folder and is not loaded: its plan ended before that."""
+    for name, node in site.nodes.items():
+        folder = site.node_path(name) / BOOT
+        with suppress(FileNotFoundError, NotADirectoryError):
+            for entry in os.listdir(folder):
+                if image_version(entry) and entry != node.config.boot.initramfs:
                     hit("recovery.drop-temp")
                     (folder / entry).unlink(missing_ok=True)
 

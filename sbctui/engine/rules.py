@@ -150,6 +150,16 @@ def can_distribute(site: Site) -> str | None:
     return _writable(site)
 
 
+def can_use_initramfs(site: Site, name: str) -> str | None:
+    """Whether a node can load another initramfs: its boot files can be written."""
+    if name in site.broken:
+        return f"{name} is broken: {site.broken[name].reason}; see: sbctui audit"
+    config = site.nodes[name].config
+    if config.boot.arch == "riscv":
+        return f"{name} is for riscv, and an initramfs of the site's own is for arm and x86"
+    return _writable(site)
+
+
 def can_change_settings(site: Site) -> str | None:
     """Whether the site's settings, and its repository, can be written."""
     return _writable(site)

@@ -30,7 +30,9 @@ from sbctui.screens.fields import Entry, Field
 from sbctui.screens.forms import groups
 from sbctui.screens.help import keys_for
 from sbctui.screens.modal import Reason
+from sbctui.screens.networks import networks, other_network
 from sbctui.widgets.bars import Bar
+from sbctui.widgets.choice import Choice
 from sbctui.widgets.rows import Rows
 from sbctui.widgets.sturdy import Sturdy
 
@@ -56,6 +58,8 @@ class BulkScreen(Sturdy, Acting, Screen[None]):
         able = [r.name for r in site.roots if rules.can_create_leaves(site, r.name) is None]
         self.root = Entry(Field("root", "", value=root or (able[0] if able else ""), names=able))
         self.group = Entry(Field("group", "", value=group, names=groups(site)))
+        names = networks(site)
+        self.network = Choice(names, names[0], id="network") if names else None
         self.editor = Editor(
             text, id="editor", soft_wrap=False, show_line_numbers=True, compact=True
         )
@@ -71,6 +75,10 @@ class BulkScreen(Sturdy, Acting, Screen[None]):
             yield self.root
             yield Bar(id="grouplabel")
             yield self.group
+        if self.network is not None:
+            with Horizontal(id="networkline"):
+                yield Bar(id="networklabel")
+                yield self.network
         yield self.why
         with Horizontal(id="both"):
             yield self.editor
@@ -85,6 +93,8 @@ class BulkScreen(Sturdy, Acting, Screen[None]):
         """Begin in the text, behind what was pasted."""
         self._say("label", (" Leaves of root:", "key"))
         self._say("grouplabel", (" Group for all:", "key"))
+        if self.network is not None:
+            self._say("networklabel", (" Network:", "key"))
         self.verdicts.can_focus = False
         self.editor.move_cursor(self.editor.document.end)
         self.editor.focus()
@@ -144,8 +154,16 @@ class BulkScreen(Sturdy, Acting, Screen[None]):
             self._tell_line()
             self._sums()
 
-    def _asked(self) -> tuple[str, str, str]:
-        return self.editor.text, self.root.value.strip(), self.group.value.strip()
+    def _asked(self) -> tuple[str, str, str, str]:
+        return self.editor.text, self.root.value.strip(), self.group.value.strip(), self._network()
+
+    def _network(self) -> str:
+        chosen = {"network": self.network.value} if self.network is not None else {}
+        return other_network(self._site, chosen)
+
+    def on_choice_changed(self) -> None:
+        """Another network gives other addresses."""
+        self._judge_soon(_PAUSE)
 
     def _follow(self) -> None:
         self.verdicts.scroll_to(y=self.editor.scroll_offset.y, animate=False, force=True)
@@ -202,7 +220,8 @@ class BulkScreen(Sturdy, Acting, Screen[None]):
     def do_start(self) -> None:
         """Show the plan for the lines that are right."""
         wanted = self._judged.wanted
-        request = CreateLeaves(root=self.root.value.strip(), leaves=wanted)
+        root, network = self.root.value.strip(), self._network()
+        request = CreateLeaves(root=root, leaves=wanted, network=network)
 
         def build(engine: Engine) -> CreateLeaves:
             return request

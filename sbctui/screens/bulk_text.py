@@ -74,7 +74,7 @@ class Judged:
         return sum(1 for v in self.verdicts if v.kind == kind)
 
 
-def judge(site: Site, text: str, root: str, group: str) -> Judged:
+def judge(site: Site, text: str, root: str, group: str, network: str = "") -> Judged:
     """A verdict per line, and what all that are right come to. Reads nothing but the site."""
     verdicts = parse_bulk(text, site, root)
     refused = refusal(site, root) or _bad_group(group)
@@ -86,7 +86,7 @@ def judge(site: Site, text: str, root: str, group: str) -> Judged:
     if refused:
         return Judged(verdicts, wanted, refused)
     sums = bytes_needed(site, root, len(wanted))
-    return Judged(verdicts, wanted, "", sums, _ends(site, wanted))
+    return Judged(verdicts, wanted, "", sums, _ends(site, wanted, network))
 
 
 def _bad_group(group: str) -> str:
@@ -97,10 +97,10 @@ def _bad_group(group: str) -> str:
     return ""
 
 
-def _ends(site: Site, wanted: tuple[LeafSpec, ...]) -> str:
+def _ends(site: Site, wanted: tuple[LeafSpec, ...], network: str) -> str:
     if not wanted or site.settings.network.subnet is None:
         return "" if not wanted else "no subnet yet: no addresses"
-    addresses = Addresses(site)
+    addresses = Addresses(site, network)
     try:
         given = [addresses.choose(leaf.alias).ip for leaf in wanted]
     except Refused as error:

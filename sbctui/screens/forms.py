@@ -23,6 +23,7 @@ from sbctui.engine.model.addresses import (
 )
 from sbctui.screens.fields import Field, Values
 from sbctui.screens.form import FormSpec
+from sbctui.screens.networks import network_fields, other_network
 from sbctui.screens.plan_lines import addresses, needs
 
 if TYPE_CHECKING:
@@ -211,9 +212,18 @@ def allocate(site: Site, name: str, board: str = "") -> FormSpec:
     """``root allocate``; ``board`` is the MAC of one that asks."""
     return FormSpec(
         f"Allocate {name} to a board",
-        (mac_field(site, value=board), ip_field(site, hint="empty: a rule chooses it")),
+        (
+            mac_field(site, value=board),
+            ip_field(site, hint="empty: a rule chooses it"),
+            *network_fields(site),
+        ),
         ask.AllocateRoot,
-        lambda values: {"name": name, "mac": mac(values["mac"]), "ip": address(values["ip"])},
+        lambda values: {
+            "name": name,
+            "mac": mac(values["mac"]),
+            "ip": address(values["ip"]),
+            "network": other_network(site, values),
+        },
         tells=_where,
     )
 
@@ -229,7 +239,11 @@ def leaf(site: Site, root: str, board: str = "") -> FormSpec:
             group=values["group"],
             ip=address(values["ip"]),
         )
-        return {"root": values["root"], "leaves": (spec,)}
+        return {
+            "root": values["root"],
+            "leaves": (spec,),
+            "network": other_network(site, values),
+        }
 
     first = root if root in able else able[0] if len(able) == 1 else ""
     return FormSpec(
@@ -240,6 +254,7 @@ def leaf(site: Site, root: str, board: str = "") -> FormSpec:
             alias_field(site),
             group_field(site),
             ip_field(site, hint="empty: a rule chooses it"),
+            *network_fields(site),
         ),
         ask.CreateLeaves,
         arguments,

@@ -128,6 +128,20 @@ def _rename(site: Site, name: str) -> str | None:
     return _writable(site, name)
 
 
+def _initramfs(site: Site, name: str) -> str | None:
+    boot = site.nodes[name].config.boot
+    if not boot.kernel and not boot.initramfs:
+        return (
+            f"{shown(site, name)} has no kernel, so no initramfs either; n with an OS image makes "
+            "a root that has"
+        )
+    return rules.can_use_initramfs(site, name)
+
+
+def _bootkit(site: Site, names: Sequence[str], row: str) -> str | None:
+    return rules.can_build_bootkit(site)
+
+
 def _attach(site: Site, names: Sequence[str], row: str) -> str | None:
     if not names:
         return _no_node(site, row, "an orphan")
@@ -188,6 +202,8 @@ _WHY: Mapping[str, Why] = {
     "edit": _one_node("edited", _writable),
     "rename": _one_node("renamed", _rename),
     "resize": _one("resized", rules.can_resize),
+    "initramfs": _one_node("given another initramfs", _initramfs),
+    "bootkit": _bootkit,
     "attach": _attach,
     "export": _export,
     "import": _import,

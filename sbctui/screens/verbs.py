@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sbctui.engine.model import requests as ask
 from sbctui.messages import in_thread
-from sbctui.screens import forms, forms_archive, forms_away
+from sbctui.screens import forms, forms_archive, forms_away, forms_boot
 from sbctui.screens.form import FormScreen, FormSpec
 from sbctui.screens.places import completing
 from sbctui.screens.reasons import parent
@@ -75,6 +75,11 @@ def _images(app: SbcApp, names: Names, asking: Names) -> None:
     from sbctui.screens.images import ImagesScreen
 
     app.push_screen(ImagesScreen(app.feeds.world))
+
+
+def _bootkit(app: SbcApp, names: Names, asking: Names) -> None:
+    site = _site(app)
+    app.push_screen(FormScreen(forms_boot.bootkit(site, parent(site, names[0]) if names else "")))
 
 
 def _delete(app: SbcApp, names: Names, asking: Names) -> None:
@@ -170,6 +175,8 @@ VERBS: Mapping[str, Verb] = {
     "edit": _form(forms.edit),
     "rename": _form(forms.rename),
     "resize": _form(forms.resize),
+    "initramfs": _form(forms_boot.initramfs),
+    "bootkit": _bootkit,
     "attach": _form(forms.attach),
     "export": _export,
     "import": _import,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import struct
+import threading
 import time
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -15,6 +17,8 @@ from typing import Any
 from sbctui.engine.audit.finding import Finding
 from sbctui.engine.audit.observe import observe
 from sbctui.engine.audit.plan import findings
+from sbctui.engine.boot.foresee import foresee
+from sbctui.engine.boot.known import Known
 from sbctui.engine.boot.render import render
 from sbctui.engine.model.addresses import dashed
 from sbctui.engine.model.node import BootSpec, DiskSpec, NodeConfig
@@ -26,6 +30,8 @@ from sbctui.engine.services.control import SiteControl
 from sbctui.engine.services.port import Status
 from sbctui.engine.siteinit import init_site
 from sbctui.engine.store import Store
+from tests.boot.initrds import VERSION, WHOLE, cpio
+from tests.boot.test_boot_detect import kernel
 
 SIZE = 64 * 1024
 MADE = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
@@ -39,6 +45,8 @@ SETTINGS = Settings.model_validate(
         }
     }
 )
+KERNEL = kernel() + f"Linux version {VERSION} (gcc)".encode()
+INITRAMFS = gzip.compress(cpio(WHOLE))
 BOOT = BootSpec(kernel="vmlinuz", initramfs="initrd.img", arch="arm64")
 
 
@@ -101,7 +109,9 @@ class LabSite:
 
     def audit(self) -> tuple[Finding, ...]:
         site = self.load()
-        return findings(site, observe(site, self.status))
+        known = Known(self.path, None, read_only=True)
+        booting = foresee(site, known, threading.Event())
+        return findings(site, observe(site, self.status, booting))
 
     def apply(self) -> None:
         reconcile(self.load(), SiteControl(self.path))
@@ -139,8 +149,8 @@ class LabSite:
         """Make a node's folder, whole."""
         folder = self.node(config.name)
         (folder / "boot").mkdir(parents=True)
-        for name in ("vmlinuz", "initrd.img"):
-            (folder / "boot" / name).write_bytes(b"\0" * 100)
+        (folder / "boot/vmlinuz").write_bytes(KERNEL)
+        (folder / "boot/initrd.img").write_bytes(INITRAMFS)
         for name, data in render(config, SETTINGS).items():
             (folder / "boot" / name).parent.mkdir(exist_ok=True)
             (folder / "boot" / name).write_bytes(data)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import gzip
 import os
 import shutil
 import time
@@ -11,7 +12,9 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from ipaddress import IPv4Address
 
+from sbctui.engine.engine import Engine
 from sbctui.engine.model.addresses import dashed
+from sbctui.engine.model.requests import UseInitramfs
 from sbctui.engine.model.site import Lease, Session
 from sbctui.engine.services.port import Status
 from tests.audit.lab_site import (
@@ -29,6 +32,8 @@ from tests.audit.lab_site import (
     root,
     trashed,
 )
+from tests.boot.initrds import NBD, cpio, without
+from tests.boot.kits import plant as plant_kit
 
 HOSTS = "derived/dnsmasq/hosts.d"
 Mends = bool
@@ -322,6 +327,31 @@ def boot_folder_of_a_root_is_a_file(lab: LabSite) -> None:
 @fault(f"boot-file:{L1}", mends=False)
 def kernel_removed(lab: LabSite) -> None:
     (lab.node(L1) / "boot" / "vmlinuz").unlink()
+
+
+@fault("model:Raspberry Pi 4*", mends=False)
+def default_root_that_is_not_there(lab: LabSite) -> None:
+    text = lab.file("site.toml").read_text()
+    lab.file("site.toml").write_text(f'{text}\n[models]\n"Raspberry Pi 4*" = "gone"\n')
+
+
+@fault("boot-check:alpha", mends=False)
+def initramfs_without_nbd(lab: LabSite) -> None:
+    (lab.node("alpha") / "boot/initrd.img").write_bytes(gzip.compress(cpio(without(NBD))))
+
+
+@fault("boot-check:gamma", mends=True)
+def initramfs_without_nbd_where_the_site_has_its_own(lab: LabSite) -> None:
+    plant_kit(lab.path)
+    (lab.node("gamma") / "boot/initrd.img").write_bytes(b"none")
+
+
+@fault("bootkit-older:alpha", mends=True)
+def bootkit_built_again(lab: LabSite) -> None:
+    plant_kit(lab.path, "one")
+    engine = Engine(lab.path)
+    engine.apply(engine.plan(UseInitramfs(name="alpha", initramfs="bootkit")))
+    plant_kit(lab.path, "two")
 
 
 @fault(f"derived:{L1}", mends=True)

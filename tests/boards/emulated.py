@@ -1,4 +1,4 @@
-"""An emulated arm64 board in a lab: powered on with nothing but its MAC."""
+"""Emulated boards in a lab: powered on with nothing but their MAC."""
 
 from __future__ import annotations
 
@@ -15,10 +15,17 @@ from tests.lab import Lab
 FIRMWARE = Path("/usr/lib/u-boot/qemu_arm64/u-boot.bin")
 MEMORY = 320
 """MiB of each board."""
+_ARM64 = ("qemu-system-aarch64", "-M", "virt", "-cpu", "cortex-a53", "-bios", str(FIRMWARE))
+_PC = ("qemu-system-x86_64", "-M", "pc", "-cpu", "qemu64", "-boot", "n")
+_CARD = "virtio-net-pci,netdev=n"
+_CARDS = {_ARM64: f"{_CARD},disable-legacy=on,romfile=", _PC: _CARD}
+"""A PC's card has iPXE in its ROM; U-Boot drives the other one."""
 
 
 class Emulated:
     """A board on the lab's bridge; what it says on its serial line is read as it comes."""
+
+    machine = _ARM64
 
     def __init__(self, lab: Lab, mac: str) -> None:
         self.mac = mac
@@ -28,10 +35,9 @@ class Emulated:
         for words in (f"tuntap add {tap} mode tap", f"link set {tap} master {lab.interface} up"):
             made = lab.server.run(["ip", *words.split()])
             assert made.returncode == 0, made.stderr
-        card = f"virtio-net-pci,netdev=n,disable-legacy=on,romfile=,mac={mac}"
-        argv = ["qemu-system-aarch64", "-M", "virt", "-cpu", "cortex-a53", "-m", str(MEMORY)]
-        argv += ["-nographic", "-monitor", "none", "-serial", "stdio", "-bios", str(FIRMWARE)]
-        argv += ["-netdev", f"tap,id=n,ifname={tap},script=no,downscript=no", "-device", card]
+        argv = [*self.machine, "-m", str(MEMORY), "-nographic", "-monitor", "none"]
+        argv += ["-serial", "stdio", "-device", f"{_CARDS[self.machine]},mac={mac}"]
+        argv += ["-netdev", f"tap,id=n,ifname={tap},script=no,downscript=no"]
         self.since = time.monotonic()
         self._process = lab.server.start(
             argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
@@ -91,3 +97,9 @@ class Emulated:
         code = self._process.wait(seconds)
         self._reader.join(5)
         return code
+
+
+class EmulatedPc(Emulated):
+    """A PC of 64 bits with a BIOS, and a network card that boots by itself."""
+
+    machine = _PC

@@ -1,4 +1,4 @@
-"""A tiny OS for emulated arm64 boards, out of the distribution's packages, and its initramfs."""
+"""A tiny OS for emulated boards, out of the distribution's packages."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ from sbctui.engine import bootkit
 from sbctui.engine.bootkit.archive import Archive
 from sbctui.engine.bootkit.build import Surroundings, Wanted, build
 from sbctui.engine.bootkit.kernels import OfPackage
-from sbctui.engine.bootkit.kits import CACHE, FOLDER, initrd
+from sbctui.engine.bootkit.kits import CACHE, FOLDER
 from sbctui.engine.bootkit.modules import choose
 from tests.rootfs import cache
 
 KERNEL = "cloud-arm64"
-"""The smallest kernel of Debian's that knows the emulated board."""
+"""The smallest kernel of Debian's that knows the emulated arm64 board."""
+KERNELS = {"arm64": KERNEL, "amd64": "cloud-amd64"}
 
 _INIT = r"""#!/bin/sh
 # What runs on the board: it says who it is, then does what comes in over its serial line.
@@ -63,22 +64,25 @@ done
 
 @dataclass(frozen=True)
 class Image:
-    """``tar`` is a root file system with kernel ``version`` and its initramfs in /boot."""
+    """``tar`` is a root file system with kernel ``version`` in /boot, and no initramfs there.
+
+    ``packages`` is what ``bootkit`` builds one of without a network.
+    """
 
     tar: Path
     version: str
     packages: Path
 
 
-def image() -> Image:
+def image(arch: str = "arm64") -> Image:
     """The root file system of the emulated boards; made once from the package mirror."""
-    folder = cache() / "boards"
+    folder = cache() / ("boards" if arch == "arm64" else f"boards-{arch}")
     folder.mkdir(exist_ok=True)
     with open(folder / "lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         found = sorted(folder.glob(f"{_recipe()}-*.tar"))
         if not found:
-            found = [_make(folder)]
+            found = [_make(folder, arch)]
         version = found[0].name.removesuffix(".tar").partition("-")[2]
         return Image(found[0], version, folder / FOLDER / CACHE)
 
@@ -90,14 +94,14 @@ def _recipe() -> str:
     return sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:12]
 
 
-def _make(folder: Path) -> Path:
-    manifest = build(folder, Wanted("arm64", KERNEL), Surroundings(print))
-    packages = Archive(folder / FOLDER / CACHE, "arm64", offline=True)
+def _make(folder: Path, arch: str) -> Path:
+    manifest = build(folder, Wanted(arch, KERNELS[arch]), Surroundings(print))
+    packages = Archive(folder / FOLDER / CACHE, arch, offline=True)
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         root, unpacked = Path(scratch) / "root", Path(scratch) / "unpacked"
         for package in packages.fetch(["busybox-static"]):
             packages.unpack(package, unpacked)
-        kernel = OfPackage(packages, KERNEL, unpacked, None)
+        kernel = OfPackage(packages, KERNELS[arch], unpacked, None)
         _furnish(root, unpacked)
         version = manifest.kernel
         modules = root / "lib/modules" / version
@@ -107,7 +111,6 @@ def _make(folder: Path) -> Path:
             (modules / path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source / path, modules / path)
         shutil.copy2(kernel.folder / f"boot/vmlinuz-{version}", root / "boot")
-        shutil.copy2(initrd(folder, "arm64", version), root / f"boot/initrd.img-{version}")
         part = folder / "part"
         with tarfile.open(part, "w") as tar:
             tar.add(root, ".", filter=_of_root)

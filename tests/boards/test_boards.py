@@ -1,15 +1,18 @@
 """Emulated arm64 boards, from power on to power off, on the services of a real site.
 
-They run U-Boot, Debian's kernel and an initramfs that the product built; each has its own leaf.
+They run U-Boot and Debian's kernel; each has its own leaf. Their image has no initramfs at all:
+``boot use`` builds the product's of the root's own modules.
 """
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from sbctui.engine.bootkit.kits import CACHE, FOLDER
 from tests.boards.emulated import FIRMWARE, Emulated
 from tests.boards.rootfs import Image, image, read_file
 from tests.lab import needs
@@ -38,7 +41,10 @@ def site(tiny: Image) -> Iterator[Serving]:
         settings = site.path / "site.toml"
         more = 'kernel_arguments = "sbctui.timeout=5"\ndisk_kind = "copy"\n'
         settings.write_text(more + settings.read_text())
+        shutil.copytree(tiny.packages, site.path / FOLDER / CACHE)
         site.sbctui("root", "create", "tiny", "--size", "256M", "--from", str(tiny.tar), "--yes")
+        site.sbctui("boot", "check", "tiny", code=8)
+        site.sbctui("boot", "use", "tiny", "--initramfs", "bootkit", "--offline", "--yes")
         site.sbctui("leaf", "create", "tiny", f"{ONE},pi-07", f"{TWO},pi-08", "--yes")
         yield site
 
@@ -61,7 +67,7 @@ def test_a_board_comes_from_its_mac_to_its_own_leaf(site: Serving, boards: list[
     for board, name in zip(boards, ("pi-07", "pi-08"), strict=True):
         ip = site.ask("node", "show", name)["node"]["ip"]
         assert f"DHCP client bound to address {ip}" in board.console, "U-Boot has asked"
-        for file in ("boot.scr.uimg", "vmlinuz-", "initrd.img-"):
+        for file in ("boot.scr.uimg", "vmlinuz-", "bootkit-"):
             assert f"Filename '{file}" in board.console
         assert f"sbctui: {name} has the address {ip} on eth0" in board.console
         export = board.mac.replace(":", "-")

@@ -45,6 +45,11 @@ def gate(words: str, at: float, why: str = "") -> Happening | None:
     return happening.gate(f"{stamp} {words} {DASHED} {IP}:50000{why}")
 
 
+def http(words: str, at: float) -> Happening | None:
+    stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(T + at))
+    return happening.http(f"{stamp} {words}")
+
+
 def boots(what: Iterable[Happening | None]) -> tuple[Boot, ...]:
     table = Boots()
     for one in what:
@@ -296,3 +301,37 @@ def test_only_what_changed_is_told_again() -> None:
     assert [boot.mac for boot in table.since(first.version).boots] == ["02:00:00:00:00:01"]
     assert len(table.since(5).boots) == 2
     assert len(table.since(10**15).boots) == 2
+
+
+def test_files_by_http_are_told_with_size_and_time() -> None:
+    line = told(
+        [
+            *address(),
+            sent("boot.scr.uimg", 1),
+            http(f"sent {DASHED} {IP} 8000000 0.125 vmlinuz-6.1", 2),
+            http(f"missing {DASHED} {IP} dtbs/b%C3%A4d%1b.dtb", 3),
+            http(f"broken {DASHED} {IP} initrd.img: Connection reset by peer", 4),
+        ],
+        5,
+    )
+    script, kernel, tree, initrd = line.files
+    assert (script.by, kernel.by, kernel.size, kernel.seconds) == ("tftp", "http", 8_000_000, 0.125)
+    assert (tree.outcome, tree.path, tree.size) == ("missing", "dtbs/bäd\\x1b.dtb", None)
+    assert (initrd.outcome, initrd.why) == ("failed", "Connection reset by peer")
+    assert line.reason.startswith("asked for initrd.img and did not get it")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        f"sent {DASHED} {IP} vmlinuz",
+        f"missing {DASHED} {IP} 5 0.100 vmlinuz",
+        f"sent no-mac {IP} 5 0.100 vmlinuz",
+        f"refused {IP}: no board of this site",
+        "listening on 10.77.0.1:80",
+        f"sent {DASHED} {IP} 5 0.100 a b",
+        "",
+    ],
+)
+def test_other_lines_of_http_say_nothing(words: str) -> None:
+    assert http(words, 1) is None

@@ -52,7 +52,9 @@ def test_a_pi_4_says_its_model_memory_and_serial() -> None:
             {**dhcp.PI3, dhcp.UUID: b"\0" + struct.pack("<I", 0x9FFEFDEF) * 4},
             Identity("Raspberry Pi", "9ffefdef", "ARM64"),
         ),
-        (dhcp.UBOOT, Identity("", "", "ARM64 U-Boot")),
+        ({**dhcp.PI3, dhcp.UUID: b"\0" + b"LAB7" * 3}, Identity("Raspberry Pi", "", "ARM64")),
+        (dhcp.BIOS, Identity("Raspberry Pi", "", "ARM64")),
+        (dhcp.UBOOT, Identity("Raspberry Pi", "", "ARM64 U-Boot")),
         (dhcp.UEFI, Identity("", "", "x86-64 UEFI")),
         ({dhcp.ARCH: b"\0\x63"}, Identity("", "", "type 99")),
         ({dhcp.ARCH: b"\0"}, Identity()),
@@ -62,6 +64,13 @@ def test_a_pi_4_says_its_model_memory_and_serial() -> None:
 )
 def test_what_each_kind_of_board_says(options: dict[int, bytes], identity: Identity) -> None:
     assert identify(asked(options)) == identity
+
+
+def test_others_than_raspberry_pis_say_their_processor() -> None:
+    for options, told in ((dhcp.BIOS, "x86 BIOS"), (dhcp.UBOOT, "ARM64 U-Boot")):
+        found = parse(framed(dhcp.packet("52:54:00:00:00:07", dhcp.DISCOVER, 7, options)))
+        assert found is not None
+        assert identify(found) == Identity("", "", told)
 
 
 def test_the_class_alone_tells_the_processor_too() -> None:

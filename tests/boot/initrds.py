@@ -72,6 +72,13 @@ def without(*names: str, **more: bytes) -> dict[str, bytes]:
     return {name: data for name, data in {**WHOLE, **more}.items() if name not in names}
 
 
+def whole_for(version: str, **more: bytes) -> bytes:
+    """One with all that NBD wants, for another kernel."""
+    return gzip.compress(
+        cpio({n.replace(VERSION, version): d for n, d in {**WHOLE, **more}.items()})
+    )
+
+
 def system(tree: Path, initramfs: bytes | None = None, version: str = VERSION) -> Path:
     """A root file system's tree with a kernel, an initramfs, device trees and nbd-client."""
     boot = tree / "boot"

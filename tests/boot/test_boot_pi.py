@@ -67,6 +67,33 @@ def test_a_command_line_of_another_name_is_ours_again() -> None:
     assert changed(PiImage("cmdline=mine.txt\n" + PI_CONFIG, "", ALL)) == ["cmdline=cmdline.txt"]
 
 
+PREFIX = "os_prefix=6.1/\n" + PI_CONFIG
+
+
+def test_under_a_prefix_an_images_own_files_stay_and_the_command_line_is_ours() -> None:
+    names = ALL | {f"6.1/{name}" for name in ALL}
+    image = PiImage(PREFIX, PI_CMDLINE, names)
+    assert changed(image) == ["cmdline=/cmdline.txt"]
+    found = loads(config_txt(image, OURS), "pi4", names)
+    assert found == pi.Loads("6.1/kernel8.img", "6.1/initramfs8", "cmdline.txt", "6.1/")
+    alone = loads(PREFIX, "pi4", ALL)
+    assert alone == pi.Loads("kernel8.img", "initramfs8", "cmdline.txt"), "it does not count"
+    assert loads("os_prefix=test-\n", "pi4", frozenset({"test-kernel8.img"})).prefix == "test-"
+
+
+def test_under_a_prefix_the_nodes_own_kernel_is_named_from_the_top() -> None:
+    names = frozenset({"6.1/kernel8.img", "vmlinuz-6.1", "initrd.img-6.1"})
+    lines = changed(PiImage("os_prefix=6.1/\n", "", names))
+    assert lines[2:4] == ["kernel=/vmlinuz-6.1", "initramfs /initrd.img-6.1 followkernel"]
+    found = loads(config_txt(PiImage("os_prefix=6.1/\n", "", names), OURS), "pi4", names)
+    assert (found.kernel, found.initramfs) == ("vmlinuz-6.1", "initrd.img-6.1")
+
+
+@pytest.mark.parametrize("value", ["../x/", "/abs/", "a//b/", "x y/", "\x1b/", "a" * 400])
+def test_a_prefix_that_no_folder_has_is_looked_under_by_nobody(value: str) -> None:
+    assert pi.prefixes(f"os_prefix={value}\n") == frozenset()
+
+
 @pytest.mark.parametrize(
     ("config", "model", "found"),
     [
@@ -206,3 +233,26 @@ def test_what_each_model_asks_for_and_gets(program: Program, tmp_path: Path) -> 
     assert [line.split()[2] for line in table.splitlines() if "fixup.dat" in line] == ["MISSING"]
     each = program.ok("boot", "show", "pios", "--firmware", "pi4").out
     assert "written for each board" in each
+
+
+def test_an_image_with_a_prefix_boots_from_its_folder(program: Program, tmp_path: Path) -> None:
+    tree = pi_tree(tmp_path / "tree")
+    firmware = tree / "boot/firmware"
+    (firmware / "6.1").mkdir()
+    for name in ("kernel8.img", "initramfs8", "bcm2711-rpi-4-b.dtb"):
+        (firmware / name).rename(firmware / "6.1" / name)
+    (firmware / "config.txt").write_text(PREFIX)
+    program.ok("root", "create", "pios", "--from", str(tree), "--size", "64M", "-y")
+    program.ok("leaf", "create", "pios", f"{MAC.format(1)},pi-01", "-y")
+    (shown,) = program.ok("boot", "show", "pi-01", "--firmware", "pi4", "--json").json["boot"][
+        "firmware"
+    ]
+    asked = [one["asks"] for one in shown["files"]]
+    assert asked[4:] == [
+        "6.1/initramfs8", "6.1/bcm2711-rpi-4-b.dtb", "overlays/overlay_map.dtb", "cmdline.txt",
+        "6.1/kernel8.img",
+    ]  # fmt: skip
+    assert [one["asks"] for one in shown["files"] if one["missing"]] == []
+    checked = program("boot", "check", "pi-01", "--firmware", "pi4", "--json").json["check"]
+    assert [one for one in checked["lacks"] if one["part"] == "firmware"] == []
+    assert off(program) == []

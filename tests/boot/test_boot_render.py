@@ -68,9 +68,11 @@ def test_both_ways_of_booting_hand_over_the_same_literal_command_line() -> None:
 
 def test_the_initramfs_is_the_last_file_before_the_kernel_starts() -> None:
     lines = script(render(leaf(), SITE))
-    order = [lines.index(w) for w in ("${fdtfile}; then", "vmlinuz-6.1 &&", "initrd.img-6.1; then")]
-    assert order == sorted(order)
-    assert "tftpboot" not in lines[order[-1] :]
+    for tool, end in (("wget", " && setenv"), ("tftpboot", "; then")):
+        named = ("${fdtfile}; then", f"{tool} ${{kernel_addr_r}}", f"initrd.img-6.1{end}")
+        order = [lines.index(words) for words in named]
+        assert order == sorted(order)
+        assert lines.rindex(f"{tool} ") < order[-1]
     assert "booti ${kernel_addr_r} ${ramdisk_addr_r}:${filesize} ${sbctui_fdt}" in lines
 
 

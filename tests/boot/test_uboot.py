@@ -75,7 +75,7 @@ def image() -> bytes:
 
 
 def test_u_boot_finds_its_script_loads_in_order_and_starts_the_kernel(boot: Boot) -> None:
-    telling = BOOT_CMD.replace("if tftpboot ${kernel", "printenv bootargs\nif tftpboot ${kernel")
+    telling = BOOT_CMD.replace("setenv sbctui_got\n", "setenv sbctui_got\nprintenv bootargs\n")
     files = render(LEAF, SETTINGS, {"boot.cmd": telling})
     console = boot(
         files | {"vmlinuz-6.1": image(), "initrd.img-6.1": b"x" * 700}, "Starting kernel"
@@ -88,6 +88,20 @@ def test_u_boot_finds_its_script_loads_in_order_and_starts_the_kernel(boot: Boot
     end = re.search(r"Loading Ramdisk to ([0-9a-f]+), end ([0-9a-f]+)", console)
     assert end is not None
     assert int(end[2], 16) - int(end[1], 16) == 700
+
+
+def test_u_boot_without_http_goes_on_by_tftp(boot: Boot) -> None:
+    """That of Debian 12 knows no ``wget``."""
+    network = SETTINGS.network.model_copy(update={"http": True})
+    files = render(LEAF, SETTINGS.model_copy(update={"network": network}))
+    console = boot(
+        files | {"vmlinuz-6.1": image(), "initrd.img-6.1": b"x" * 700}, "Starting kernel"
+    )
+    assert "Unknown command 'wget'" in console
+    assert "sbctui: not by HTTP, going on by TFTP" in console
+    assert fetched(console) == ["boot.scr.uimg", "vmlinuz-6.1", "initrd.img-6.1"]
+    assert "Starting kernel" in console
+    assert "syntax error" not in console
 
 
 def test_u_boot_takes_the_boards_device_tree_and_does_without_one(boot: Boot) -> None:

@@ -40,7 +40,8 @@ def states(sbctui: Program) -> dict[str, str]:
 
 def test_they_start_serve_and_stop(served: Program) -> None:
     served.ok("services", "start")
-    assert states(served) == {"storage": "running", "gate": "running", "dnsmasq": "off"}
+    off = {"dnsmasq": "off", "http": "off"}
+    assert states(served) == {"storage": "running", "gate": "running", **off}
     served.ok("services", "start")
     served.ok("root", "allocate", "one", "--mac", MAC.format(1), "-y")
     assert served.ok("services", "apply", "-y").out.startswith("apply the services: 1 done")

@@ -246,7 +246,7 @@ def test_jobs_are_listed_and_shown(sbctui: Program) -> None:
 
 def test_services_status_shows_every_daemon(sbctui: Program) -> None:
     found = sbctui.ok("services", "status", "--json").json["services"]
-    assert {one["name"] for one in found} == {"dnsmasq", "storage", "gate"}
+    assert {one["name"] for one in found} == {"dnsmasq", "storage", "gate", "http"}
     assert all(one["state"] in ("stopped", "off") for one in found)
 
 

@@ -14,6 +14,7 @@ import subprocess
 import zlib
 from collections import Counter
 from collections.abc import Iterator
+from hashlib import sha256
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Any
@@ -142,12 +143,12 @@ def _family(site: Path, configs: dict[str, dict[str, Any]], *, orphans: bool) ->
 
 def _leftovers(site: Path) -> Iterator[str]:
     known = {"site.toml", "lock", "nodes", "trash", "jobs", "derived", "state", "templates"}
-    known |= {"pins.json", "boards.json", "repo"}
+    known |= {"pins.json", "boards.json", "repo", "bootkit"}
     yield from (f"I6: {name}" for name in sorted(set(os.listdir(site)) - known))
     for folder, folders, files in os.walk(site):
         inside = os.path.relpath(folder, site)
         for name in (*folders, *files):
-            if name.startswith(".") and name != ".overlay.toml":
+            if name.startswith(".") and name not in (".overlay.toml", ".packages"):
                 yield f"I6: {inside}/{name} is left"
     belongs = {"config.json", "boot", "root.img", "root.qcow2", "overlay.json"}
     for place in ("nodes", "trash"):
@@ -221,15 +222,37 @@ def _pins(site: Path) -> dict[str, Any]:
     return {pin["finding"]: {**pin, "made": ""} for pin in pins}
 
 
+def _kits(site: Path) -> dict[str, Any]:
+    """What was built, by place, and whether it is as its manifest says."""
+    return {
+        str(path.parent.relative_to(site)): [
+            path.read_text(),
+            sha256((path.parent / "initrd.img").read_bytes()).hexdigest(),
+        ]
+        for path in (site / "bootkit").glob("[!.]*/[!.]*/manifest.json")
+    }
+
+
+def _templates(site: Path) -> list[str]:
+    return sorted(str(p.relative_to(site)) for p in (site / "templates").rglob("*") if p.is_file())
+
+
+_PLAIN: dict[str, Any] = {"created": "", "disk": 0}
+
+
 def state(site: Path) -> State:
     """Everything a verb can change, without times and random parts, to compare old and new.
 
-    Keys are ``nodes/<name>``, ``trash/<name>``, ``pins.json`` and ``repo``; a value is the config,
-    the names in boot/, what was laid over the disk and its fingerprint, or what is kept.
+    Keys are ``nodes/<name>``, ``trash/<name>`` and what stands beside them; a value is the config,
+    the names in boot/, what was laid over the disk and its fingerprint, or what is kept, built or
+    set.
     """
     found: State = {
-        "pins.json": {"config": _pins(site), "created": "", "disk": 0},
-        "repo": {"config": _overlays(site), "created": "", "disk": 0},
+        "pins.json": {"config": _pins(site), **_PLAIN},
+        "repo": {"config": _overlays(site), **_PLAIN},
+        "bootkit": {"config": _kits(site), **_PLAIN},
+        "site.toml": {"config": {"text": (site / "site.toml").read_text()}, **_PLAIN},
+        "templates": {"config": {"there": _templates(site)}, **_PLAIN},
     }
     for place in ("nodes", "trash"):
         for folder in sorted((site / place).iterdir()):

@@ -6,12 +6,17 @@ import json
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
+from sbctui.engine.bootkit import build
+from sbctui.engine.bootkit.kits import Manifest
 from sbctui.engine.engine import Engine, init_site
 from sbctui.engine.model import requests as ask
 from sbctui.engine.model.settings import Settings
 from sbctui.engine.plan import Report
+from tests.boot.initrds import whole_for
+from tests.boot.kits import kit_bytes, plant
 
 MIB = 1024**2
 NETWORK = {
@@ -23,6 +28,7 @@ NETWORK = {
 OFF = {"hostname": False, "machine_id": False, "ssh_host_key": False}
 
 
+KERNEL = "6.1"
 SERVICES = "services:services"
 """What the audit finds on every site that is not served."""
 
@@ -53,12 +59,12 @@ def do(engine: Engine, request: ask.Request) -> Report:
 
 
 def make_source(path: Path) -> Path:
-    """A root file system of three files, one of them a kernel for arm64."""
+    """A root file system of three files, a kernel for arm64 among them and its initramfs."""
     kernel = struct.pack("<IIQQQQQQ4sI", 0, 0, 0, 4096, 0, 0, 0, 0, b"ARM\x64", 0)
     (path / "boot").mkdir(parents=True)
     (path / "etc").mkdir()
     (path / "boot" / "vmlinuz-6.1").write_bytes(kernel.ljust(4096, b"\0"))
-    (path / "boot" / "initrd.img-6.1").write_bytes(b"initrd" * 100)
+    (path / "boot" / "initrd.img-6.1").write_bytes(whole_for(KERNEL))
     (path / "etc" / "hostname").write_text("debian\n")
     return path
 
@@ -155,6 +161,29 @@ def _overlaid_and_deleted(site: Path) -> None:
     do(Engine(site), ask.DeleteLeaves(root="full", macs=(mac(1),)))
 
 
+def _kept_elsewhere(site: Path) -> None:
+    """A root that boards get by default and that has a template."""
+    text = (site / "site.toml").read_text()
+    models = '[models]  # by hand\n"Some board" = "bare"\n"Another" = "full"\n'
+    (site / "site.toml").write_text(f"{text}\n{models}")
+    (site / "templates/roots/bare").mkdir(parents=True)
+    (site / "templates/roots/bare/boot.cmd").write_text("echo {{name}}\n")
+
+
+def _kit(site: Path) -> None:
+    plant(site, version=KERNEL)
+
+
+def _build(engine: Engine) -> ask.BuildBootkit:
+    """A build whose packing is left out: what it packs is tested where packages are."""
+    data = kit_bytes("built")
+    about = Manifest(arch="arm64", kernel=KERNEL, of="a test", epoch=0, size=len(data),
+                     sha256=sha256(data).hexdigest(), packages=(), modules=("nbd",))  # fmt: skip
+    build.Archive.refresh = lambda archive: ""  # type: ignore[method-assign]
+    build._make = lambda *_: (data, about)
+    return ask.BuildBootkit(arch="arm64", kernel=KERNEL)
+
+
 def verbs(source: Path) -> tuple[Verb, ...]:
     """The table; ``source`` is a directory to fill a root from."""
     return (
@@ -188,6 +217,12 @@ def verbs(source: Path) -> tuple[Verb, ...]:
             lambda e: ask.RenameRoot(name="bare", to="nude"),
             whole=False,
             spoil=_orphan_of_bare,
+        ),
+        Verb(
+            "root rename with what is kept under its name",
+            lambda e: ask.RenameRoot(name="bare", to="nude"),
+            whole=False,
+            spoil=_kept_elsewhere,
         ),
         Verb("root delete", lambda e: ask.DeleteRoot(name="bare")),
         Verb(
@@ -243,5 +278,12 @@ def verbs(source: Path) -> tuple[Verb, ...]:
             spoil=_overlaid_and_deleted,
         ),
         Verb("audit keep", lambda e: ask.KeepFindings(findings=(SERVICES,), note="no boards yet")),
+        Verb(
+            "boot use",
+            lambda e: ask.UseInitramfs(name="full", initramfs="bootkit"),
+            whole=False,
+            spoil=_kit,
+        ),
+        Verb("bootkit build", _build, spoil=_kit),
         Verb("audit unkeep", lambda e: ask.UnkeepFindings(findings=(SERVICES,)), spoil=_kept),
     )

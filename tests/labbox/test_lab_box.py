@@ -148,7 +148,7 @@ def test_without_namespaces_it_says_so_and_boards_still_have_disks(tmp_path: Pat
         box.becomes("1", "up")
         assert "Starting kernel" in box.becomes("4", "stuck")["said"]
         status = {one["name"]: one["state"] for one in box.ask("services", "status")["services"]}
-        assert status == {"storage": "running", "gate": "running", "dnsmasq": "off"}
+        assert status == {"storage": "running", "gate": "running", "dnsmasq": "off", "http": "off"}
         kill(_pid_of(f"{sys.executable} -P -m sbctui.lab.inside", folder))
         until(lambda: not Path(folder).exists(), 20, "the lab's folder is removed")
         until(lambda: not living(folder), 5, "everything in the lab has ended")

@@ -49,6 +49,39 @@ def test_leaves_in_the_trash_that_need_the_old_name_are_said():
     )
 
 
+def kept_elsewhere(**more):
+    """A site where boards get the root r by default, and r has templates of its own."""
+    models = {"Raspberry Pi 4*": "r", "Orange Pi*": "other"}
+    here = replace(site(root("r")), templates={"roots/r/boot.cmd": "x", "boot.cmd": "y", **more})
+    return here.with_rest(settings=here.settings.model_copy(update={"models": models}))
+
+
+def test_what_is_kept_under_its_name_follows_it_in_the_same_unit():
+    plan = plan_for(ASKED, kept_elsewhere())
+    models, templates, renamed = plan.units[0].actions
+    assert models.after == {"Raspberry Pi 4*": "new", "Orange Pi*": "other"}
+    assert (templates.path, templates.to) == ("templates/roots/r", "templates/roots/new")
+    assert renamed.kind == "rename"
+    assert plan.notes[1:] == (
+        "it stays the default root of boards of the model Raspberry Pi 4*",
+        "its templates, in templates/roots/r, go with it",
+    )
+
+
+def test_templates_that_wait_for_the_new_name_are_not_mixed_with_its_own():
+    with pytest.raises(Refused, match="there are templates for new already"):
+        plan_for(ASKED, kept_elsewhere(**{"roots/new/boot.cmd": "z"}))
+
+
+def test_a_default_root_that_goes_says_whom_that_leaves_without():
+    plan = plan_for(ask.DeleteRoot(name="r"), kept_elsewhere())
+    assert plan.notes[1] == (
+        "new leaves of boards of the model Raspberry Pi 4* get r by default and will have no "
+        "root: sbctui image model 'Raspberry Pi 4*' ROOT, or --none"
+    )
+    assert len(plan_for(ask.DeleteRoot(name="r"), site(root("r"))).notes) == 1
+
+
 @pytest.mark.parametrize(
     ("here", "why"),
     [

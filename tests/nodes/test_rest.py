@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address
 
 import pytest
 
 from sbctui.engine.model import requests as ask
+from sbctui.engine.model.node import BootSpec
 from sbctui.engine.model.site import Trashed
 from sbctui.engine.nodes.plan import plan_for
 from sbctui.engine.nodes.rest import rest
@@ -108,3 +110,37 @@ def test_only_what_is_in_the_trash_still(kind):
 def test_the_rest_says_whose_it_is_as_a_command():
     request = ask.CreateLeaves(root="debian12", leaves=specs(1), rest_of="JOB")
     assert plan_for(request, site(root("debian12"))).command == "sbctui job resume JOB"
+
+
+def test_another_initramfs_is_for_those_that_do_not_load_it_yet():
+    own = BootSpec(kernel="vmlinuz-6.1", initramfs="initrd.img-6.1", arch="arm64")
+    kit = own.model_copy(update={"initramfs": "bootkit-6.1.img"})
+    kernel = ask.Kernel(arch="arm64", version="6.1", own=own, site=kit, kit="0" * 64)
+    request = ask.UseInitramfs(name="debian12", initramfs="bootkit", kernel=kernel)
+
+    def here(first, second):
+        parent, one = family(1)
+        return site(_loads(parent, first), _loads(one, second))
+
+    before = here(own, own)
+    assert left(before, request, before) == request
+    assert left(before, request, here(kit, own)) == request
+    assert left(before, request, here(kit, kit)) is None
+    assert left(before, request, site()) is None
+    both = plan_for(request, here(kit, own)).units
+    assert [action.kind for action in both[0].actions] == ["use-kit"], "it may be a former build"
+    again = request.model_copy(
+        update={"kernel": kernel.model_copy(update={"current": ("debian12",)})}
+    )
+    assert plan_for(again, here(kit, own)).units[0].node == family(1)[1].name
+
+
+def _loads(node, boot):
+    return replace(node, config=node.config.model_copy(update={"boot": boot}))
+
+
+def test_a_build_is_done_again_whole():
+    here = site(root("a", boot=BootSpec(kernel="vmlinuz-6.1", arch="arm64")))
+    request = ask.BuildBootkit(root="a", offline=True)
+    assert left(here, request, here) == request
+    assert plan_for(request, here).command == "sbctui bootkit build --root a --offline"

@@ -62,7 +62,7 @@ class Served:
         return next(s for s in self.control.status() if s.name == name)
 
     def pids(self) -> dict[str, int]:
-        return {s.name: s.pid for s in self.control.status()}
+        return {s.name: s.pid for s in self.control.status() if s.pid}
 
     def start(self) -> None:
         with self.lab.server.inside():
@@ -89,9 +89,10 @@ def served(tmp_path: Path) -> Iterator[Served]:
 
 def test_all_three_serve_a_board_as_the_owner_and_survive_kills(served: Served) -> None:
     served.start()
-    assert {s.name: s.state for s in served.control.status()} == dict.fromkeys(
-        ("storage", "gate", "dnsmasq"), "running"
-    )
+    assert {s.name: s.state for s in served.control.status()} == {
+        **dict.fromkeys(("storage", "gate", "dnsmasq"), "running"),
+        "http": "off",
+    }
     uid = pwd.getpwnam(OWNER).pw_uid
     for name, pid in served.pids().items():
         assert os.stat(f"/proc/{pid}").st_uid in (uid, 0), name

@@ -35,7 +35,7 @@ from sbctui.engine.siteinit import init_site, write_settings
 from tests.nbdclient import Board, Closed, NbdError, board, until
 
 ONE, TWO = "dc-a6-32-00-00-01", "dc-a6-32-00-00-02"
-NAMES = ("storage", "gate", "dnsmasq")
+NAMES = ("storage", "gate", "dnsmasq", "http")
 
 
 def free_port() -> int:
@@ -105,10 +105,10 @@ def site(tmp_path: Path) -> Iterator[Served]:
 
 
 def test_start_serves_and_stop_ends_everything(site: Served) -> None:
-    assert [s.state for s in site.control.status()] == ["stopped"] * 3
+    assert [s.state for s in site.control.status()] == ["stopped"] * len(NAMES)
     assert not site.control.running()
     start_services(site.path)
-    assert [s.state for s in site.control.status()] == ["running", "running", "off"]
+    assert [s.state for s in site.control.status()] == ["running", "running", "off", "off"]
     assert "no interface" in site.state("dnsmasq").detail
     with site.board(ONE, "127.0.0.11") as one:
         one.write(0, b"mine" * 128)
@@ -119,7 +119,7 @@ def test_start_serves_and_stop_ends_everything(site: Served) -> None:
     assert checks[f"port {site.port}"].ok == checks["storage"].ok == checks["services"].ok == "ok"
     assert "served by us" in checks[f"port {site.port}"].detail
     stop_services(site.path, force=False)
-    assert [s.state for s in site.control.status()] == ["stopped"] * 3
+    assert [s.state for s in site.control.status()] == ["stopped"] * len(NAMES)
     assert not any(find_marked(f"{site_id(site.path)}:{name}") for name in NAMES)
     assert until(lambda: not run_dir(site.path).exists(), 2)
     stop_services(site.path, force=False)
@@ -154,7 +154,8 @@ def test_a_board_goes_on_through_the_death_of_its_storage_and_of_the_supervisor(
         os.kill(holder.pid, signal.SIGKILL)
         assert until(lambda: not site.control.running())
         assert one.read(4096, 600) == b"before" * 100
-        assert [s.state for s in site.control.status()] == ["running", "running", "stopped"]
+        states = [s.state for s in site.control.status()]
+        assert states == ["running", "running", "stopped", "stopped"]
         assert "services start" in site.state("gate").detail
         start_services(site.path)
         assert site.pids() == before

@@ -17,6 +17,7 @@ from tests.services.dhcp_world import World, host, mac, table, world
 from tests.services.tftp_client import fetch
 
 pytestmark = pytest.mark.lab
+PC = "52:54:00:00:00:01"
 FIRST_PI3 = "b8:27:eb:00:00:01"
 
 
@@ -65,6 +66,7 @@ def test_each_board_is_told_what_its_firmware_wants(served: World) -> None:
 @pytest.mark.parametrize(
     ("options", "file"),
     [
+        (dhcp.BIOS, "undionly.kpxe"),
         (dhcp.UEFI, "ipxe-x86_64.efi"),
         ({**dhcp.UEFI, dhcp.ARCH: b"\0\x09"}, "ipxe-x86_64.efi"),
         ({**dhcp.UEFI, dhcp.ARCH: b"\0\x06"}, "ipxe-i386.efi"),
@@ -77,7 +79,8 @@ def test_each_board_is_told_what_its_firmware_wants(served: World) -> None:
 def test_a_pc_is_told_the_file_for_its_processor(
     shared: World, options: dict[int, bytes], file: str
 ) -> None:
-    answer = told(shared.lab.board(mac(1)), options)
+    answer = told(shared.lab.board(PC), options)
+    assert b"Raspberry" not in answer.options.get(dhcp.VENDOR, b"")
     assert answer.options[dhcp.BOOT_FILE].rstrip(b"\0").decode() == file
     assert answer.siaddr == IPv4Address("10.77.0.1")
 
@@ -85,7 +88,7 @@ def test_a_pc_is_told_the_file_for_its_processor(
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     with world(tmp_path_factory.mktemp("shared"), server="10.77.0.1") as made:
-        made.hosts.reconcile(table(host(1)))
+        made.hosts.reconcile(table(Host(PC, IPv4Address("10.77.0.51"), "pc-1")))
         yield made
 
 

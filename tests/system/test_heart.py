@@ -21,6 +21,7 @@ import pytest
 
 from sbctui.engine.services.rundir import run_dir
 from tests import nbdclient
+from tests.boot.initrds import whole_for
 from tests.lab import Board, TftpError, until
 from tests.rootfs import debian_tar
 from tests.system.world import Serving, kill, serving, together
@@ -34,7 +35,8 @@ SPOT = 900 << 20
 
 KERNEL = bytes(56) + b"ARM\x64" + random.Random(7).randbytes(3_000_001)
 """An arm64 kernel by its magic number."""
-INITRD = random.Random(8).randbytes(500_000)
+INITRD = whole_for("6.1.0-1-arm64", noise=random.Random(8).randbytes(500_000))
+"""One that could have its root over NBD."""
 
 
 @pytest.fixture(scope="module")
@@ -295,6 +297,7 @@ def test_a_site_of_another_user_is_served_as_that_user(tmp_path: Path) -> None:
     (rootfs / "boot").mkdir()
     (rootfs / "etc" / "hostname").write_text("golden\n")
     (rootfs / "boot" / "vmlinuz").write_bytes(KERNEL)
+    (rootfs / "boot" / "initrd.img").write_bytes(INITRD)
     with serving(owner="nobody") as site:
         site.sbctui("root", "create", "small", "--size", "64M", "--from", str(rootfs), "--yes")
         site.sbctui("leaf", "create", "small", mac(1), "--yes")

@@ -117,7 +117,7 @@ async def test_what_failed_stands_ready_to_retry(small_site: Path) -> None:
         (in_the_way / "x").unlink()
         in_the_way.rmdir()
         tui.app.do("reload", (), ())
-        await tui.expect("read everything again")
+        await tui.expect("read everything again", "2 ok")
         await tui.press("enter")
         await start(tui, "create 2 leaves")
         await tui.until(lambda: not tui.app.screen.editor.text.strip(), "something is left")

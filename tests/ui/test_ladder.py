@@ -32,7 +32,7 @@ LEAF = "dc-a6-32-0a-00-01"
 ASKS: list[tuple[Request, str]] = [
     (CreateRoot(name="new", size=16 * MIB), ""),
     (CloneRoot(source="golden", name="new"), ""),
-    (CreateLeaves(root="golden", leaves=specs(40, 50)), ""),
+    (CreateLeaves(root="golden", leaves=specs(4, 50)), ""),
     (AllocateRoot(name="golden", mac="dc:a6:32:01:02:99"), ""),
     (DeallocateRoot(name="rescue-07"), ""),
     (ResizeRoot(name="golden", size=32 * MIB), ""),

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sbctui import actions
-from sbctui.engine.model.node import DiskSpec, NodeConfig
+from sbctui.engine.model.node import BootSpec, DiskSpec, NodeConfig
 from sbctui.engine.model.settings import Settings
 from sbctui.engine.model.site import Broken, Disk, Facts, Node, Seen, Site, Stamp, Stray, Trashed
 from sbctui.screens.reasons import why_not
@@ -22,7 +22,8 @@ def _node(**fields: object) -> Node:
 
 
 def _leaf(number: int, alias: str) -> Node:
-    return _node(kind="leaf", name=NAME.format(number), mac=MAC.format(number), alias=alias)
+    mac, name = MAC.format(number), NAME.format(number)
+    return _node(kind="leaf", name=name, mac=mac, alias=alias, boot=BOOT)
 
 
 def _site(*nodes: Node, trash: tuple[Trashed, ...] = (), **facts: object) -> Site:
@@ -37,8 +38,10 @@ def _site(*nodes: Node, trash: tuple[Trashed, ...] = (), **facts: object) -> Sit
     )
 
 
-GOLDEN = _node(kind="root", name="golden")
-DEBIAN = _node(kind="root", name="debian12", children={MAC.format(1): NAME.format(1)})
+BOOT = BootSpec(kernel="vmlinuz-6.1", initramfs="initrd.img-6.1", arch="arm64")
+GOLDEN = _node(kind="root", name="golden", boot=BOOT)
+CHILDREN = {MAC.format(1): NAME.format(1)}
+DEBIAN = _node(kind="root", name="debian12", boot=BOOT, children=CHILDREN)
 RESCUE = _node(kind="root", name="rescue", mac=MAC.format(5))
 PARENT = _node(kind="root", name="parent", children={MAC.format(3): NAME.format(3)})
 NODES = (GOLDEN, DEBIAN, RESCUE, PARENT, _leaf(1, "pi-1"), _leaf(2, "lost"), _leaf(3, "pi-3"))
@@ -93,6 +96,13 @@ WHYS: dict[str, dict[str, str | None]] = {
         "leaf": None, "orphan": None, "two roots": "renamed one at a time",
     },
     "resize": {"root": None, "parent": "debian12 has 1 leaf", "allocated": "rescue is allocated"},
+    "initramfs": {
+        "root": None, "parent": None, "leaf": None,
+        "allocated": "rescue has no kernel, so no initramfs either; n with an OS image",
+        "two leaves": "given another initramfs one at a time", "broken": "o opens the audit",
+        "nothing": "a root or a leaf to choose first",
+    },
+    "bootkit": dict.fromkeys(ROWS),
     "attach": {
         "root": "golden is a root and this is for orphans: leaves that no root lists",
         "leaf": "pi-1 is no orphan: debian12 lists it", "orphan": None,

@@ -5,20 +5,25 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 from sbctui.engine.archive.format import bad
-from sbctui.engine.archive.unpack import Read, decoder
+from sbctui.engine.archive.unpack import Decoder, Read, decoder
 from sbctui.engine.errors import Cancelled, SbcError
 
-_MEMORY, _DEPTH = 1024**2, 6
+_MEMORY, _DEPTH = 4 * 1024**2, 4
+"""Large pieces: on a busy machine every meeting of two threads costs a turn of the processor."""
 _TICK = 0.1
 Piece = tuple[bytearray, int, int]
 """Memory, and from where to where it holds what was read; until the next is asked for."""
 
 
 class Ahead:
-    """What a stream holds, in order. Made by ``ahead``."""
+    """What a stream holds, in order. Made by ``ahead``.
+
+    ``beside`` is a thread for what may be done with a piece while it is used.
+    """
 
     def __init__(self, read: Read, stop: threading.Event) -> None:
         self._stop = stop
@@ -30,7 +35,7 @@ class Ahead:
         self._memory = bytearray()
         self._at = self._end = 0
         self._over = False
-        self.place = 0
+        self.beside = ThreadPoolExecutor(1, thread_name_prefix="hash")
         self._thread = threading.Thread(target=self._fill, daemon=True, name="unpack")
         self._thread.start()
 
@@ -43,7 +48,6 @@ class Ahead:
             self._turn()
         start = self._at
         self._at = min(self._end, start + most)
-        self.place += self._at - start
         return self._memory, start, self._at
 
     def take(self, count: int) -> bytes:
@@ -60,6 +64,7 @@ class Ahead:
     def close(self) -> None:
         """Let the thread go; one that waits for a stream ends when that does."""
         self._free.put(None)
+        self.beside.shutdown(wait=True)
 
     def _turn(self) -> None:
         if self._memory:
@@ -84,7 +89,7 @@ class Ahead:
         try:
             inside = decoder(self._read)
             while (memory := self._free.get()) is not None:
-                count = inside.readinto(memoryview(memory))
+                count = _filled(inside, memoryview(memory))
                 self._full.put((memory, count))
                 if not count:
                     return
@@ -92,6 +97,14 @@ class Ahead:
             self._full.put(error)
         except Exception as error:  # noqa: BLE001 - whatever a library says, the archive is bad
             self._full.put(bad("", f"can't be unpacked ({type(error).__name__})"))
+
+
+def _filled(inside: Decoder, room: memoryview) -> int:
+    """Fill it whole where that can be: two threads that meet often wait for each other."""
+    count = 0
+    while count < len(room) and (got := inside.readinto(room[count:])):
+        count += got
+    return count
 
 
 @contextmanager

@@ -29,7 +29,8 @@ SKIPPABLE = 0x184D2A5E
 SEEKABLE = 0x8F92EAB1
 """The table's last four bytes."""
 _FOOTER = struct.Struct("<IBI")
-_MOST_THREADS = 64
+_MOST_THREADS, _DEEP = 64, 24
+"""Frames that wait: many, so that threads seldom wait for each other, and no more than that."""
 Squeeze = Callable[[memoryview], bytes]
 
 
@@ -91,7 +92,7 @@ class Packer:
         self._cuts = packing.compression == "zstd"
         threads = threads_of(packing)
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="pack")
-        self._deep = 2 * threads
+        self._deep = max(4 * threads, _DEEP)
         self._waiting: deque[tuple[_Frame, Future[bytes]]] = deque()
         self._free: list[_Frame] = []
         self._frame = self._fresh()
@@ -155,7 +156,8 @@ class Packer:
         frame = self._frame
         self._waiting.append((frame, self._pool.submit(self._squeeze, frame.view[: frame.length])))
         if len(self._waiting) > self._deep:
-            self._next()
+            while len(self._waiting) > self._deep // 2:
+                self._next()
         self._frame = self._fresh()
 
     def _next(self) -> None:

@@ -88,13 +88,14 @@ def write_archive(action: WriteArchive, ctx: Context) -> Undo:
     """The archive's part, or all of it into a stream."""
     _make_folders(ctx.site, action.target, ctx)
     disk = _disk_of(action, ctx)
+    boot = ctx.site.node_path(action.name) / BOOT
     lease = nullcontext() if action.staged else read_lease(disk)
     report = ctx.progress(f"exporting {action.name}")
     with lease, _opened(disk) as fd, written(action.target, ctx.owner) as put:
         ranges, base = _chosen(action, fd, ctx, report)
         content = Content(
             config=_exported(action, ctx, os.fstat(fd).st_size),
-            boot=boot_files(ctx.site.node_path(action.name) / BOOT),
+            boot=((Path(file), name) for file, name in boot_files(boot)),
             disk=fd,
             ranges=ranges,
             base=base,

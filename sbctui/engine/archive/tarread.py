@@ -18,6 +18,8 @@ _MOST_NAME, _MOST_PAX = 8192, 48 * 1024**2
 _MOST_END = 4 * 1024**2
 """Bytes of zeros behind the end."""
 _DIGITS = 20
+_LARGE = 256 * 1024
+"""Pieces from here on are hashed while they are written."""
 _EXTENDED = (b"x", b"g", b"L", b"K")
 
 
@@ -76,9 +78,17 @@ class TarReader:
             memory, start, end = piece
             if start == end:
                 raise bad("", "is cut off")
-            self._hash.update(memoryview(memory)[start:end])
             self._left -= end - start
-            yield piece
+            view = memoryview(memory)[start:end]
+            if end - start < _LARGE:
+                self._hash.update(view)
+                yield piece
+                continue
+            hashing = self._stream.beside.submit(self._hash.update, view)
+            try:
+                yield piece
+            finally:
+                hashing.result()
 
     def digest(self) -> str:
         """SHA-256 of all that was stored for the member, once its data was read."""

@@ -11,7 +11,7 @@ from typing import Literal
 
 from sbctui.engine.model.distribution import ImageFile
 from sbctui.engine.model.overlay import Place
-from sbctui.engine.model.requests import Cover
+from sbctui.engine.model.requests import Cover, Kernel
 from sbctui.engine.model.site import Stray
 from sbctui.engine.services.port import Status
 
@@ -58,6 +58,32 @@ class LaidOver:
 
 
 @dataclass(frozen=True, slots=True)
+class Unable:
+    """What ``boot check`` says of a root from which no board can boot.
+
+    ``file`` is what is missing, in ``boot/`` or in its initramfs; ``kernel`` is what there is to
+    load instead, None where its own initramfs is not what is wrong.
+    """
+
+    file: str
+    why: str
+    remedy: str
+    kernel: Kernel | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Booting:
+    """What the boot files say of the boots to come.
+
+    ``unable`` are roots in use from which no board can boot; ``older`` maps a root to its kernel
+    and to those of it and its leaves that load a former build of the site's own initramfs.
+    """
+
+    unable: Mapping[str, Unable] = field(default_factory=dict)
+    older: Mapping[str, tuple[Kernel, tuple[str, ...]]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Drift:
     """Everything seen.
 
@@ -83,3 +109,4 @@ class Drift:
     status: tuple[Status, ...] = ()
     overlays: tuple[OverlayFolder, ...] = ()
     laid: Mapping[str, LaidOver] = field(default_factory=dict)
+    booting: Booting = Booting()

@@ -5,6 +5,7 @@ Pure.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import IPv4Address
 from typing import TypeVar
@@ -157,3 +158,19 @@ def _idle_address(node: Node) -> Finding:
     after = config.model_copy(update={"ip": None, "ip_rule": None})
     action = UpdateConfig(name=node.name, before=config, after=after)
     return fixed(found, f"let go of {config.ip}", action, node=node.name, safe=True)
+
+
+def models(site: Site, drift: Drift) -> Iterator[Finding]:
+    """Default roots of board models that are not there."""
+    for pattern, root in sorted(site.settings.models.items()):
+        if root not in site.nodes and root not in site.broken:
+            yield finding(
+                "model",
+                "missing",
+                pattern,
+                f"boards of the model {pattern} get the root {root}, which is not there",
+                "A leaf for such a board can't be made without naming a root.",
+                proof=f"site.toml: models: {pattern} = {root}",
+                nodes=(root,),
+                unfixable=f"sbctui image model {shlex.quote(pattern)} ROOT, or --none",
+            )

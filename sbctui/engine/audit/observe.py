@@ -18,7 +18,7 @@ from dataclasses import replace
 from struct import Struct
 
 from sbctui.engine.audit.boot_observe import BootFiles
-from sbctui.engine.audit.drift import Drift, How, Off
+from sbctui.engine.audit.drift import Booting, Drift, How, Off
 from sbctui.engine.audit.overlay_observe import laid_over, overlays_of
 from sbctui.engine.derive import derive
 from sbctui.engine.errors import BadInput
@@ -36,6 +36,7 @@ _PLACES: Mapping[str, frozenset[str]] = {
     "derived": frozenset({"dnsmasq", "tftp", "exports", "known_hosts"}),
     "derived/dnsmasq": frozenset({"dnsmasq.conf", "hosts.d"}),
 }
+NOTHING_SEEN = Booting()
 _TEMP = re.compile(r"\..+\.tmp")
 _IN_FLIGHT = 60.0
 """Seconds for which a temp file of an atomic write may be somebody's work in progress."""
@@ -46,26 +47,27 @@ _QCOW2 = Struct(">4sI16xQ")
 """Magic and version, then after the backing file's place the disk's size."""
 
 
-def observe(site: Site, status: tuple[Status, ...] = ()) -> Drift:
-    """Everything on disk that the checks want to know; ``status`` is what the daemons say."""
+def observe(site: Site, status: tuple[Status, ...] = (), booting: Booting = NOTHING_SEEN) -> Drift:
+    """Everything on disk that the checks want to know.
+
+    ``status`` is what the daemons say, ``booting`` what was seen of boots to come.
+    """
     from sbctui.engine.repository import sidefiles  # not before somebody audits
 
     strays = [*_in_nodes(site), *_in_places(site), *_in_trash(site), *_in_images(site)]
-    stale = tuple(one for one in sidefiles.images(site.path) if one.lacking)
-    overlays, laid = overlays_of(site), laid_over(site)
-    images = {name: wrong for name, node in site.nodes.items() if (wrong := _image(site, node))}
+    seen = Drift(
+        images={name: wrong for name, node in site.nodes.items() if (wrong := _image(site, node))},
+        stale=tuple(one for one in sidefiles.images(site.path) if one.lacking),
+        strays=tuple(strays),
+        status=status,
+        overlays=overlays_of(site),
+        laid=laid_over(site),
+        booting=booting,
+    )
     try:
         derived = derive(site, boot=False)
     except BadInput as error:
-        return Drift(
-            images=images,
-            stale=stale,
-            strays=tuple(strays),
-            status=status,
-            template=str(error),
-            overlays=overlays,
-            laid=laid,
-        )
+        return replace(seen, template=str(error))
     boot = BootFiles(site, derived)
     boot.look()
     held = {site.nodes[name].config.export for name in boot.refused}
@@ -76,14 +78,6 @@ def observe(site: Site, status: tuple[Status, ...] = ()) -> Drift:
         for k, t in derived.exports.items()
         if k not in held
     }
-    seen = Drift(
-        images=images,
-        stale=stale,
-        strays=tuple(strays),
-        status=status,
-        overlays=overlays,
-        laid=laid,
-    )
     for place, wanted, read in (
         ("derived/dnsmasq/hosts.d", hosts, _read_file),
         ("derived/tftp", links, _read_link),

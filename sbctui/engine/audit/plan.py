@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import get_args
 
-from sbctui.engine.audit import disks, images, leftovers, numbers, overlays, parents, served
+from sbctui.engine.audit import (
+    booting,
+    disks,
+    images,
+    leftovers,
+    numbers,
+    overlays,
+    parents,
+    served,
+)
 from sbctui.engine.audit.drift import Drift
 from sbctui.engine.audit.finding import Finding, Group
 from sbctui.engine.audit.keep import with_pins
@@ -21,10 +30,13 @@ CHECKS: tuple[Check, ...] = (
     disks.disks,
     disks.bases,
     disks.boots,
+    booting.unable,
+    booting.older,
     numbers.macs,
     numbers.addresses_twice,
     numbers.host_names,
     numbers.addresses,
+    numbers.models,
     leftovers.half_made,
     leftovers.strays,
     leftovers.expired,

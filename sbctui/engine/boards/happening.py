@@ -1,6 +1,8 @@
-"""What dnsmasq's and the gate's logs say happened to a board. Pure; made for many lines a second.
+"""What the logs of dnsmasq, the gate and HTTP say happened to a board.
 
-The forms are those of dnsmasq 2.90 (rfc2131.c, tftp.c) and of our gate.
+Pure; made for many lines a second.
+
+The forms are those of dnsmasq 2.90 (rfc2131.c, tftp.c) and of our own two.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import time
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
+from urllib.parse import unquote
 
 from sbctui.engine.model.addresses import undashed
 from sbctui.engine.model.text import clean
@@ -26,7 +29,8 @@ class Happening:
     """One thing that happened to a board.
 
     ``mac`` is empty where only the address is known. ``text`` is a path as the board named it, or
-    a reason; ``file`` the path on this machine, ``size`` in bytes where it is known.
+    a reason; ``file`` the path on this machine, ``size`` in bytes where it is known. ``seconds``
+    is what a file took, where the log says it: of what went by HTTP.
     """
 
     kind: Kind
@@ -36,6 +40,8 @@ class Happening:
     text: str = ""
     file: str = ""
     size: int | None = None
+    seconds: float | None = None
+    by: Literal["tftp", "http"] = "tftp"
 
 
 _LONGEST = 200
@@ -58,6 +64,13 @@ _GATE = re.compile(
     r"(?:(?P<export>[0-9a-f-]{17}) )?(?P<ip>[\d.]+):\d+(?:: (?P<why>.*))?",
     re.ASCII,
 )
+_HTTP = re.compile(
+    r"(?P<at>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ) (?P<what>sent|missing|broken) "
+    r"(?P<mac>[0-9a-f-]{17}) (?P<ip>[\d.]+) "
+    r"(?:(?P<size>\d{1,15}) (?P<seconds>\d{1,9}\.\d{3}) )?(?P<path>[^ :]*)(?:: (?P<why>.*))?",
+    re.ASCII,
+)
+_HTTP_KINDS: dict[str, Kind] = {"sent": "sent", "missing": "missing", "broken": "failed"}
 _GATE_KINDS: dict[str, Kind] = {
     "admitted": "admitted",
     "wrote": "written",
@@ -122,6 +135,28 @@ def gate(line: str) -> Happening | None:
         return None
     why = clean((found["why"] or "")[:_LONGEST])
     return Happening(_GATE_KINDS[found["what"]], at, mac, found["ip"], why)
+
+
+def http(line: str) -> Happening | None:
+    """What a line of our HTTP server's log says; a path there is percent-encoded."""
+    found = _HTTP.fullmatch(line)
+    if found is None:
+        return None
+    mac, at = undashed(found["mac"]), _utc(found["at"])
+    if mac is None or at is None or (found["what"] == "sent") != (found["size"] is not None):
+        return None
+    name = clean(unquote(found["path"])[:_LONGEST])
+    told = f"{name}\0{clean(found['why'][:_LONGEST])}" if found["why"] else name
+    return Happening(
+        _HTTP_KINDS[found["what"]],
+        at,
+        mac,
+        found["ip"],
+        told,
+        size=int(found["size"]) if found["size"] else None,
+        seconds=float(found["seconds"]) if found["seconds"] else None,
+        by="http",
+    )
 
 
 @lru_cache(maxsize=64)

@@ -7,6 +7,7 @@ import struct
 from dataclasses import dataclass
 
 from sbctui.engine.boards.packet import Asked
+from sbctui.engine.boot.pi import VENDOR
 from sbctui.engine.model.text import clean
 
 _PROCESSORS = {
@@ -71,7 +72,11 @@ def identify(asked: Asked) -> Identity:
             return Identity("Raspberry Pi 3", "", "ARM64")
         if machine == machine[:4] * 4:
             return Identity("Raspberry Pi", _serial(machine[:4]), "ARM64")
-    return Identity(architecture=architecture(asked.arch, asked.vendor_class))
+    if asked.mac.startswith(VENDOR) and asked.vendor_class == _PI_CLASS:
+        return Identity("Raspberry Pi", "", "ARM64")  # its machine id was configured
+    named = architecture(asked.arch, asked.vendor_class)
+    uboot = asked.mac.startswith(VENDOR) and asked.vendor_class.startswith("U-Boot")
+    return Identity("Raspberry Pi" if uboot else "", "", named)
 
 
 def architecture(arch: int, vendor_class: str) -> str:

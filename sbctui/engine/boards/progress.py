@@ -79,7 +79,8 @@ def _fetched(boot: Boot | None, what: Happening) -> Boot:
     path, _, why = what.text.partition("\0")
     if boot is None or boot.disk is not None or _over_again(boot, path):
         boot = _next(boot, what)
-    before = next((f for f in boot.files if f.path == path and f.outcome == what.kind), None)
+    same = (path, what.kind, what.by)
+    before = next((f for f in boot.files if (f.path, f.outcome, f.by) == same), None)
     kept = tuple(f for f in boot.files if f is not before)
     outcome = what.kind
     assert outcome in ("sent", "missing", "failed")
@@ -89,11 +90,16 @@ def _fetched(boot: Boot | None, what: Happening) -> Boot:
         outcome=outcome,
         times=before.times + 1 if before else 1,
         size=what.size,
-        seconds=max(0.0, what.at - boot.last) if outcome == "sent" else None,
+        seconds=_took(boot, what) if outcome == "sent" else None,
         why=why,
+        by=what.by,
     )
     dropped = len(kept) >= MOST_FILES
     return replace(boot, files=(*_room(kept), file), left_out=boot.left_out + dropped)
+
+
+def _took(boot: Boot, what: Happening) -> float:
+    return max(0.0, what.at - boot.last) if what.seconds is None else what.seconds
 
 
 def _over_again(boot: Boot, path: str) -> bool:

@@ -16,6 +16,8 @@ TABLES = (
     Path("/usr/lib/udev/hwdb.d/20-OUI.hwdb"),
     Path("/lib/udev/hwdb.d/20-OUI.hwdb"),
 )
+PACKAGE = "udev"
+"""Debian's package that has it."""
 _WIDTHS = (9, 7, 6)
 _NAME = b" ID_OUI_FROM_DATABASE="
 _LONGEST = 80

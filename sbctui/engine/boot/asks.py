@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from sbctui.engine.boot import pi
+from sbctui.engine.boot.loaders import BIOS, LOADED, UEFI
 from sbctui.engine.boot.template import Overrides, check, chosen
 from sbctui.engine.model.node import NodeConfig
 
@@ -56,7 +57,7 @@ def asks(
     if kind == "u-boot":
         return tuple(_u_boot(config, overrides))
     if kind == "ipxe":
-        return (Ask("boot.ipxe"), *_system(config.boot.kernel, config.boot.initramfs))
+        return (*_pc(config), Ask("boot.ipxe"), *_system(config.boot.kernel, config.boot.initramfs))
     return tuple(_pi(kind, pi_config, names))
 
 
@@ -70,6 +71,13 @@ def _u_boot(config: NodeConfig, overrides: Overrides) -> Iterator[Ask]:
             yield Ask(boot.kernel or "KERNEL")
         elif placeholder == "initramfs":
             yield Ask(boot.initramfs or "INITRAMFS")
+
+
+def _pc(config: NodeConfig) -> Iterator[Ask]:
+    """iPXE itself, for a firmware that isn't."""
+    if config.boot.arch == LOADED:
+        yield Ask(BIOS, False, "a BIOS, unless its card has iPXE")
+        yield Ask(UEFI, False, "an UEFI, unless its card has iPXE")
 
 
 def _system(kernel: str, initramfs: str) -> tuple[Ask, ...]:
@@ -89,8 +97,9 @@ def _pi(model: pi.Model, config: str, names: frozenset[str]) -> Iterator[Ask]:
         yield Ask("SERIAL/config.txt", False, _PROBE)
         yield Ask("config.txt")
     before = found.prefix
-    yield Ask(before + (found.initramfs or "INITRAMFS"))
+    yield Ask(found.initramfs or "INITRAMFS")
     yield Ask(before + _TREES[model], note="of the B; other boards of the family have their own")
-    yield Ask(before + "overlays/overlay_map.dtb", False, "and the overlays config.txt names")
-    yield Ask(before + found.cmdline)
-    yield Ask(before + found.kernel)
+    shared = "" if f"{before}overlays/README" not in names else before
+    yield Ask(shared + "overlays/overlay_map.dtb", False, "and the overlays config.txt names")
+    yield Ask(found.cmdline)
+    yield Ask(found.kernel)

@@ -10,15 +10,14 @@ from sbctui.engine.boot import pi
 from sbctui.engine.boot.asks import Firmware, kinds
 from sbctui.engine.boot.detect import architecture, kernel_version
 from sbctui.engine.boot.initramfs import Lack, Place, System, initramfs_lacks, remedy_for
+from sbctui.engine.boot.kernels import older_kits, raw_disk
+from sbctui.engine.boot.loaders import LOADED, LOADERS, PACKAGE
 from sbctui.engine.boot.rootdisk import RootDisk
 from sbctui.engine.boot.served import BootFolder, look, pi_config, served
 from sbctui.engine.model.addresses import shown
-from sbctui.engine.model.node import DISK_FILES
 from sbctui.engine.model.site import Site
 from sbctui.engine.model.text import clean
 
-_PI_VENDOR = ("28:cd:c1", "2c:cf:67", "88:a2:9e", "b8:27:eb", "d8:3a:dd", "dc:a6:32", "e4:5f:01")
-"""First half of the MACs that the IEEE gave to Raspberry Pi."""
 _STARTS: dict[Firmware, tuple[str, ...]] = {
     "u-boot": ("arm", "arm64", "riscv"),
     "pi3": ("arm", "arm64"),
@@ -39,37 +38,44 @@ def check(
     """
     folder = look(site, name)
     wanted = (firmware,) if firmware else kinds(folder.config, folder.names)
-    root = RootDisk(_raw_disk(site, name), stop)
+    root = RootDisk(raw_disk(site, name), stop)
     found = [
-        *_systems(site, folder, root, wanted, stop),
+        *_systems(folder, root, wanted, stop),
         *_processor(site, name, folder, wanted),
         *_firmware(site, name, folder, wanted),
         *_trees(folder, root, wanted),
+        *_loaders(folder, wanted),
+        *_older_kit(site, name),
     ]
     return tuple(sorted(dict.fromkeys(found), key=lambda lack: not lack.stops))
 
 
-def _raw_disk(site: Site, name: str) -> Path:
-    base = site.nodes[name].config.disk.base
-    return site.node_path(base) / DISK_FILES["raw"] if base else site.disk_path(name)
+def initramfs_faults(folder: BootFolder, disk: Path, stop: threading.Event) -> tuple[Lack, ...]:
+    """Why no initramfs of a boot folder can put a root on NBD; empty where all can.
+
+    Raises ToolMissing, Cancelled, OSError.
+    """
+    wanted = kinds(folder.config, folder.names)
+    found = _systems(folder, RootDisk(disk, stop), wanted, stop)
+    return tuple(dict.fromkeys(lack for lack in found if lack.part != "kernel"))
 
 
 def _loaded(folder: BootFolder, firmware: Firmware) -> System:
     if firmware in ("u-boot", "ipxe"):
         return System(folder.config.boot.kernel, folder.config.boot.initramfs)
     found = pi.loads(pi_config(folder), firmware, folder.names)  # type: ignore[arg-type]
-    return System(found.prefix + found.kernel, found.prefix + found.initramfs)
+    return System(found.kernel, found.initramfs)
 
 
 def _systems(
-    site: Site,
     folder: BootFolder,
     root: RootDisk,
     wanted: tuple[Firmware, ...],
     stop: threading.Event,
 ) -> Iterator[Lack]:
-    place = Place(site.path, folder.path, folder.config)
-    for system in dict.fromkeys(_loaded(folder, kind) for kind in wanted):
+    config = folder.config
+    place = Place(folder.path, config.parent or config.name, config.boot, config.disk.filesystem)
+    for system in _each_system(folder, wanted):
         if not system.kernel or not (folder.path / system.kernel).is_file():
             yield Lack(
                 "kernel",
@@ -79,11 +85,18 @@ def _systems(
             )
         if not system.initramfs or not (folder.path / system.initramfs).is_file():
             file = system.initramfs or "initrd.img"
-            remedy = remedy_for(place, root, system)
+            remedy = remedy_for(place, root)
             why = "there is no initramfs, and only that can put the root on NBD"
             yield Lack("initramfs", file, why, remedy)
         else:
             yield from initramfs_lacks(place, root, system, stop=stop)
+
+
+def _each_system(folder: BootFolder, wanted: tuple[Firmware, ...]) -> tuple[System, ...]:
+    """What each kind of firmware loads; an image for one alone needs nothing for the others."""
+    found = tuple(dict.fromkeys(_loaded(folder, kind) for kind in wanted))
+    there = tuple(one for one in found if one.kernel and (folder.path / one.kernel).is_file())
+    return found if len(wanted) == 1 else there or found
 
 
 def _processor(
@@ -101,7 +114,7 @@ def _processor(
         elif arch not in _STARTS[kind]:
             why = f"{system.kernel} is for {arch}, and {kind} boards run {_list(_STARTS[kind])}"
             yield Lack("processor", system.kernel, why, "take a root for this kind of board")
-        elif arch == "x86" and (site.nodes[name].config.mac or "").startswith(_PI_VENDOR):
+        elif arch == "x86" and (site.nodes[name].config.mac or "").startswith(pi.VENDOR):
             mac = site.nodes[name].config.mac
             why = f"{system.kernel} is for {arch}, and {mac} is a Raspberry Pi"
             yield Lack("processor", system.kernel, why, "take a root for this kind of board")
@@ -119,11 +132,11 @@ def _firmware(
         why = "a Raspberry Pi's command line needs this server's address, and none is set"
         yield Lack("settings", "cmdline.txt", why, "sbctui site init --server ADDRESS")
     for kind in models:
-        prefix = pi.loads(pi_config(folder), kind, folder.names).prefix
-        if prefix:
-            why = f"config.txt has os_prefix={shown(prefix)}: the command line there is not ours"
-            remedy = "write templates/config.txt without it, and with kernel= and initramfs"
-            yield Lack("firmware", f"{clean(prefix)}cmdline.txt", why, remedy)
+        cmdline = pi.loads(pi_config(folder), kind, folder.names).cmdline
+        if cmdline != pi.CMDLINE:
+            why = f"config.txt takes {shown(cmdline)}: the command line there is not ours"
+            remedy = "write cmdline=/cmdline.txt at the end of templates/config.txt"
+            yield Lack("firmware", clean(cmdline), why, remedy)
         for one in served(site, name, kind):
             for given in one.files:
                 if given.missing and given.ask.name not in _named(folder, kind):
@@ -136,6 +149,16 @@ def _named(folder: BootFolder, kind: Firmware) -> set[str]:
     """What has been said of a kernel and an initramfs that are missing already."""
     system = _loaded(folder, kind)
     return {system.kernel, system.initramfs, "KERNEL", "INITRAMFS"}
+
+
+def _loaders(folder: BootFolder, wanted: tuple[Firmware, ...]) -> Iterator[Lack]:
+    """iPXE may also be in the board's card, and needs none of these then."""
+    if "ipxe" not in wanted or folder.config.boot.arch != LOADED:
+        return
+    for name, target in LOADERS.items():
+        if not (folder.path / name).exists() and not Path(target).exists():
+            why = f"firmware without iPXE asks for it, and {target} is not there"
+            yield Lack("boot program", name, why, f"apt-get install {PACKAGE}", stops=False)
 
 
 def _trees(folder: BootFolder, root: RootDisk, wanted: tuple[Firmware, ...]) -> Iterator[Lack]:
@@ -155,3 +178,14 @@ def _trees(folder: BootFolder, root: RootDisk, wanted: tuple[Firmware, ...]) -> 
         else "put them into /boot/dtbs of the root before it is imported",
         stops=False,
     )  # fmt: skip
+
+
+def _older_kit(site: Site, name: str) -> Iterator[Lack]:
+    for older in older_kits(site, [name]):
+        yield Lack(
+            "bootkit",
+            older.file,
+            "the site's own initramfs was built again since, and this is the one before",
+            f"take the new one: sbctui boot use {older.root} --initramfs bootkit",
+            stops=False,
+        )

@@ -18,14 +18,29 @@ if test -n "${sbctui_dtbs}" && test -n "${fdtfile}"; then
         echo "sbctui: no ${fdtfile} in {{dtbs}}: going on with the device tree of the firmware"
     fi
 fi
-if tftpboot ${kernel_addr_r} {{kernel}} && tftpboot ${ramdisk_addr_r} {{initramfs}}; then
+setenv sbctui_http "{{http}}"
+setenv sbctui_got
+if test -n "${sbctui_http}"; then
+    if wget ${kernel_addr_r} {{server}}:/{{kernel}}; then
+        wget ${ramdisk_addr_r} {{server}}:/{{initramfs}} && setenv sbctui_got yes
+    fi
+    test -n "${sbctui_got}" || echo "sbctui: not by HTTP, going on by TFTP"
+fi
+if test -z "${sbctui_got}"; then
+    if tftpboot ${kernel_addr_r} {{kernel}} && tftpboot ${ramdisk_addr_r} {{initramfs}}; then
+        setenv sbctui_got yes
+    fi
+fi
+if test -n "${sbctui_got}"; then
     {{boot}} ${kernel_addr_r} ${ramdisk_addr_r}:${filesize} ${sbctui_fdt}
     echo "sbctui: {{hostname}}: {{boot}} refused {{kernel}}; its own line above says why"
 else
     echo "sbctui: {{hostname}}: {{server}} did not send {{kernel}} and {{initramfs}}"
 fi
 """
-"""The initramfs comes last, because ``${filesize}`` is that of the last file loaded.
+"""``wget`` is not in every U-Boot; where it is not, its shell says so and that part has failed.
+
+The initramfs comes last, because ``${filesize}`` is that of the last file loaded.
 
 U-Boot's shell takes an apostrophe for a quote even between double quotes: none stands here.
 """
@@ -48,8 +63,16 @@ IPXE = """\
 #!ipxe
 # {{hostname}} ({{mac}}): written by sbctui
 echo sbctui: {{hostname}} boots from {{server}}, disk {{export}}
+set files {{http}}
+isset ${files} || goto tftp
+kernel ${files}/{{kernel}} initrd=initrd {{arguments}} || goto tftp
+initrd --name initrd ${files}/{{initramfs}} || goto tftp
+goto start
+:tftp
+imgfree
 kernel {{kernel}} initrd=initrd {{arguments}} || goto failed
 initrd --name initrd {{initramfs}} || goto failed
+:start
 boot ||
 :failed
 echo sbctui: {{hostname}}: {{kernel}} and {{initramfs}} were not loaded or not started

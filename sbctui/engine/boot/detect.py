@@ -31,13 +31,18 @@ def detect(boot_dir: Path) -> BootSpec:
     if not kernels:
         return BootSpec()
     version, kernel = max(kernels.items(), key=lambda item: _rank(item[0]))
-    initramfs = _versions(boot_dir, _INITRAMFS)
     return BootSpec(
         kernel=kernel,
-        initramfs=initramfs.get(version, "") or _only(initramfs),
+        initramfs=initramfs_for(boot_dir, version),
         dtbs=_device_trees(boot_dir, version),
         arch=architecture(boot_dir / kernel),
     )
+
+
+def initramfs_for(boot_dir: Path, version: str) -> str:
+    """The image's initramfs for a kernel's version, empty where it has none."""
+    found = _versions(boot_dir, _INITRAMFS)
+    return found.get(version, "") or _only(found)
 
 
 def lacks_trees(boot_dir: Path) -> str:

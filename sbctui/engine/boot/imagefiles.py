@@ -8,7 +8,16 @@ import stat
 from collections.abc import Collection
 from pathlib import Path
 
-from sbctui.engine.boot.pi import CMDLINE, CONFIG, FIRMWARE, KEPT, MARK, PiImage, of_interest
+from sbctui.engine.boot.pi import (
+    CMDLINE,
+    CONFIG,
+    FIRMWARE,
+    KEPT,
+    MARK,
+    PiImage,
+    of_interest,
+    prefixes,
+)
 from sbctui.engine.model.node import BootSpec
 
 _MOST = 64 * 1024
@@ -37,7 +46,9 @@ class ImageReader:
         if not config and not any(name in names for name in FIRMWARE):
             return None
         cmdline = self._text(folder, CMDLINE)
-        return PiImage(config, cmdline, of_interest(names, boot))
+        before = prefixes(config)
+        more = (f"{place}/{n}" for place in _folders(before) for n in _listed(f"{folder}/{place}"))
+        return PiImage(config, cmdline, of_interest((*names, *more), boot, before))
 
     def _text(self, folder: str | Path, name: str) -> str:
         """The image's own file: the one kept aside, else one that we have not written."""
@@ -68,6 +79,11 @@ def _content(path: str) -> str:
     fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     with open(fd, "rb") as file:
         return file.read(_MOST).replace(b"\0", b"").decode("utf-8", "surrogateescape")
+
+
+def _folders(before: Collection[str]) -> set[str]:
+    """The folders that names with these prefixes are in."""
+    return {prefix.rpartition("/")[0] for prefix in before if "/" in prefix}
 
 
 def _listed(folder: str | Path) -> list[str]:

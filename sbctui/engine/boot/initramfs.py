@@ -10,9 +10,9 @@ from sbctui.engine import commands
 from sbctui.engine.boot.contents import Contents, read_contents
 from sbctui.engine.boot.detect import kernel_version
 from sbctui.engine.boot.rootdisk import RootDisk
-from sbctui.engine.boot.supplied import supplied_initramfs
+from sbctui.engine.bootkit.arch import image_version, of_boot
 from sbctui.engine.errors import BadInput
-from sbctui.engine.model.node import NodeConfig
+from sbctui.engine.model.node import BootSpec
 
 _MOST_KNOWN = 64
 _known: dict[tuple[Path, int, int, int], Contents] = {}
@@ -44,11 +44,12 @@ class System:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A site's folder, a node's boot folder, and its config."""
+    """A boot folder; ``root`` is the root to change, ``filesystem`` that of its disk."""
 
-    site: Path
     folder: Path
-    config: NodeConfig
+    root: str
+    boot: BootSpec
+    filesystem: str
 
 
 def initramfs_lacks(
@@ -61,7 +62,7 @@ def initramfs_lacks(
         why = "it can't be used as an initramfs"
         yield Lack("initramfs", system.initramfs, why, f"{error}")
         return
-    remedy = remedy_for(place, root, system)
+    remedy = remedy_for(place, root)
     if not contents.client:
         why = f"{system.initramfs} has no nbd-client, which connects the root"
         yield Lack("NBD", "usr/sbin/nbd-client", why, remedy)
@@ -87,7 +88,7 @@ def _modules(
     builtin = frozenset[str]()
     if version and version not in contents.builtin:
         builtin = root.builtin(version)
-    for module, part in (("nbd", "NBD"), (place.config.disk.filesystem, "file system")):
+    for module, part in (("nbd", "NBD"), (place.filesystem, "file system")):
         lacking = contents.lacks(version, module, builtin) if module else ()
         for name in lacking:
             more = "" if name == module else f", which {module} needs"
@@ -106,19 +107,22 @@ def _only(contents: Contents) -> str:
     return next(iter(versions)) if len(versions) == 1 else ""
 
 
-def remedy_for(place: Place, root: RootDisk, system: System) -> str:
-    """How the root gets an initramfs that can, or where the site has one of its own."""
-    version = kernel_version(system.kernel)
-    own = supplied_initramfs(place.site, place.config.boot.arch, version)
-    if own is not None:
-        return (
-            f"the site has an initramfs of its own for this kernel: {own.relative_to(place.site)}"
-        )
+def remedy_for(place: Place, root: RootDisk) -> str:
+    """How the root gets an initramfs that can: the site's own, or its image's, made anew."""
     first = "" if root.has_client() else "apt-get install nbd-client, "
-    return (
+    own = (
         f"in the root: {first}MODULES=most in /etc/initramfs-tools/initramfs.conf, "
         "update-initramfs -u; then import it again"
     )
+    if image_version(place.boot.initramfs):
+        arch = of_boot(place.boot.arch)
+        return (
+            f"build the site's own again: sbctui bootkit build --arch {arch} --root {place.root}; "
+            f"then: sbctui boot use {place.root} --initramfs bootkit"
+        )
+    if not of_boot(place.boot.arch):
+        return own
+    return f"take the site's own: sbctui boot use {place.root} --initramfs bootkit; or {own}"
 
 
 def _contents(path: Path, stop: commands.Stop) -> Contents:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
+from sbctui.engine.bootkit.arch import image_version
 from sbctui.engine.model.node import BootSpec
 
 CONFIG, CMDLINE = "config.txt", "cmdline.txt"
@@ -22,6 +23,9 @@ MARK = "# written by sbctui: the image's own is config.txt.image"
 FIRMWARE = ("bootcode.bin", "start.elf", "start4.elf")
 """Files that only a Raspberry Pi asks for."""
 
+VENDOR = ("28:cd:c1", "2c:cf:67", "88:a2:9e", "b8:27:eb", "d8:3a:dd", "dc:a6:32", "e4:5f:01")
+"""First half of the MACs that the IEEE gave to Raspberry Pi."""
+
 Model = Literal["pi3", "pi4", "pi5"]
 MODELS: tuple[Model, ...] = ("pi3", "pi4", "pi5")
 
@@ -31,6 +35,8 @@ _KERNELS: Mapping[Model, tuple[str, ...]] = {
     "pi5": ("kernel_2712.img", "kernel8.img"),
 }
 """What each model's firmware looks for when ``kernel=`` is not given, best first."""
+PI_KERNELS = ("kernel8.img", "kernel7l.img", "kernel7.img")
+"""Names that only a Raspberry Pi's firmware gives a kernel, the one most models run first."""
 _RAMDISKS: Mapping[str, str] = {
     "kernel8.img": "initramfs8",
     "kernel7.img": "initramfs7",
@@ -55,6 +61,8 @@ _LOCAL = re.compile(
 )
 """Words of an image's command line about its card, or about its first start from it."""
 _WORD = re.compile(r"[!-~]+")
+_SAFE = re.compile(r"(?:[A-Za-z0-9_+][A-Za-z0-9_+.-]{0,63}/?){1,4}")
+"""A prefix under which files are looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +76,10 @@ class PiImage:
 
 @dataclass(frozen=True, slots=True)
 class Loads:
-    """What one model's firmware would load, by a config.txt; empty for what it finds no name."""
+    """What one model's firmware would load, by a config.txt; empty for what it finds no name.
+
+    All names are from the top of ``boot/``. ``prefix`` is the ``os_prefix`` as far as it counts.
+    """
 
     kernel: str
     initramfs: str
@@ -79,9 +90,21 @@ class Loads:
 _KNOWN = frozenset((*FIRMWARE, *_RAMDISKS, *_RAMDISKS.values()))
 
 
-def of_interest(names: Iterable[str], boot: BootSpec) -> frozenset[str]:
+def of_interest(names: Iterable[str], boot: BootSpec, prefixes: Iterable[str]) -> frozenset[str]:
     """Those files whose being there makes a difference to what is written."""
-    return _KNOWN.union((boot.kernel, boot.initramfs)).intersection(names)
+    known = _KNOWN.union((boot.kernel, boot.initramfs))
+    more = (prefix + name for prefix in prefixes for name in known)
+    return known.union(more).intersection(names)
+
+
+def prefixes(config: str) -> frozenset[str]:
+    """Every ``os_prefix`` that a config.txt sets for some model."""
+    return frozenset(
+        value
+        for model in MODELS
+        for key, value in _settings(config, model)
+        if key == "os_prefix" and _SAFE.fullmatch(value)
+    )
 
 
 def loads(config: str, model: Model, names: frozenset[str]) -> Loads:
@@ -89,11 +112,25 @@ def loads(config: str, model: Model, names: frozenset[str]) -> Loads:
     said = dict(_settings(config, model))
     narrow = [name for name in _KERNELS[model] if name in _NARROW]
     choice = narrow if narrow and said.get("arm_64bit") == "0" else _KERNELS[model]
-    kernel = said.get("kernel") or next((name for name in choice if name in names), choice[0])
+    choice = [said["kernel"]] if said.get("kernel") else choice
+    prefix = said.get("os_prefix", "")
+    if not any(_full(prefix, name) in names for name in choice):
+        prefix = ""  # the firmware takes no heed of one under which there is no kernel
+    kernel = next((name for name in choice if _full(prefix, name) in names), choice[0])
     initramfs = said.get("initramfs", "").split()[0] if said.get("initramfs") else ""
     if not initramfs and said.get("auto_initramfs") == "1":
         initramfs = _RAMDISKS.get(kernel, "")
-    return Loads(kernel, initramfs, said.get("cmdline") or CMDLINE, said.get("os_prefix", ""))
+    return Loads(
+        _full(prefix, kernel),
+        _full(prefix, initramfs) if initramfs else "",
+        _full(prefix, said.get("cmdline") or CMDLINE),
+        prefix,
+    )
+
+
+def _full(prefix: str, name: str) -> str:
+    """A name as it is asked for; one that begins with a slash has no prefix."""
+    return name[1:] if name.startswith("/") else prefix + name
 
 
 def config_txt(image: PiImage, boot: BootSpec) -> str:
@@ -114,20 +151,34 @@ def _changes(image: PiImage, kernel: str, initramfs: str, arch: str) -> tuple[st
 
 def _each_change(image: PiImage, kernel: str, initramfs: str, arch: str) -> Iterator[str]:
     found = {model: loads(image.config, model, image.names) for model in MODELS}
-    if any(one.cmdline != CMDLINE for one in found.values()):
-        yield f"cmdline={CMDLINE}"
+    top = "/" if prefixes(image.config) else ""
+    if top or any(one.cmdline != CMDLINE for one in found.values()):
+        yield f"cmdline={top}{CMDLINE}"
+    if kernel and image_version(initramfs):
+        yield from _ours(top, kernel, initramfs, arch)
+        return
     able = [one for one in found.values() if one.kernel in image.names]
     if able and all(one.initramfs in image.names for one in able):
         return
-    automatic = [_RAMDISKS.get(one.kernel) in image.names for one in able]
+    automatic = [_beside(one) in image.names for one in able]
     if automatic and all(automatic) and not any(one.initramfs for one in able):
         yield "auto_initramfs=1"
     elif kernel and initramfs:
-        yield "auto_initramfs=0"
-        yield f"kernel={kernel}"
-        yield f"initramfs {initramfs} followkernel"
-        if arch in ("arm", "arm64"):
-            yield f"arm_64bit={int(arch == 'arm64')}"
+        yield from _ours(top, kernel, initramfs, arch)
+
+
+def _ours(top: str, kernel: str, initramfs: str, arch: str) -> Iterator[str]:
+    yield "auto_initramfs=0"
+    yield f"kernel={top}{kernel}"
+    yield f"initramfs {top}{initramfs} followkernel"
+    if arch in ("arm", "arm64"):
+        yield f"arm_64bit={int(arch == 'arm64')}"
+
+
+def _beside(found: Loads) -> str:
+    """The initramfs that ``auto_initramfs`` finds for a kernel; empty for none."""
+    name = _RAMDISKS.get(found.kernel.removeprefix(found.prefix), "")
+    return found.prefix + name if name else ""
 
 
 def _settings(config: str, model: Model) -> Iterator[tuple[str, str]]:

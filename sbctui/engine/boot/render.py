@@ -9,6 +9,7 @@ from hashlib import sha256
 
 from sbctui.engine.boot import pi
 from sbctui.engine.boot import template as templates
+from sbctui.engine.boot.loaders import LOADED, LOADERS
 from sbctui.engine.boot.script import script_image
 from sbctui.engine.boot.template import Overrides, Template
 from sbctui.engine.errors import BadInput
@@ -84,16 +85,23 @@ def rendered(
             ipxe = templates.chosen(overrides, config, "boot.ipxe")
             own = values | {"arguments": kernel_arguments(config, settings, "${next-server}")}
             own["server"] = str(settings.network.server_for(config.ip) or "${next-server}")
+            own["http"] = f"http://{own['server']}" if settings.network.http else ""
             files["boot.ipxe"] = _text(ipxe, own)
     if image is not None and settings.network.server_for(config.ip) is not None:
         files |= dict(_pi_files(config, values, overrides, image))
     return files
 
 
-def links(config: NodeConfig, image: pi.PiImage | None) -> tuple[str, ...]:
-    """Names in ``boot/`` that lead to ``boot/`` itself: prefixes that the firmware puts before
-    every name (a Raspberry Pi with ``TFTP_PREFIX=2``, its MAC)."""
-    return (config.export,) if image is not None and config.export else ()
+def links(config: NodeConfig, image: pi.PiImage | None) -> dict[str, str]:
+    """Links in ``boot/``, name → where it leads.
+
+    A Raspberry Pi with ``TFTP_PREFIX=2`` puts its MAC before every name: that leads to ``boot/``
+    itself. A PC's firmware loads iPXE: that leads to where the distribution has it.
+    """
+    if not config.export:
+        return {}
+    found = {config.export: "."} if image is not None else {}
+    return {**found, **LOADERS} if config.boot.arch == LOADED else found
 
 
 def _script(config: NodeConfig, values: Mapping[str, str], template: Template) -> Rendered:
@@ -189,6 +197,7 @@ def _values(config: NodeConfig, mac: str, settings: Settings) -> dict[str, str]:
         "ip": str(config.ip or ""),
         "server": _server(config, settings),
         "port": str(settings.network.nbd_port),
+        "http": f"http://{_server(config, settings)}" if settings.network.http else "",
         "export": config.export,
         "arguments": kernel_arguments(config, settings),
         "kernel": boot.kernel,

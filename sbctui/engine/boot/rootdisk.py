@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from sbctui.engine.boot.contents import builtin_names
+from sbctui.engine.bootkit.arch import VERSION
 from sbctui.engine.disks.bootfiles import TREES
 from sbctui.engine.disks.debugfs import Entry, Image
 from sbctui.engine.disks.ext4 import superblock
@@ -31,6 +32,14 @@ class RootDisk:
             if data:
                 return builtin_names(data.decode("utf-8", "replace"))
         return frozenset()
+
+    def only_version(self) -> str:
+        """The kernel that the root has modules for, where it is just one; or empty."""
+        for names in self._folders(*_MODULES).values():
+            found = [name for name, entry in names.items() if entry.is_folder and name[0] != "."]
+            if len(found) == 1 and VERSION.fullmatch(found[0]):
+                return found[0]
+        return ""
 
     def has_client(self) -> bool:
         """Whether nbd-client is installed in the root."""

@@ -10,11 +10,13 @@ from pathlib import Path
 
 from sbctui.engine.boot.asks import Ask, Firmware, asks, kinds
 from sbctui.engine.boot.imagefiles import ImageReader
+from sbctui.engine.boot.loaders import LOADERS, PACKAGE
 from sbctui.engine.boot.pi import CONFIG, PiImage
 from sbctui.engine.boot.render import RENDERED, Rendered, rendered
 from sbctui.engine.model.node import NodeConfig
 from sbctui.engine.model.site import BOOT, Site
 
+_PACKAGED = f"package {PACKAGE}"
 _SAMPLE = "02:00:00:00:00:00"
 """Stands for a board's MAC where a root has none: its leaves' files are made likewise."""
 
@@ -23,8 +25,9 @@ _SAMPLE = "02:00:00:00:00:00"
 class Given:
     """An ask and the answer to it.
 
-    ``file`` is relative to the site, empty when there is none. ``origin`` is a template
-    (``built-in`` or its path), ``root NAME`` for a file shared with that root, or ``own``.
+    ``file`` is relative to the site, or of the distribution; empty when there is none.
+    ``origin`` is a template (``built-in`` or its path), ``root NAME`` for a file shared with that
+    root, ``package NAME``, or ``own``.
     ``each``: it is written for each board, of which this root has none.
     """
 
@@ -61,17 +64,20 @@ class BootFolder:
 
 def look(site: Site, name: str) -> BootFolder:
     """The folder of a node that is there. Raises BadInput for a template that can't be used."""
-    config = site.nodes[name].config
+    return look_in(site.node_path(name) / BOOT, site.nodes[name].config, site)
+
+
+def look_in(folder: Path, config: NodeConfig, site: Site) -> BootFolder:
+    """The same for a folder that may still be in the making. Raises BadInput."""
     if config.mac is None:
         config = config.model_copy(update={"mac": _SAMPLE})
-    folder = site.node_path(name) / BOOT
     image = ImageReader().read(folder, config.boot)
     files = rendered(config, site.settings, site.templates, image)
     try:
         names = frozenset(os.listdir(folder))
     except OSError:
         names = frozenset()
-    return BootFolder(folder, config, image, files, names)
+    return BootFolder(folder, config, image, files, names | (image.names if image else frozenset()))
 
 
 def pi_config(folder: BootFolder) -> str:
@@ -104,6 +110,8 @@ def _answer(site: Site, name: str, folder: BootFolder, ask: Ask) -> Given:
         return Given(ask)  # what lies there is the image's own, and no leaf gets it
     if ask.name.endswith("/FDTFILE"):
         return _trees(site, folder, ask)
+    if ask.name in LOADERS and (each or (folder.path / ask.name).is_symlink()):
+        return _packaged(ask, each=each)
     path = folder.path / ask.name
     try:
         facts = path.stat()
@@ -113,6 +121,13 @@ def _answer(site: Site, name: str, folder: BootFolder, ask: Ask) -> Given:
         return Given(ask)
     origin = made.origin if made else _shared(site, name, ask.name, facts)
     return Given(ask, str(path.relative_to(site.path)), facts.st_size, origin)
+
+
+def _packaged(ask: Ask, *, each: bool) -> Given:
+    path = Path(LOADERS[ask.name])
+    if not path.is_file():
+        return Given(ask)
+    return Given(ask, str(path), path.stat().st_size, _PACKAGED, each)
 
 
 def _trees(site: Site, folder: BootFolder, ask: Ask) -> Given:

@@ -34,3 +34,17 @@ VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+~-]{0,127}")
 def of_boot(boot: str) -> str:
     """Debian's name for what config.json calls an architecture; empty when there is none."""
     return next((one.name for one in ARCHITECTURES.values() if one.boot == boot), "")
+
+
+_IMAGE = re.compile(rf"bootkit-(?P<version>{VERSION.pattern})\.img")
+
+
+def image_name(version: str) -> str:
+    """What the site's own initramfs for a kernel is called in the ``boot/`` of a node."""
+    return f"bootkit-{version}.img"
+
+
+def image_version(name: str) -> str:
+    """The kernel of a file that ``image_name`` named; empty for any other."""
+    match = _IMAGE.fullmatch(name)
+    return match["version"] if match else ""

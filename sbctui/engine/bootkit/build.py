@@ -6,7 +6,7 @@ import gzip
 import os
 import secrets
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -25,6 +25,7 @@ from sbctui.engine.files import (
     Owner,
     flocked,
     fsync_dir,
+    hit,
     make_dir,
     remove_tree,
     rename_noreplace,
@@ -89,6 +90,16 @@ def build(site: Path, wanted: Wanted, around: Surroundings) -> Manifest:
         archive.keep_only(used)
         _give(top / CACHE, around.owner)
     return manifest
+
+
+def drop_unfinished(site: Path) -> None:
+    """Delete what killed builds left; nothing while somebody builds. Raises OSError."""
+    top = site / FOLDER
+    with suppress(BlockingIOError, FileNotFoundError), flocked(top / CACHE, blocking=False):
+        for pattern in (f"*/{_STAGING}*", f"{CACHE}/*/{_STAGING}*"):
+            for old in top.glob(pattern):
+                hit("recovery.drop-staging")
+                remove_tree(old)
 
 
 @contextmanager

@@ -70,6 +70,13 @@ def initrd(site: Path, arch: str, kernel: str) -> Path:
     return site / FOLDER / arch / kernel / INITRD
 
 
+def kit(site: Path, arch: str, kernel: str) -> Kit | None:
+    """The one for a kernel that can be used: None when it was not built, or has a fault."""
+    path = initrd(site, arch, kernel)
+    found = _kit(path, arch, kernel, check=False) if path.parent.is_dir() else None
+    return found if found is not None and not found.fault else None
+
+
 def kits(site: Path, *, check: bool = False) -> tuple[Kit, ...]:
     """All that were built, by architecture and kernel. ``check`` reads each file's hash.
 
@@ -79,7 +86,7 @@ def kits(site: Path, *, check: bool = False) -> tuple[Kit, ...]:
     found = []
     for arch in _folders(top):
         for kernel in _folders(top / arch):
-            found.append(_kit(initrd(site, arch, kernel), arch, kernel, check))
+            found.append(_kit(initrd(site, arch, kernel), arch, kernel, check=check))
     return tuple(found)
 
 
@@ -94,7 +101,7 @@ def _folders(path: Path) -> Iterator[str]:
     yield from sorted(name for name in names if not name.startswith("."))
 
 
-def _kit(path: Path, arch: str, kernel: str, check: bool) -> Kit:
+def _kit(path: Path, arch: str, kernel: str, *, check: bool) -> Kit:
     try:
         manifest = Manifest.model_validate_json((path.parent / MANIFEST).read_bytes())
         fault = _fault(path, manifest, check)

@@ -8,11 +8,8 @@ from sbctui.engine.errors import BadInput, Refused
 from sbctui.engine.model import requests as ask
 from sbctui.engine.model.addresses import shown
 from sbctui.engine.model.site import Node, Site
-from sbctui.engine.nodes.making import plan
+from sbctui.engine.nodes.making import BOOTKIT_BYTES, plan
 from sbctui.engine.plan import BuildBootkit, Plan, Unit
-
-_WORKING_BYTES = 700 * 1024**2
-"""What a kernel's package and all of its modules take while they are unpacked, rounded up."""
 
 
 def build(site: Site, request: ask.BuildBootkit) -> Plan:
@@ -35,8 +32,8 @@ def build(site: Site, request: ask.BuildBootkit) -> Plan:
         offline=request.offline,
     )
     unit = Unit(title=title, node=root.name if root else "", actions=(action,))
-    rules.enough_space(site, _WORKING_BYTES)
-    return plan(site, request, title, [unit], needs=_WORKING_BYTES, hold=False)
+    rules.enough_space(site, BOOTKIT_BYTES)
+    return plan(site, request, title, [unit], needs=BOOTKIT_BYTES, hold=False)
 
 
 def _architecture(request: ask.BuildBootkit, root: Node | None) -> str:

@@ -89,27 +89,31 @@ def link_boot(source: Path, target: Path, *, owner: Owner, stop: threading.Event
     An image's own texts for a Raspberry Pi are linked under the names they are kept by.
     Falls back to a copy where the file system allows no further link. Raises NoSpace, OSError.
     """
+    made = ""
     for file, name in boot_files(source):
-        path = target / name
-        _make_parents(target, path.parent, owner)
-        _link_or_copy(file, path, owner=owner, stop=stop)
+        folder = name.rpartition("/")[0]
+        if folder != made:
+            _make_parents(target, target / folder, owner)
+            made = folder
+        _link_or_copy(file, f"{target}/{name}", owner=owner, stop=stop)
 
 
-def boot_files(source: Path) -> Iterator[tuple[Path, str]]:
+def boot_files(source: Path) -> Iterator[tuple[str, str]]:
     """A node's boot files but for the rendered ones, and the names under which copies keep them.
 
     In an order that is always the same. Links that lead to the folder itself are no files.
     """
-    for folder, folders, names in os.walk(source):
+    top = os.fspath(source)
+    for folder, folders, names in os.walk(top):
         folders.sort()
-        inside = Path(folder).relative_to(source)
-        if not inside.parts:
+        inside = folder[len(top) + 1 :]
+        if not inside:
             folders[:] = [name for name in folders if name not in RENDERED]
             own = () if (source / f"{CONFIG}{KEPT}").exists() or is_ours(source) else _KEPT
             names = [name for name in names if name not in RENDERED or name in own]
         for name in sorted(names):
-            kept = name + KEPT if not inside.parts and name in _KEPT else name
-            yield Path(folder, name), (inside / kept).as_posix()
+            kept = name + KEPT if not inside and name in _KEPT else name
+            yield f"{folder}/{name}", f"{inside}/{kept}" if inside else kept
 
 
 def resolve_inside(tree: Path, path: PurePosixPath) -> Path | None:
@@ -164,14 +168,14 @@ def _make_parents(top: Path, folder: Path, owner: Owner) -> None:
         make_dir(folder, owner=owner)
 
 
-def _link_or_copy(source: Path, path: Path, *, owner: Owner, stop: threading.Event) -> None:
+def _link_or_copy(source: str, path: str, *, owner: Owner, stop: threading.Event) -> None:
     hit("boot.link")
     try:
         os.link(source, path, follow_symlinks=False)
     except OSError as error:
         if error.errno not in (errno.EMLINK, errno.EPERM, errno.EXDEV):
             raise
-        _copy(source, path, owner=owner, stop=stop)
+        _copy(Path(source), Path(path), owner=owner, stop=stop)
 
 
 def _copy(source: Path, path: Path, *, owner: Owner, stop: threading.Event) -> None:

@@ -24,7 +24,7 @@ from sbctui.engine.disks.target import new_disk
 from sbctui.engine.errors import Refused
 from sbctui.engine.files import fsync_file, hit, remove_tree
 from sbctui.engine.model.addresses import undashed
-from sbctui.engine.model.node import DISK_FILES, DiskFormat
+from sbctui.engine.model.node import DISK_FILES, BootSpec, DiskFormat
 from sbctui.engine.model.site import BOOT
 from sbctui.engine.plan import CloneDisk, MakeDisk, PersonaliseDisk, ResizeDisk
 
@@ -44,7 +44,7 @@ def make_disk(action: MakeDisk, ctx: Context) -> Undo:
             log=ctx.log,
         )
         _settle(disk, ctx)
-        ctx.found.boot = detect(folder / BOOT)
+        ctx.found.boot = _supplied(action.name, detect(folder / BOOT), disk, ctx)
     except BaseException:
         _drop(folder, disk)
         raise
@@ -78,6 +78,9 @@ def clone_disk(action: CloneDisk, ctx: Context) -> Undo:
         _settle(disk, ctx)
         boot = ctx.site.node_path(action.source) / BOOT
         link_boot(boot, folder / BOOT, owner=ctx.owner, stop=ctx.stop)
+        if undashed(action.name) is None:
+            loads = ctx.site.nodes[action.source].config.boot
+            ctx.found.boot = _supplied(action.name, loads, disk, ctx)
     except BaseException:
         _drop(folder, disk)
         raise
@@ -130,6 +133,13 @@ def resize_disk(action: ResizeDisk, ctx: Context) -> Undo:
             "not; grow that from the board"
         )
     return nothing
+
+
+def _supplied(name: str, boot: BootSpec, disk: Path, ctx: Context) -> BootSpec:
+    """``boot.supply``, which is read in when a root is made and not with every verb."""
+    from sbctui.engine.boot.supply import supply
+
+    return supply(name, boot, disk, ctx)
 
 
 def _settle(disk: Path, ctx: Context) -> None:

@@ -22,11 +22,11 @@ Outcome = Literal["sent", "missing", "failed"]
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """A file the board asked for by TFTP, as it named it.
+    """A file the board asked for by TFTP or HTTP, as it named it.
 
     ``at`` is when it was last answered, ``times`` how often, ``size`` in bytes. ``seconds`` is
-    since the board's step before, so about what it took; None where nothing was sent. ``why`` is
-    the reason of a failure.
+    what it took by HTTP, by TFTP since the board's step before; None where nothing was sent.
+    ``why`` is the reason of a failure.
     """
 
     path: str
@@ -36,6 +36,7 @@ class Fetched:
     size: int | None = None
     seconds: float | None = None
     why: str = ""
+    by: Literal["tftp", "http"] = "tftp"
 
 
 @dataclass(frozen=True, slots=True)

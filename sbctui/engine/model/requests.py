@@ -20,6 +20,7 @@ from sbctui.engine.model.distribution import ReceiveImage as ReceiveImage
 from sbctui.engine.model.distribution import SeedImages as SeedImages
 from sbctui.engine.model.distribution import SendImage as SendImage
 from sbctui.engine.model.imagework import DeleteImages as DeleteImages
+from sbctui.engine.model.node import BootSpec
 from sbctui.engine.model.overlay import Place, parse_path
 from sbctui.engine.model.repositories import Configured
 from sbctui.engine.model.text import clean
@@ -62,32 +63,58 @@ class Source(_Request):
     layout: Layout | None = None
 
 
+class Hindrance(_Value):
+    """Why no board can boot from a root as it is, and what mends it; sentences without a stop.
+
+    Without ``kernel`` there is none, so that boards may have theirs from elsewhere.
+    """
+
+    why: str
+    remedy: str
+    kernel: bool = True
+
+
 class CreateRoot(_Request):
-    """A new unallocated root of ``size`` bytes, empty or filled from ``source`` (S0.11)."""
+    """A new unallocated root of ``size`` bytes, empty or filled from ``source`` (S0.11).
+
+    ``kits`` are the kernels for which the site has an initramfs of its own.
+    """
 
     verb: Literal["root create"] = "root create"
     name: RootName
     size: int
     source: Source | None = None
     notes: str = ""
+    kits: tuple[str, ...] = ()
 
 
 class CloneRoot(_Request):
-    """Copy ``source`` to the new unallocated root ``name`` (S0.14)."""
+    """Copy ``source`` to the new unallocated root ``name`` (S0.14).
+
+    ``hindrance`` is what keeps boards from booting from the source, ``kit`` the kernel whose
+    initramfs of the site's own mends that in the copy; empty for none.
+    """
 
     verb: Literal["root clone"] = "root clone"
     source: str
     name: RootName
+    hindrance: Hindrance | None = None
+    kit: str = ""
 
 
 class AllocateRoot(_Request):
-    """Give a root a MAC and an address (S0.12); ``resolved`` is the resolver's answer."""
+    """Give a root a MAC and an address (S0.12), of the ``network`` if one is named.
+
+    ``resolved`` is the resolver's answer.
+    """
 
     verb: Literal["root allocate"] = "root allocate"
     name: str
     mac: Mac
     ip: Ip | None = None
+    network: str = ""
     resolved: tuple[IPv4Address, ...] = ()
+    hindrance: Hindrance | None = None
 
 
 class DeallocateRoot(_Request):
@@ -153,12 +180,18 @@ class Cover(_Value):
 
 
 class CreateLeaves(_Request):
-    """One leaf of ``root`` per entry (S0.18); ``covers`` for those that files are laid over."""
+    """One leaf of ``root`` per entry (S0.18); ``covers`` for those that files are laid over.
+
+    ``network`` names the subnet that the addresses are of, as ``Network.lot`` knows it; empty for
+    the first one.
+    """
 
     verb: Literal["leaf create"] = "leaf create"
     root: str
     leaves: tuple[LeafSpec, ...]
     covers: tuple[Cover, ...] = ()
+    network: str = ""
+    hindrance: Hindrance | None = None
 
 
 class DeleteLeaves(_Request):
@@ -185,11 +218,12 @@ class EditNode(_Request):
 
 
 class AttachLeaf(_Request):
-    """List an orphan in ``root``'s children again."""
+    """List an orphan in ``root``'s children again; with ``network`` it gets an address there."""
 
     verb: Literal["leaf attach"] = "leaf attach"
     name: str
     root: str
+    network: str = ""
 
 
 class RestoreTrash(_Request):
@@ -279,6 +313,37 @@ class UnregisterBoards(_Request):
 
     verb: Literal["board unregister"] = "board unregister"
     macs: tuple[Mac, ...] | None = None
+
+
+class Kernel(_Value):
+    """What was seen of a node's kernel and of the initramfs that fit it.
+
+    ``arch`` is Debian's name of its processor, ``version`` the kernel's; empty where they can't
+    be told. ``own`` is what is loaded with the image's initramfs, ``site`` with the site's; None
+    where there is no such. ``kit`` is the SHA-256 of the site's, empty before it is built.
+    ``current`` are those of the node and its leaves that have this very kit in ``boot/``.
+    """
+
+    arch: str = ""
+    version: str = ""
+    own: BootSpec | None = None
+    site: BootSpec | None = None
+    kit: str = ""
+    current: tuple[str, ...] = ()
+
+
+class UseInitramfs(_Request):
+    """Let a node, and the leaves of a root, load the image's ``own`` initramfs or the site's.
+
+    The site's (``bootkit``) is built first where there is none for the node's kernel; ``offline``
+    is for that. ``kernel`` is what the facade saw.
+    """
+
+    verb: Literal["boot use"] = "boot use"
+    name: str
+    initramfs: Literal["own", "bootkit"]
+    offline: bool = False
+    kernel: Kernel | None = None
 
 
 class BuildBootkit(_Request):
@@ -596,6 +661,10 @@ class DeleteGroup(_Request):
     name: Group
 
 
+OF_OVERLAYS = frozenset(
+    {"leaf create", "overlay apply", "overlay add", "overlay hide", "overlay remove"}
+)
+"""Verbs of requests that need overlays looked at before they can be planned."""
 OF_REPOSITORIES = frozenset(
     {
         "repo remove",
@@ -638,6 +707,7 @@ Request = Annotated[
     | UnignoreBoards
     | RegisterBoards
     | UnregisterBoards
+    | UseInitramfs
     | BuildBootkit
     | ExportRoot
     | ExportLeaf

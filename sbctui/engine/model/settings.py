@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from ipaddress import IPv4Address, IPv4Network
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
@@ -97,16 +98,27 @@ class Pool(_Section):
         return int(self.last) - int(self.first) + 1
 
 
+class Lot(NamedTuple):
+    """A subnet to draw addresses from, by the name that it is asked for by."""
+
+    name: str
+    subnet: IPv4Network
+    pool: Pool | None
+
+
 class Segment(_Section):
-    """One more subnet with boards on it; its addresses are given by hand, not from the pool."""
+    """One more subnet with boards on it; without a pool its addresses are given by hand."""
 
     interface: Interface = Field(min_length=1)
     subnet: Subnet
     server: Ip | None = None
+    pool: Pool | None = None
 
     @model_validator(mode="after")
     def _agree(self) -> Segment:
         _no_stranger({"server": self.server}, self.subnet)
+        if self.pool is not None:
+            _whole(self.pool, self.subnet)
         return self
 
     def is_host(self, ip: IPv4Address) -> bool:
@@ -119,7 +131,8 @@ class Network(_Section):
 
     ``dhcp`` is ``serve`` where boards get their addresses from here, and ``proxy`` beside a DHCP
     server of the site, which then gives them. ``reply_delay`` (seconds) makes DHCP answer late,
-    for old boot ROMs that miss the first answer. ``more`` are further subnets.
+    for old boot ROMs that miss the first answer. ``http`` serves boot files by HTTP too.
+    ``more`` are further subnets.
     """
 
     interface: Interface = ""
@@ -130,6 +143,7 @@ class Network(_Section):
     reply_delay: int = Field(default=0, ge=0, le=60)
     lease_seconds: int = Field(default=3600, ge=120, le=30 * 86400)
     nbd_port: int = Field(default=10809, ge=1, le=65535)
+    http: bool = False
     more: tuple[Segment, ...] = Field(default=(), max_length=63)
 
     @model_validator(mode="after")
@@ -140,12 +154,9 @@ class Network(_Section):
             if self.more:
                 raise ValueError("more subnets want a first one: set network.subnet")
             return self
-        hosts: dict[str, IPv4Address | None] = {"server": self.server}
+        _no_stranger({"server": self.server}, self.subnet)
         if self.pool is not None:
-            hosts |= {"pool.first": self.pool.first, "pool.last": self.pool.last}
-        _no_stranger(hosts, self.subnet)
-        if self.pool is not None and self.pool.first > self.pool.last:
-            raise ValueError(f"the pool ends at {self.pool.last}, before it begins")
+            _whole(self.pool, self.subnet)
         if self.more and not self.interface:
             raise ValueError("more subnets want a first interface: set network.interface")
         _no_overlap([self.subnet, *(one.subnet for one in self.more)])
@@ -158,6 +169,30 @@ class Network(_Section):
             return ()
         first = Segment(interface=self.interface, subnet=self.subnet, server=self.server)
         return (first, *self.more)
+
+    @property
+    def lots(self) -> tuple[Lot, ...]:
+        """Every subnet, the first one first: by its interface, or itself where that has several."""
+        if self.subnet is None:
+            return ()
+        first = (self.interface, self.subnet, self.pool)
+        all_ = [first, *((one.interface, one.subnet, one.pool) for one in self.more)]
+        shared = Counter(interface for interface, *_ in all_)
+        return tuple(
+            Lot(interface if interface and shared[interface] == 1 else str(subnet), subnet, pool)
+            for interface, subnet, pool in all_
+        )
+
+    def lot(self, name: str) -> Lot:
+        """A subnet by its interface or by itself; the first one for an empty name.
+
+        Raises BadInput for one that there is not, and for an interface that has several.
+        """
+        for one in self.lots:
+            if name in ("", one.name, str(one.subnet)):
+                return one
+        there = ", ".join(f"{one.name} ({one.subnet})" for one in self.lots) or "none"
+        raise BadInput(f"{shown(name)} is no network of this site; there are: {there}")
 
     @property
     def interfaces(self) -> tuple[str, ...]:
@@ -195,6 +230,12 @@ class Network(_Section):
 def is_host(subnet: IPv4Network, ip: IPv4Address) -> bool:
     """In the subnet, and neither its network nor its broadcast address."""
     return ip in subnet and ip not in (subnet.network_address, subnet.broadcast_address)
+
+
+def _whole(pool: Pool, subnet: IPv4Network) -> None:
+    _no_stranger({"pool.first": pool.first, "pool.last": pool.last}, subnet)
+    if pool.first > pool.last:
+        raise ValueError(f"the pool ends at {pool.last}, before it begins")
 
 
 def _no_stranger(hosts: dict[str, IPv4Address | None], subnet: IPv4Network) -> None:

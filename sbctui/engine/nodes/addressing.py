@@ -11,6 +11,7 @@ from ipaddress import IPv4Address
 from sbctui.engine import rules
 from sbctui.engine.errors import Refused
 from sbctui.engine.model.node import IpRule
+from sbctui.engine.model.settings import Lot, Pool
 from sbctui.engine.model.site import Site
 
 _NUMBER = re.compile(r"[0-9]+$")
@@ -37,9 +38,14 @@ class Chosen:
 
 @dataclass
 class Addresses:
-    """Hands out addresses of one site for one plan, never the same twice."""
+    """Hands out addresses of one site for one plan, never the same twice.
+
+    ``network`` names the subnet they are of (``Network.lot``); empty for any that is asked for by
+    address or by the resolver, and the first one's pool. Raises BadInput for one there is not.
+    """
 
     site: Site
+    network: str = ""
     given: set[IPv4Address] = field(default_factory=set)
     _next: int = 0
 
@@ -78,10 +84,20 @@ class Addresses:
     def _why_not(self, ip: IPv4Address, but: str) -> str | None:
         if ip in self.given:
             return f"{ip} goes to another board of this plan"
+        if self.network and ip not in self._lot.subnet:
+            return f"{ip} is not in the network {self._lot.name} ({self._lot.subnet})"
         return rules.free_ip(self.site, ip, but=but)
 
+    @cached_property
+    def _lot(self) -> Lot:
+        return self.site.settings.network.lot(self.network)
+
+    @property
+    def _pool(self) -> Pool | None:
+        return self._lot.pool if self.site.settings.network.subnet is not None else None
+
     def _outside(self, ip: IPv4Address) -> str | None:
-        pool = self.site.settings.network.pool
+        pool = self._pool
         return None if pool and ip in pool else f"{ip} is past the end of the pool"
 
     @cached_property
@@ -90,19 +106,25 @@ class Addresses:
         return frozenset(map(int, self.site.by_ip))
 
     def _numbered(self, name: str) -> IPv4Address | None:
-        pool = self.site.settings.network.pool
+        pool = self._pool
         match = _NUMBER.search(name)
         if not match or pool is None:
             return None
         number = int(match.group()[-9:])
         return pool.first + number if number < 2**24 else None
 
+    def _no_pool(self) -> str:
+        if not self.network or self._lot == self.site.settings.network.lots[0]:
+            return "this site has no address pool; set one with: sbctui site init --pool A-B"
+        return (
+            f"the network {self._lot.name} has no address pool; write one into site.toml, below "
+            f'its [[network.more]], as pool = {{first = "…", last = "…"}}, or give --ip'
+        )
+
     def _next_free(self, but: str) -> IPv4Address:
-        pool = self.site.settings.network.pool
+        pool = self._pool
         if pool is None:
-            raise Refused(
-                "this site has no address pool; set one with: sbctui site init --pool A-B"
-            )
+            raise Refused(self._no_pool())
         taken = self._taken
         first, last = int(pool.first), int(pool.last)
         while (number := first + self._next) <= last:

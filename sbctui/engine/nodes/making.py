@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from sbctui.engine.model.requests import Request
+from sbctui.engine.model.requests import Hindrance, Request
 from sbctui.engine.model.site import Node, Site
 from sbctui.engine.model.trashname import stray_name
 from sbctui.engine.nodes.words import command_line
@@ -17,6 +17,8 @@ OVERLAY_BYTES = 256 * 1024
 NODE_BYTES = 64 * 1024
 """What a node's folder, config and boot scripts take, in bytes, rounded up."""
 NODE_INODES = 16
+BOOTKIT_BYTES = 700 * 1024**2
+"""What a kernel's package and all of its modules take while they are unpacked, rounded up."""
 
 
 def made(site: Site) -> datetime:
@@ -52,6 +54,15 @@ def clone_bytes(site: Site, source: Node) -> int:
     return (
         NODE_BYTES + {"reflink": 0, "overlay": OVERLAY_BYTES, "copy": allocated}[site.facts.store]
     )
+
+
+def hindered(name: str, hindrance: Hindrance | None) -> tuple[str, ...]:
+    """The note of a plan that lets boards boot from a root that they can't boot from."""
+    if hindrance is None:
+        return ()
+    if not hindrance.kernel:
+        return (f"{name} has no kernel: its boards need one from elsewhere",)
+    return (f"no board can boot from {name} as it is: {hindrance.why}; {hindrance.remedy}",)
 
 
 def plan(site: Site, request: Request, title: str, units: Iterable[Unit], **more: object) -> Plan:

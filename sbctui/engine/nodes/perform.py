@@ -7,14 +7,16 @@ under the site's lock.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from sbctui.engine import commands, rules
 from sbctui.engine.boot.imagefiles import ImageReader, keep_aside
-from sbctui.engine.boot.render import links, render
+from sbctui.engine.boot.render import RENDERED, links, render
 from sbctui.engine.context import Context, Undo, nothing
 from sbctui.engine.errors import PartlyDone, Refused, SbcError, ToolFailed
 from sbctui.engine.files import (
+    Owner,
     flocked,
     forget,
     fsync_dir,
@@ -69,28 +71,37 @@ def stage(action: StageNode, ctx: Context) -> Undo:
 
 
 def write_node(action: WriteNode, ctx: Context) -> Undo:
-    """Write the rendered boot files and the config into the staged node; staging undoes it."""
+    """Write the rendered boot files and the config into the staged node; staging undoes it.
+
+    Only the config is flushed: the rest follows from it, and is compared with what it should be
+    after a power cut, before anything is served.
+    """
     folder = ctx.staged(action.name)
     config = _as_found(action.config, ctx)
     keep_aside(folder / BOOT)
     image = ImageReader().read(folder / BOOT, config.boot)
     files = render(config, ctx.site.settings, ctx.site.templates, image)
-    written: dict[bytes, Path] = {}
+    _write_rendered(f"{folder}/{BOOT}", files, ctx.owner)
+    for name, target in links(config, image).items():
+        if not os.path.lexists(folder / BOOT / name):
+            hit("boot.link")
+            os.symlink(target, folder / BOOT / name)
+    write_new(folder / CONFIG, config.to_json(), owner=ctx.owner)
+    return nothing
+
+
+def _write_rendered(folder: str, files: Mapping[str, bytes], owner: Owner) -> None:
+    written: dict[bytes, str] = {}
     for name, data in files.items():
-        path = folder / BOOT / name
-        if not path.parent.exists():
-            make_dir(path.parent, owner=ctx.owner)
+        path = f"{folder}/{name}"
+        if "/" in name and not os.path.isdir(os.path.dirname(path)):
+            make_dir(Path(path).parent, owner=owner)
         if data in written:
             hit("boot.link")
             os.link(written[data], path)
         else:
-            write_new(path, data, mode=0o644, owner=ctx.owner)
+            write_new(path, data, mode=0o644, owner=owner, flush=False)
             written[data] = path
-    for name in links(config, image):
-        hit("boot.link")
-        os.symlink(".", folder / BOOT / name)
-    write_new(folder / CONFIG, config.to_json(), owner=ctx.owner)
-    return nothing
 
 
 def _as_found(config: NodeConfig, ctx: Context) -> NodeConfig:
@@ -117,9 +128,11 @@ def publish(action: PublishNode, ctx: Context) -> Undo:
     if isinstance(config, Broken):
         raise SbcError(f"the new node {action.name} can't be read back: {config.reason}")
     _still_free(ctx.reload(), config.config)
+    derived = {f"{staged}/{BOOT}/{name}" for name in RENDERED}
     for folder, _, _ in os.walk(staged, topdown=False):
-        hit("publish.fsync")
-        fsync_dir(Path(folder))
+        if folder not in derived:
+            hit("publish.fsync")
+            fsync_dir(Path(folder))
     rename_noreplace(staged, target)
     ctx.changed(action.name)
 

@@ -7,10 +7,11 @@ from functools import singledispatch
 from sbctui.engine.archive import plan as archives
 from sbctui.engine.archive.plan_many import export_many
 from sbctui.engine.boards.plan import plan_boards
+from sbctui.engine.boot import plan as boot
 from sbctui.engine.bootkit import plan as bootkit
 from sbctui.engine.model import requests as ask
 from sbctui.engine.model.site import Site
-from sbctui.engine.nodes import plan_leaf, plan_root, plan_trash
+from sbctui.engine.nodes import plan_leaf, plan_rename, plan_root, plan_trash
 from sbctui.engine.nodes.making import plan, refresh
 from sbctui.engine.plan import Plan
 from sbctui.engine.repository import group_plan, overlay_plan, plan_images
@@ -29,7 +30,7 @@ plan_for.register(ask.CloneRoot, lambda request, site: plan_root.clone(site, req
 plan_for.register(ask.AllocateRoot, lambda request, site: plan_root.allocate(site, request))
 plan_for.register(ask.DeallocateRoot, lambda request, site: plan_root.deallocate(site, request))
 plan_for.register(ask.ResizeRoot, lambda request, site: plan_root.resize(site, request))
-plan_for.register(ask.RenameRoot, lambda request, site: plan_root.rename(site, request))
+plan_for.register(ask.RenameRoot, lambda request, site: plan_rename.rename(site, request))
 plan_for.register(ask.DeleteRoot, lambda request, site: plan_root.delete(site, request))
 plan_for.register(ask.CreateLeaves, lambda request, site: plan_leaf.create(site, request))
 plan_for.register(ask.DeleteLeaves, lambda request, site: plan_leaf.delete(site, request))
@@ -53,6 +54,7 @@ plan_for.register(ask.RemoveOverlay, lambda request, site: overlay_plan.remove(s
 plan_for.register(ask.SetGroup, lambda request, site: group_plan.set_(site, request))
 plan_for.register(ask.RenameGroup, lambda request, site: group_plan.rename(site, request))
 plan_for.register(ask.DeleteGroup, lambda request, site: group_plan.delete(site, request))
+plan_for.register(ask.UseInitramfs, lambda request, site: boot.use(site, request))
 plan_for.register(ask.BuildBootkit, lambda request, site: bootkit.build(site, request))
 for _about in (
     ask.AddRepository,

@@ -9,7 +9,15 @@ from sbctui.engine.model.addresses import dashed, undashed
 from sbctui.engine.model.node import DiskSpec, NodeConfig
 from sbctui.engine.model.site import Node, Site
 from sbctui.engine.nodes.addressing import Addresses, Chosen
-from sbctui.engine.nodes.making import NODE_INODES, clone_bytes, made, plan, refresh, to_trash
+from sbctui.engine.nodes.making import (
+    NODE_INODES,
+    clone_bytes,
+    hindered,
+    made,
+    plan,
+    refresh,
+    to_trash,
+)
 from sbctui.engine.plan import (
     Action,
     CloneDisk,
@@ -37,9 +45,9 @@ def create(site: Site, request: ask.CreateLeaves) -> Plan:
     macs = tuple(spec.mac for spec in wanted)
     needs = clone_bytes(site, root) * len(wanted)
     rules.enough_space(site, needs, NODE_INODES * len(wanted))
-    addresses = Addresses(site)
     covers = {cover.leaf: cover for cover in request.covers}
     needs += sum(cover.bytes for name, cover in covers.items() if undashed(name) in macs)
+    addresses = _addresses(site, request.network)
     units: list[Unit] = []
     for spec in wanted:
         chosen = _address(site, addresses, spec)
@@ -48,6 +56,7 @@ def create(site: Site, request: ask.CreateLeaves) -> Plan:
     if wanted and site.settings.network.subnet is None:
         notes.append("this site has no subnet yet: the leaves get addresses when it has one")
     if units:
+        notes += hindered(root.name, request.hindrance)
         units = [
             _reserve(root.name, macs),
             *units,
@@ -83,6 +92,13 @@ def _wanted(
             rules.require(rules.free_alias(site, spec.alias))
         wanted.append(spec)
     return wanted, notes
+
+
+def _addresses(site: Site, network: str) -> Addresses:
+    """Those of a network that there is. Raises BadInput."""
+    if network:
+        site.settings.network.lot(network)
+    return Addresses(site, network)
 
 
 def _address(site: Site, addresses: Addresses, spec: ask.LeafSpec) -> Chosen | None:
@@ -209,7 +225,15 @@ def attach(site: Site, request: ask.AttachLeaf) -> Plan:
     root = rules.root(site, request.root)
     rules.require(rules.can_attach(site, leaf.name))
     rules.require(rules.can_adopt(site, leaf.name, root.name))
-    after = leaf.config.model_copy(update={"parent": root.name})
+    changes: dict[str, object] = {"parent": root.name}
+    notes: tuple[str, ...] = ()
+    if request.network:
+        rules.require(rules.connected(site, leaf.name))
+        addresses = _addresses(site, request.network)
+        chosen = addresses.choose(leaf.config.alias, but=leaf.name)
+        changes |= {"ip": chosen.ip, "ip_rule": chosen.rule}
+        notes = (*chosen.notes, chosen.sentence(leaf.config.hostname))
+    after = leaf.config.model_copy(update=changes)
     unit = Unit(
         title=f"attach {leaf.name} to {root.name}",
         node=leaf.name,
@@ -219,7 +243,8 @@ def attach(site: Site, request: ask.AttachLeaf) -> Plan:
         ),
     )
     title = f"attach {leaf.name} to {root.name}"
-    return plan(site, request, title, [unit, refresh([leaf.name])], impact="reversible")
+    units = [unit, refresh([leaf.name])]
+    return plan(site, request, title, units, notes=notes, impact="reversible")
 
 
 def edit(site: Site, request: ask.EditNode) -> Plan:

@@ -1,6 +1,8 @@
-"""Plans for roots: create, clone, allocate, deallocate, resize, rename, delete."""
+"""Plans for roots: create, clone, allocate, deallocate, resize, delete."""
 
 from __future__ import annotations
+
+import shlex
 
 from sbctui.engine import rules
 from sbctui.engine.errors import Refused
@@ -12,6 +14,7 @@ from sbctui.engine.nodes.making import (
     NODE_BYTES,
     NODE_INODES,
     clone_bytes,
+    hindered,
     made,
     plan,
     refresh,
@@ -22,12 +25,10 @@ from sbctui.engine.plan import (
     CloneDisk,
     DrainExport,
     MakeDisk,
-    MoveFolder,
     Plan,
     PublishNode,
     RebootBoard,
     RefreshServices,
-    RenameRoot,
     ResizeDisk,
     StageNode,
     Unit,
@@ -35,7 +36,6 @@ from sbctui.engine.plan import (
     WithdrawExport,
     WriteNode,
 )
-from sbctui.engine.repository.overlay_places import moved_images
 
 
 def create(site: Site, request: ask.CreateRoot) -> Plan:
@@ -69,7 +69,22 @@ def create(site: Site, request: ask.CreateRoot) -> Plan:
         ),
     )
     title = f"create the root {request.name}"
-    return plan(site, request, title, [unit], needs=needs, hold=False)
+    notes = _initramfs_notes(request)
+    return plan(site, request, title, [unit], needs=needs, notes=notes, hold=False)
+
+
+def _initramfs_notes(request: ask.CreateRoot) -> tuple[str, ...]:
+    """What becomes of an initramfs that can't have NBD: it is seen when it is unpacked."""
+    if request.source is None:
+        return ()
+    use = f"sbctui boot use {request.name} --initramfs bootkit"
+    if not request.kits:
+        return (f"if its initramfs can't have the root over NBD, the site's own can: {use}",)
+    built = ", ".join(request.kits)
+    return (
+        "if its initramfs can't have the root over NBD, it gets the site's own, built for "
+        f"{built}; for another kernel: {use}",
+    )
 
 
 def _filling(source: ask.Source | None) -> int:
@@ -130,7 +145,7 @@ def clone(site: Site, request: ask.CloneRoot) -> Plan:
     )
     units = [unit, refresh([source.name])] if away else [unit]
     title = f"clone {source.name} to {request.name}"
-    notes = _clone_notes(source, live=live, away=away)
+    notes = (*_clone_notes(source, live=live, away=away), *_kit_notes(request))
     return plan(site, request, title, units, needs=needs, notes=notes, hold=False)
 
 
@@ -157,6 +172,13 @@ def _clone_notes(source: Node, *, live: bool, away: bool) -> tuple[str, ...]:
     return ()
 
 
+def _kit_notes(request: ask.CloneRoot) -> tuple[str, ...]:
+    if not request.kit or request.hindrance is None:
+        return hindered(request.name, request.hindrance)
+    why = request.hindrance.why
+    return (f"{request.name} gets the site's own initramfs for {request.kit}: {why}",)
+
+
 def allocate(site: Site, request: ask.AllocateRoot) -> Plan:
     """Give a root a MAC and an address; all or nothing. Raises Refused."""
     node = rules.root(site, request.name)
@@ -167,7 +189,10 @@ def allocate(site: Site, request: ask.AllocateRoot) -> Plan:
             "this site has no subnet, so there is no address to give; "
             "set one with: sbctui site init --subnet CIDR --pool A-B"
         )
-    chosen = Addresses(site).choose(node.name, explicit=request.ip, resolved=request.resolved)
+    if request.network:
+        site.settings.network.lot(request.network)
+    addresses = Addresses(site, request.network)
+    chosen = addresses.choose(node.name, explicit=request.ip, resolved=request.resolved)
     after = node.config.model_copy(
         update={"mac": request.mac, "ip": chosen.ip, "ip_rule": chosen.rule}
     )
@@ -180,7 +205,11 @@ def allocate(site: Site, request: ask.AllocateRoot) -> Plan:
             RefreshServices(names=(node.name,)),
         ),
     )
-    notes = (*chosen.notes, chosen.sentence(node.name))
+    notes = (
+        *chosen.notes,
+        chosen.sentence(node.name),
+        *hindered(node.name, request.hindrance),
+    )
     title = f"allocate {node.name} to {request.mac}"
     return plan(site, request, title, [unit, refresh([node.name])], notes=notes)
 
@@ -252,52 +281,6 @@ def _with_disk(config: NodeConfig, **changes: object) -> NodeConfig:
     return config.model_copy(update={"disk": disk})
 
 
-def rename(site: Site, request: ask.RenameRoot) -> Plan:
-    """Give a free root another name; orphans of it are told. Raises Refused."""
-    node = rules.root(site, request.name)
-    rules.require(rules.can_rename(site, node.name))
-    rules.require(rules.free_name(site, request.to))
-    orphans = [
-        leaf
-        for leaf in site.leaves
-        if leaf.config.parent == node.name and leaf.name not in site.listed_by
-    ]
-    told = (
-        UpdateConfig(
-            name=leaf.name,
-            before=leaf.config,
-            after=leaf.config.model_copy(update={"parent": request.to}),
-        )
-        for leaf in orphans
-    )
-    overlays = moved_images(site, node.name, request.to)
-    along = [f"{len(orphans)} of its orphans remember it"] if orphans else []
-    along += [f"{path} becomes {to}" for path, to in overlays]
-    unit = Unit(
-        title=f"{node.name} becomes {request.to}",
-        node=request.to,
-        detail=f"and {', '.join(along)}" if along else "",
-        actions=(
-            *told,
-            *(MoveFolder(path=path, to=to) for path, to in overlays),
-            RenameRoot(name=node.name, to=request.to),
-        ),
-    )
-    title = f"rename {node.name} to {request.to}"
-    notes = _rename_notes(site, request)
-    units = [unit, refresh([node.name, request.to])]
-    return plan(site, request, title, units, notes=notes, impact="one")
-
-
-def _rename_notes(site: Site, request: ask.RenameRoot) -> tuple[str, ...]:
-    back = f"it goes back with: sbctui root rename {request.to} {request.name}"
-    gone = sum(t.config is not None and t.config.parent == request.name for t in site.trash)
-    if not gone:
-        return (back,)
-    stuck = f"{rules.leaves(gone)} of {request.name} in the trash"
-    return (back, f"{stuck} can be restored only while a root has that name")
-
-
 def delete(site: Site, request: ask.DeleteRoot) -> Plan:
     """Move a root to the trash. Raises Refused with all that blocks."""
     node = rules.root(site, request.name)
@@ -305,7 +288,10 @@ def delete(site: Site, request: ask.DeleteRoot) -> Plan:
     action = to_trash(site, node.name)
     unit = Unit(title=f"{node.name} to the trash", node=node.name, actions=(action,))
     frees = node.disk.allocated if node.disk else 0
-    notes = (f"it comes back with: sbctui undo, for {site.settings.trash_days} days",)
+    notes = (
+        f"it comes back with: sbctui undo, for {site.settings.trash_days} days",
+        *_default_notes(site, node.name),
+    )
     title = f"delete the root {node.name}"
     return plan(
         site,
@@ -316,4 +302,17 @@ def delete(site: Site, request: ask.DeleteRoot) -> Plan:
         notes=notes,
         impact="many",
         confirm=node.name,
+    )
+
+
+def _default_notes(site: Site, name: str) -> tuple[str, ...]:
+    """What becomes of boards whose model gets this root by default."""
+    mine = [pattern for pattern, root in site.settings.models.items() if root == name]
+    if not mine:
+        return ()
+    listed = ", ".join(mine)
+    remedy = f"sbctui image model {shlex.quote(mine[0])} ROOT, or --none"
+    return (
+        f"new leaves of boards of the model {listed} get {name} by default and will have no root: "
+        f"{remedy}",
     )

@@ -122,6 +122,16 @@ def _(request: ask.AttachLeaf, plan: Plan, site: Site) -> ask.Request | None:
 
 
 @_left.register
+def _(request: ask.UseInitramfs, plan: Plan, site: Site) -> ask.Request | None:
+    """Nothing when each node loads what it was to load, or is gone."""
+    changes = [a for unit in plan.units for a in unit.actions if isinstance(a, UpdateConfig)]
+    left = [a for a in changes if a.name in site.nodes]
+    if changes and all(site.nodes[a.name].config.boot == a.after.boot for a in left):
+        return None
+    return request if request.name in site.nodes else None
+
+
+@_left.register
 def _(request: ask.RestoreTrash, plan: Plan, site: Site) -> ask.Request | None:
     return _still_in_trash(request, site)
 

@@ -49,7 +49,7 @@ def _(request: ask.CloneRoot) -> list[str]:
 @_words.register
 def _(request: ask.AllocateRoot) -> list[str]:
     address = ["--ip", str(request.ip)] if request.ip else []
-    return [request.name, "--mac", request.mac, *address]
+    return [request.name, "--mac", request.mac, *address, *_network(request.network)]
 
 
 @_words.register
@@ -75,11 +75,16 @@ def _(request: ask.DeleteRoot) -> list[str]:
 
 @_words.register
 def _(request: ask.CreateLeaves) -> list[str]:
+    network = _network(request.network)
     if len(request.leaves) > _LISTED:
-        return [request.root, "--macs", "macs.csv"]
+        return [request.root, "--macs", "macs.csv", *network]
     boards = [",".join((leaf.mac, leaf.alias, leaf.group)).rstrip(",") for leaf in request.leaves]
     address = [str(leaf.ip) for leaf in request.leaves if leaf.ip]
-    return [request.root, *boards, *(["--ip", address[0]] if address else [])]
+    return [request.root, *boards, *(["--ip", address[0]] if address else []), *network]
+
+
+def _network(name: str) -> list[str]:
+    return ["--network", name] if name else []
 
 
 @_words.register
@@ -104,7 +109,7 @@ def _(request: ask.EditNode) -> list[str]:
 
 @_words.register
 def _(request: ask.AttachLeaf) -> list[str]:
-    return [request.name, request.root]
+    return [request.name, request.root, *_network(request.network)]
 
 
 @_words.register
@@ -156,6 +161,12 @@ def _(request: ask.RegisterBoards) -> list[str]:
 @_words.register
 def _(request: ask.UnregisterBoards) -> list[str]:
     return ["--all"] if request.macs is None else list(request.macs)
+
+
+@_words.register
+def _(request: ask.UseInitramfs) -> list[str]:
+    offline = ["--offline"] if request.offline else []
+    return [request.name, "--initramfs", request.initramfs, *offline]
 
 
 @_words.register

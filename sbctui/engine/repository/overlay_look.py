@@ -226,7 +226,7 @@ def _summary(looker: Looker, place: Place, leaves: list[str]) -> Summary:
 # ── facts of requests ─────────────────────────────────────────────────────────────────────
 
 
-def gather(site: Site, request: Request) -> Request:
+def gather_overlays(site: Site, request: Request) -> Request:
     """The request with what only the overlays' folders say. Raises like ``Looker``."""
     if isinstance(request, CreateLeaves):
         return _for_new(site, request)

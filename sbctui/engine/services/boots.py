@@ -1,4 +1,4 @@
-"""Following every boot: dnsmasq's log, the gate's log and, while boards start, their ssh ports.
+"""Following every boot: the daemons' logs and, while boards start, their ssh ports.
 
 A thread waits until a log is written to; while nothing is, it does nothing.
 """
@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from sbctui.engine import files
@@ -55,6 +56,7 @@ class BootFollower:
         self._tails = {
             "dnsmasq": Tail(log_file(site), _BACK, marks.get("dnsmasq")),
             "gate": Tail(self._state / "gate.log", _BACK, marks.get("gate")),
+            "http": Tail(self._state / "http.log", _BACK, marks.get("http")),
         }
         self._clock = Clock()
         self._mutex = threading.Lock()
@@ -130,6 +132,7 @@ class BootFollower:
             logs = (
                 [self._of_dnsmasq(line, now) for line in self._tails["dnsmasq"].lines()],
                 [_live(happening.gate(line), now) for line in self._tails["gate"].lines()],
+                [_live(happening.http(line), now) for line in self._tails["http"].lines()],
             )
             for what in in_order(logs):
                 self._take(what)
@@ -149,7 +152,7 @@ class BootFollower:
     def _take(self, what: Happening) -> None:
         if not self._is_ours(what.mac):
             return
-        if what.kind == "sent":
+        if what.kind == "sent" and what.size is None:
             what = _sized(what)
         self._boots.take(what)
 
@@ -186,7 +189,7 @@ class BootFollower:
                     self._history.rewrite(self._boots, marks)
 
 
-_LOGS = {b"dnsmasq.log", b"gate.log"}
+_LOGS = {b"dnsmasq.log", b"gate.log", b"http.log"}
 
 
 def in_order(logs: Iterable[Iterable[Happening | None]]) -> Iterator[Happening]:
@@ -207,7 +210,7 @@ def _live(what: Happening | None, now: float) -> Happening | None:
     """With the time to more than the second, where it is of this moment."""
     if what is None or abs(now - what.at) >= _LIVE:
         return what
-    return Happening(what.kind, now, what.mac, what.ip, what.text)
+    return replace(what, at=now)
 
 
 def _sized(what: Happening) -> Happening:

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
+from sbctui.engine.boot.loaders import BIOS, UEFI
+from sbctui.engine.boot.pi import VENDOR as PI_VENDOR
 from sbctui.engine.errors import BadInput, Refused
 from sbctui.engine.model.addresses import shown
 from sbctui.engine.model.settings import Settings
@@ -22,12 +24,15 @@ BOOT_FILE = "boot.scr.uimg"
 IPXE_SCRIPT = "boot.ipxe"
 """Named to a client that is iPXE already."""
 FIRMWARE = {
-    "x64": ((7, 9), "ipxe-x86_64.efi"),
+    "pc": ((), BIOS),
+    "x64": ((7, 9), UEFI),
     "ia32": ((6,), "ipxe-i386.efi"),
     "arm64": ((11,), "ipxe-arm64.efi"),
     "riscv64": ((27,), "ipxe-riscv64.efi"),
 }
-"""Tag → processor types of option 93 (RFC 4578, IANA) of UEFI clients, and the file for them."""
+"""Tag → processor types of option 93 (RFC 4578, IANA) and the file for them.
+
+``pc`` is a BIOS: type 0, which a Raspberry Pi claims to be as well."""
 TRANSFERS = 500
 """TFTP transfers at once."""
 _MOST_LEASES = 100_000
@@ -46,8 +51,12 @@ _FIXED = (
     "dhcp-ignore=tag:!known",
     "dhcp-ignore-names",
     "dhcp-mac=set:pi3,b8:27:eb:*:*:*",
+    *(f"dhcp-mac=set:pi,{half}:*:*:*" for half in PI_VENDOR),
+    *(f"dhcp-match=set:pi,97,{start}" for start in ("00:52:50:69", "00:44:44:44:44")),
     'pxe-service=tag:pi3,0,"Raspberry Pi Boot   "',
-    'pxe-service=tag:!pi3,0,"Raspberry Pi Boot"',
+    'pxe-service=tag:pi,tag:!pi3,0,"Raspberry Pi Boot"',
+    "dhcp-match=set:bios,option:client-arch,0",
+    "tag-if=set:pc,tag:bios,tag:!pi",
     "dhcp-match=set:ipxe,175",
     *(
         f"dhcp-match=set:{tag},option:client-arch,{kind}"
@@ -61,7 +70,9 @@ _FIXED = (
 )
 """No DNS; answers on the named interfaces only, and only to known boards, none of whose names or
 scripts are taken from the wire. A Pi wants its words in option 43, the first Pi 3 with three
-spaces behind them."""
+spaces behind them; it is known by its MAC or by what its machine id (option 97) begins with:
+``RPi``, or in the ROM of a Pi 3 its 44. A PC would take those words for an order to boot from its
+own disk."""
 
 
 @dataclass(frozen=True, slots=True)

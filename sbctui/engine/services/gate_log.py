@@ -1,4 +1,4 @@
-"""The gate's log: one line per event, bounded, so that junk on the port can't fill a disk."""
+"""The log of the gate and of HTTP: a line an event, bounded, so that junk can't fill a disk."""
 
 from __future__ import annotations
 

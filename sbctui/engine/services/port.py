@@ -97,7 +97,7 @@ class Daemon(Protocol):
 
     @property
     def name(self) -> str:
-        """Short name in status, log and pid file: ``dnsmasq``, ``storage``, ``gate``."""
+        """Short name in status, log and pid file: ``dnsmasq``, ``storage``, ``gate``, ``http``."""
 
     def off(self) -> str:
         """Empty when wanted; else why it is not started here, with the remedy."""

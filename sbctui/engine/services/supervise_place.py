@@ -12,7 +12,7 @@ from sbctui.engine.errors import NotPermitted
 from sbctui.engine.files import make_dir, write_atomic
 from sbctui.engine.services.port import Daemon
 
-DAEMONS = ("storage", "gate", "dnsmasq")
+DAEMONS = ("storage", "gate", "dnsmasq", "http")
 """Names of a site's daemons, in the order of their start."""
 
 _CONFIG_BYTES = 1 << 20

@@ -19,6 +19,7 @@ from sbctui.engine.services.dnsmasq_net import addresses
 from sbctui.engine.services.gate_client import GateClient
 from sbctui.engine.services.gate_daemon import GateDaemon
 from sbctui.engine.services.gate_rules import RULES, read_closed
+from sbctui.engine.services.http_daemon import HttpDaemon
 from sbctui.engine.services.leases import lease_file, read_leases
 from sbctui.engine.services.nbd_exports import NbdExports
 from sbctui.engine.services.nbd_targets import DerivedExports
@@ -37,13 +38,13 @@ _DISK = DISK_FILES["raw"]
 
 
 def services(site: Path, place: Place) -> Services:
-    """The daemons of a site: storage, gate, dnsmasq. Raises NotASite, NotPermitted."""
+    """The daemons of a site: storage, gate, dnsmasq, http. Raises NotASite, NotPermitted."""
     serving = SiteServing(site, place)
     return Services((serving.storage, *serving.renewed()), serving, serving.renewed)
 
 
 class SiteServing:
-    """What the three daemons do together. Thread-safe."""
+    """What the daemons do together. Thread-safe."""
 
     def __init__(self, site: Path, place: Place) -> None:
         run = place.run / DAEMONS
@@ -77,8 +78,9 @@ class SiteServing:
             raise ServiceFailed(reason)
         self._dhcp = dhcp
         self._deaf = self._seen.listen(network.interfaces)
-        gate = GateDaemon(derived, self._run, owner, listen_on(network), network.nbd_port)
-        return gate, self._dhcp
+        here = listen_on(network)
+        gate = GateDaemon(derived, self._run, owner, here, network.nbd_port)
+        return gate, self._dhcp, HttpDaemon(self._site, network, owner, here)
 
     def apply(self, asker: int, exports: Collection[str] = ()) -> Changes:
         """Follow ``derived/exports``; what ``asker``, or one who has ended, held is back."""
