@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sbctui import format as fmt
 from sbctui.engine import rules
+from sbctui.engine.archive.address import ENDINGS
 from sbctui.engine.errors import BadInput
 from sbctui.engine.model import requests as ask
 from sbctui.engine.model.addresses import parse_name, shown
@@ -22,13 +23,6 @@ if TYPE_CHECKING:
     from sbctui.engine.model.site import Node, Site
     from sbctui.engine.plan import Plan
 
-ENDINGS: Mapping[str, str] = {
-    "zstd": ".tar.zst",
-    "none": ".tar",
-    "gzip": ".tar.gz",
-    "xz": ".tar.xz",
-}
-"""How an archive's name ends, by its compression."""
 _NO_YES = ("no", "yes")
 
 
