@@ -15,7 +15,7 @@ from sbctui.engine.model.addresses import parse_name, shown
 from sbctui.engine.model.repository import IMAGES, OWN
 from sbctui.format import Line
 from sbctui.screens.fields import Complete, Field, Values
-from sbctui.screens.form import FormSpec
+from sbctui.screens.form_spec import FormSpec
 from sbctui.screens.forms import new_name
 
 if TYPE_CHECKING:

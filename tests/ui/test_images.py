@@ -65,8 +65,12 @@ async def test_an_empty_repository_says_what_to_do(small_site: Path) -> None:
 
 
 async def test_images_tell_their_side_files_and_who_uses_them(shelved: Path) -> None:
-    async with open_tui(shelved) as tui:
+    motd = shelved / "repo/groups/room-a/golden/etc/motd"
+    motd.parent.mkdir(parents=True)
+    motd.write_text("welcome\n")
+    async with open_tui(shelved, (100, 30)) as tui:
         await at_image(tui)
+        await tui.expect("files for group")
         await tui.expect("stmc", "root golden, 0 leaves", ".sha256 .torrent", ".mcast .chunks")
         await tui.press("enter")
         await tui.expect("root golden, made", "disk    16M", "no files")
