@@ -85,6 +85,7 @@ PERFORM: dict[str, Callable[[Any, Context], Undo]] = {
     "wait-random": _of_repositories,
     "update-image": _of_repositories,
     "copy-overlays": _of_repositories,
+    "bring-overlay": _of_repositories,
     "restore-image": _of_repositories,
     "unstage": _of_archives,
     "flatten-disk": _of_archives,
@@ -104,6 +105,7 @@ LOCKED = frozenset(
         "take-disk",
         "move-folder",
         "change-overlay",
+        "bring-overlay",
         "set-models",
         "trash",
         "restore",
@@ -137,14 +139,17 @@ def execute(
     results: list[UnitResult] = []
     tally: Counter[str] = Counter()
     abandoned = False
+    lost: set[str] = set()
     for index, unit in enumerate(plan.units):
-        if (abandoned or stop.is_set()) and not unit.always:
+        if unit.after in lost or ((abandoned or stop.is_set()) and not unit.always):
             result = UnitResult(title=unit.title, node=unit.node, outcome="skipped")
         else:
             emit(UnitStarted(index=index, title=unit.title, at=time.time()))
             result = _run_unit(unit, context(), lock, threading.Event() if unit.always else stop)
         if unit.always and result.outcome == "failed":
             _leave(lock)
+        if result.outcome != "done":
+            lost.add(unit.title)
         results.append(result.model_copy(update={"counts": counted[index]}))
         tally[result.outcome] += counted[index] or result.outcome == "failed"
         abandoned = abandoned or (unit.required and result.outcome == "failed")
