@@ -81,7 +81,7 @@ HOME = _scope(
     Action("rename", "N", "Rename", "Give a root another name, a leaf another alias",
            changes=True),
     Action("resize", "R", "Resize", "Grow a root's disk", changes=True),
-    Action("initramfs", "i", "Initramfs", "Load the image's initramfs or the site's own, a root's "
+    Action("initramfs", "K", "Kernel", "Load the image's initramfs or the site's own, a root's "
            "leaves too", changes=True),
     Action("bootkit", "B", "Bootkit", "Build the site's own initramfs for a kernel", changes=True),
     Action("attach", "T", "Attach", "List an orphan in a root's children again", changes=True),

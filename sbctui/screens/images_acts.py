@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sbctui.engine.engine import Engine
     from sbctui.engine.model.shelf import Shelf
     from sbctui.engine.model.site import Site
-    from sbctui.screens.form import FormSpec
+    from sbctui.screens.form_spec import FormSpec
     from sbctui.screens.job_view import JobView
 
 

@@ -50,6 +50,8 @@ VERBS = [
     ("repo", "sidefiles", "--all"),
     ("repo", "seed", "repo:own.img", "--interface", "lo"),
     ("repo", "send", "own.img", "--interface", "lo", "--background"),
+    ("repo", "delete", "own.img"),
+    ("archive", "export", "spare", "pi-01", "--to", "repo:lab/", "--difference"),
     ("cache", "restore", "cache:pi.img"),
     ("services", "start"),
     ("services", "stop"),

@@ -144,6 +144,14 @@ def _exported(site: Path) -> None:
     do(engine, ask.ExportRoot(name="bare", target=engine.target(str(file))))
 
 
+def _imaged(site: Path) -> None:
+    """An image with its side files in the repository."""
+    image = site / "repo" / "images" / "lab" / "bare.img"
+    image.parent.mkdir(parents=True, exist_ok=True)
+    image.write_bytes(b"an image")
+    do(Engine(site), ask.MakeSideFiles(images=("lab/bare.img",)))
+
+
 def _incoming(engine: Engine) -> ask.Incoming:
     return engine.archive(str(engine.path.parent / "in.tar.zst"))
 
@@ -220,6 +228,16 @@ def verbs(source: Path) -> tuple[Verb, ...]:
                 name=mac(1).replace(":", "-"), target=_out(e), replace=True, difference=True
             ),
         ),
+        Verb(
+            "archive export",
+            lambda e: ask.ExportMany(
+                names=("full", mac(1).replace(":", "-")),
+                targets=(_out(e), e.target(str(e.path.parent / "leaf.tar.zst"))),
+                replace=True,
+            ),
+            whole=False,
+        ),
+        Verb("repo delete", lambda e: ask.DeleteImages(images=("lab/bare.img",)), spoil=_imaged),
         Verb(
             "root import",
             lambda e: ask.ImportRoot(name="new", archive=_incoming(e)),

@@ -65,9 +65,13 @@ async def test_an_empty_repository_says_what_to_do(small_site: Path) -> None:
 
 
 async def test_images_tell_their_side_files_and_who_uses_them(shelved: Path) -> None:
-    async with open_tui(shelved) as tui:
+    motd = shelved / "repo/groups/room-a/golden/etc/motd"
+    motd.parent.mkdir(parents=True)
+    motd.write_text("welcome\n")
+    async with open_tui(shelved, (100, 30)) as tui:
         await at_image(tui)
-        await tui.expect("stm-", "root golden, 0 leaves", ".sha256 .torrent", ".mcast")
+        await tui.expect("files for group")
+        await tui.expect("stmc", "root golden, 0 leaves", ".sha256 .torrent", ".mcast .chunks")
         await tui.press("enter")
         await tui.expect("root golden, made", "disk    16M", "no files")
         await tui.press("escape", "slash", *"debian", "enter")
@@ -79,13 +83,13 @@ async def test_images_tell_their_side_files_and_who_uses_them(shelved: Path) -> 
 async def test_a_changed_image_is_stale_until_its_side_files_are_made(shelved: Path) -> None:
     image = shelved / "repo/images/lab/golden.tar.zst"
     image.write_bytes(image.read_bytes() + b"\0" * 512)
-    os.utime(image, (image.stat().st_mtime + 10,) * 2)
+    os.utime(image, (image.stat().st_mtime + 1,) * 2)
     async with open_tui(shelved) as tui:
         await at_image(tui)
-        await tui.expect("1 stale", "!!!-", "f makes them")
+        await tui.expect("1 stale", "!!!!", "f makes them")
         await tui.press("f")
         await start(tui, "side files")
-        await tui.expect("stm-")
+        await tui.expect("stmc")
         await tui.expect_gone("1 stale")
 
 
@@ -97,7 +101,7 @@ async def test_reading_images_finds_a_flipped_bit(shelved: Path) -> None:
     os.utime(image, ns=(was.st_atime_ns, was.st_mtime_ns))
     async with open_tui(shelved) as tui:
         await at_image(tui)
-        await tui.expect("stm-")
+        await tui.expect("stmc")
         await tui.press("c")
         await tui.expect("Check repo:lab/golden", "it is not what its .sha256 says", "mend it with")
         await tui.press("q")
@@ -109,7 +113,7 @@ async def test_deleted_images_come_back(shelved: Path) -> None:
     async with open_tui(shelved) as tui:
         await at_image(tui)
         await tui.press("D")
-        await tui.expect("delete repo:lab/golden.tar.zst", "with 3 files beside it")
+        await tui.expect("delete repo:lab/golden.tar.zst", "with 4 files beside it")
         await start(tui, "repo delete lab/golden.tar.zst")
         await tui.until(lambda: not image.exists(), "it is still there")
         await tui.expect("1 Images  1, ")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -12,6 +13,13 @@ from sbctui.engine.model.text import clean
 
 STREAM = "-"
 """Standard input or output."""
+ENDINGS: Mapping[str, str] = {
+    "zstd": ".tar.zst",
+    "none": ".tar",
+    "gzip": ".tar.gz",
+    "xz": ".tar.xz",
+}
+"""How an archive's name ends, by its compression."""
 Kind = Literal["file", "stream", "ssh", "url"]
 _REPO = "repo:"
 _URL = re.compile(r"https?://[^\s/?#]+(?:[/?#]\S*)?")
