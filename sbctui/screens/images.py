@@ -31,7 +31,7 @@ _KEYS = {
     "img": ("list.open", "import", "sides", "send", "update", "verify", "delete", "leave",
             "any.help", "filter", "seed", "export", "former", "receive", "mount"),
     "": ("export", "import", "receive", "update", "mount", "add", "verify", "leave", "any.help",
-         "index", "filter", "remove"),
+         "serve", "index", "filter", "remove"),
     "job": ("list.open", "stop_job", "leave", "any.help"),
 }  # fmt: skip
 

@@ -164,8 +164,9 @@ class OnImages(Acting, Screen[None]):
         found = self.chosen()
         name = serving(self.known(), found)
         inside = found.shelf is not None and found.shelf.name == name
-        paths = self._paths() or ((found.folder,) if found.folder else ())
-        self._offer(ask.ServeCache(cache=name, images=paths if inside else ()))
+        folder = (found.folder,) if inside and found.folder else ()
+        paths = tuple(i.address.path for i in found.images if i.address.repository == name)
+        self._offer(ask.ServeCache(cache=name, images=paths or folder))
 
     def do_former(self) -> None:
         """Bring back the former version of an image in a cache."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from sbctui.engine.model.settings import Settings
 from sbctui.engine.plan import Plan
 from sbctui.engine.repository import serving as serving_
 from tests.faults.verbs import make_source
+from tests.lab import until
 from tests.repository.conftest import add, done
 from tests.repository.overlaid import MIB, OFF, Seen, image_tree, leaf, mac, make_site, name, put
 from tests.system.world import Serving, serving
@@ -140,6 +142,9 @@ def test_a_newer_image_is_named_and_its_root_left_alone(pair: Pair) -> None:
 
 
 def test_the_newest_image_of_a_root_counts_and_the_rest_is_named(pair: Pair) -> None:
+    first = manifest_of(pair.cache / "images" / IMAGE)
+    assert first is not None
+    until(lambda: time.time() >= first.made.timestamp() + 1, 2, "an export tells its second")
     pair.export("deb", "new/deb.tar.zst")
     leafs = pair.first.target("repo:board.tar.zst")
     done(pair.first, ask.ExportLeaf(name=name(1), target=leafs))

@@ -13,9 +13,11 @@ from sbctui.engine.model.repositories import Configured
 from sbctui.engine.model.requests import (
     AddRepository,
     CreateRoot,
+    DeleteRoot,
     ExportMany,
     ExportRoot,
     MakeSideFiles,
+    UpdateCache,
 )
 from sbctui.engine.model.settings import Settings
 from sbctui.screens.images import ImagesScreen
@@ -147,6 +149,27 @@ async def test_a_cache_is_added_and_follows(shelved: Path, tmp_path: Path) -> No
     assert (kept / "images/lab/golden.tar.zst").exists()
 
 
+async def test_a_cache_takes_over(shelved: Path, tmp_path: Path) -> None:
+    (tmp_path / "kept").mkdir()
+    place = Configured(kind="cache", place=str(tmp_path / "kept"))
+    do(
+        shelved,
+        AddRepository(name="cache", repository=place),
+        UpdateCache(repository="repo", path="lab"),
+        DeleteRoot(name="golden"),
+    )
+    async with open_tui(shelved) as tui:
+        screen = await at_image(tui)
+        screen.images.rows.move_to("dir:cache:lab")
+        await tui.pilot.pause()
+        await tui.press("o")
+        await tui.expect("$ sbctui cache serve cache:lab", "import golden")
+        await tui.awake()
+        await tui.press("y")
+        await tui.until(lambda: "golden" in Engine(shelved).site().nodes, "not made")
+        await tui.expect_jobs_over()
+
+
 async def test_a_server_that_hangs_holds_up_its_own_row_only(shelved: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         place = Configured(kind="ssh", place="root@127.0.0.1:/x", port=silent.getsockname()[1])
@@ -182,6 +205,7 @@ async def test_what_is_not_possible_says_why(shelved: Path) -> None:
         screen = await at_image(tui)
         for action, why in {
             "former": "only caches keep the former version",
+            "serve": "there is no cache; a adds one",
             "mount": "repo is of kind own, which is not mounted here",
             "remove": "repo is this server's own",
             "stop_job": "it has ended",
