@@ -254,7 +254,7 @@ IMAGES = _scope(
            changes=True),
     Action("update", "u", "Update", "Bring a cache up to date with this repository, folder, image",
            changes=True),
-    Action("serve", "o", "Take over", "Boot the boards of a cache from here, while its repository "
+    Action("serve", "T", "Take over", "Boot the boards of a cache from here, while its repository "
            "is away", changes=True),
     Action("former", "z", "Former", "Bring back the former version of an image in a cache",
            changes=True),

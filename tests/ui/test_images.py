@@ -162,7 +162,7 @@ async def test_a_cache_takes_over(shelved: Path, tmp_path: Path) -> None:
         screen = await at_image(tui)
         screen.images.rows.move_to("dir:cache:lab")
         await tui.pilot.pause()
-        await tui.press("o")
+        await tui.press("T")
         await tui.expect("$ sbctui cache serve cache:lab", "import golden")
         await tui.awake()
         await tui.press("y")
