@@ -9,7 +9,7 @@ from sbctui.engine.model.text import clean
 from sbctui.format import Line
 
 if TYPE_CHECKING:
-    from sbctui.engine.archive.format import Manifest
+    from sbctui.engine.archive.manifest import Manifest
     from sbctui.engine.repository.view import Preview
 
 _SHOWN = 6

@@ -10,8 +10,9 @@ import zstandard
 from pydantic import ValidationError
 
 from sbctui.engine.archive import tarhead
-from sbctui.engine.archive.format import FRAME, MANIFEST, RECORD, BadArchive, Manifest
+from sbctui.engine.archive.format import FRAME, MANIFEST, RECORD, BadArchive
 from sbctui.engine.archive.frames import SEEKABLE, SKIPPABLE
+from sbctui.engine.archive.manifest import Manifest
 
 _FOOTER, _HEAD = 9, 8
 _LAST = 12
