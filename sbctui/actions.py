@@ -254,6 +254,8 @@ IMAGES = _scope(
            changes=True),
     Action("update", "u", "Update", "Bring a cache up to date with this repository, folder, image",
            changes=True),
+    Action("serve", "T", "Take over", "Boot the boards of a cache from here, while its repository "
+           "is away", changes=True),
     Action("former", "z", "Former", "Bring back the former version of an image in a cache",
            changes=True),
     Action("mount", "p", "Mount", "Mount the repository, or unmount it", changes=True),

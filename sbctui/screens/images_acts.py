@@ -12,7 +12,7 @@ from sbctui.format import Line
 from sbctui.messages import World
 from sbctui.screens.acting import Acting
 from sbctui.screens.images_lines import Chosen, chosen
-from sbctui.screens.images_why import caches, why_not
+from sbctui.screens.images_why import caches, serving, why_not
 from sbctui.widgets.pane import Pane
 
 if TYPE_CHECKING:
@@ -158,6 +158,14 @@ class OnImages(Acting, Screen[None]):
         images = self.chosen().images
         anew = all(set(MADE) <= set(i.sides) - set(i.stale) for i in images)
         self._offer(ask.MakeSideFiles(images=self._paths(), anew=anew))
+
+    def do_serve(self) -> None:
+        """Make what is missing here of a cache's roots and leaves."""
+        found = self.chosen()
+        name = serving(self.known(), found)
+        inside = found.shelf is not None and found.shelf.name == name
+        paths = self._paths() or ((found.folder,) if found.folder else ())
+        self._offer(ask.ServeCache(cache=name, images=paths if inside else ()))
 
     def do_former(self) -> None:
         """Bring back the former version of an image in a cache."""

@@ -183,6 +183,10 @@ TABLE = [
     (("cache", "update", "repo"), 10, "no cache"),
     (("cache", "update", "repo", "../x"), 2, "no address"),
     (("cache", "update", "repo", "--delay", "-1"), 2, "--delay"),
+    (("cache", "serve"), 10, "no cache"),
+    (("cache", "serve", "cache:../x"), 2, "no address"),
+    (("cache", "serve", "cache:x", "other:x"), 2, "of one cache"),
+    (("cache", "serve", "repo:x"), 3, "is no cache"),
     (("cache", "verify"), 10, "no cache"),
     (("cache", "restore", "cache:x"), 10, "no cache"),
     # leaves

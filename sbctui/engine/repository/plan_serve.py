@@ -56,12 +56,7 @@ class _Making:
 
 def serve(request: ask.ServeCache, site: Site) -> Plan:
     """What is missing here of a cache's roots and leaves. Raises Refused, NoSpace."""
-    rules.require(rules.can_import(site))
-    if site.settings.network.subnet is None:
-        raise Refused(
-            "this site has no subnet, so no board gets an address from it; give it one with: "
-            "sbctui site init --interface IF --subnet CIDR --pool A-B"
-        )
+    rules.require(rules.can_serve(site))
     making = _Making(site, notes=list(request.notes))
     later: list[tuple[ask.CachedRoot, str]] = []
     for one in request.found:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sbctui.engine.archive.format import Manifest
+from sbctui.engine.archive.manifest import Manifest
 from sbctui.engine.archive.peek import manifest_of
 from sbctui.engine.errors import BadInput, NoSuchNode, Refused, SbcError, from_os
 from sbctui.engine.lists import LARGEST, decode_list
