@@ -81,7 +81,7 @@ HOME = _scope(
     Action("rename", "N", "Rename", "Give a root another name, a leaf another alias",
            changes=True),
     Action("resize", "R", "Resize", "Grow a root's disk", changes=True),
-    Action("initramfs", "i", "Initramfs", "Load the image's initramfs or the site's own, a root's "
+    Action("initramfs", "K", "Kernel", "Load the image's initramfs or the site's own, a root's "
            "leaves too", changes=True),
     Action("bootkit", "B", "Bootkit", "Build the site's own initramfs for a kernel", changes=True),
     Action("attach", "T", "Attach", "List an orphan in a root's children again", changes=True),
@@ -254,6 +254,8 @@ IMAGES = _scope(
            changes=True),
     Action("update", "u", "Update", "Bring a cache up to date with this repository, folder, image",
            changes=True),
+    Action("serve", "T", "Take over", "Boot the boards of a cache from here, while its repository "
+           "is away", changes=True),
     Action("former", "z", "Former", "Bring back the former version of an image in a cache",
            changes=True),
     Action("mount", "p", "Mount", "Mount the repository, or unmount it", changes=True),

@@ -146,6 +146,10 @@ def plan_lines(plan: Plan, most: int = 12) -> list[str]:
     return lines
 
 
+_OF_BYTES = ("data", "bytes", "fetched", "kept")
+"""What units tell of themselves in bytes."""
+
+
 def report_lines(report: Report) -> list[str]:
     """What became of a plan: the counts first, then whatever did not stand, with its reason."""
     done, failed, skipped = (report.of(o) for o in ("done", "failed", "skipped"))
@@ -162,7 +166,8 @@ def report_lines(report: Report) -> list[str]:
             said.setdefault(item, []).append(result)
     for (key, value), those in said.items():
         who = _result(those[0]) + (f" and {len(those) - 1} more" if len(those) > 1 else "")
-        lines.append(f"  {who}: {clean(key)} {clean(value)}")
+        shown = size(int(value)) if key in _OF_BYTES and value.isdecimal() else clean(value)
+        lines.append(f"  {who}: {clean(key)} {shown}")
     return lines
 
 

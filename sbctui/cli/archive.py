@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sbctui.cli import options, output
+from sbctui.cli import imagework, options, output
 from sbctui.cli.act import stoppable
 from sbctui.cli.place import Place
 from sbctui.engine.errors import BadInput, from_os
@@ -130,3 +130,6 @@ def as_json(found: Contents) -> dict[str, Any]:
         "base": base.root if base else None,
         "members": [one.model_dump() for one in found.members],
     }
+
+
+archive.add_command(imagework.export)

@@ -64,6 +64,29 @@ def verify(place: Place, address: Any, quiet: bool, json: bool) -> int:
 
 
 @cache.command()
+@click.argument("images", metavar="[IMAGE]...", nargs=-1, type=options.ADDRESS)
+@options.mutating
+@click.pass_obj
+def serve(place: Place, images: tuple[Any, ...], how: How) -> int:
+    """Boot boards from what the cache has, while its repository is away: from all, or IMAGE...
+
+    An IMAGE is cache:sub/dir/image, or a folder of them. What is missing here is made: roots out
+    of images, leaves for their boards, with the files that are laid over them.
+    """
+    from sbctui.engine.errors import BadInput
+    from sbctui.engine.model.repository import CACHE
+    from sbctui.engine.model.requests import ServeCache
+
+    names = {one.repository for one in images} or {CACHE}
+    if len(names) > 1:
+        raise BadInput("name images of one cache; each has its own boards")
+    whole = any(not one.path for one in images)
+    paths = () if whole else tuple(dict.fromkeys(one.path for one in images))
+    asked = ServeCache(cache=names.pop(), images=paths)
+    return act(place, lambda _: asked, how)
+
+
+@cache.command()
 @click.argument("address", type=options.ADDRESS)
 @options.mutating
 @click.pass_obj

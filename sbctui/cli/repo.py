@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sbctui.cli import distribute, options, output
+from sbctui.cli import distribute, imagework, options, output
 from sbctui.cli.act import act
 from sbctui.cli.options import How
 from sbctui.cli.place import Place
@@ -273,3 +273,4 @@ def import_tree(place: Place, folder: str, move: bool, how: How) -> int:
 
 for _verb in distribute.VERBS:
     repo.add_command(_verb)
+repo.add_command(imagework.delete)

@@ -10,7 +10,6 @@ from contextlib import ExitStack, nullcontext, suppress
 from typing import Any
 
 from sbctui.engine import reconcile
-from sbctui.engine.archive import perform as archives
 from sbctui.engine.audit import perform as pins
 from sbctui.engine.boards import perform as boards
 from sbctui.engine.boot import perform as boot
@@ -32,6 +31,12 @@ from sbctui.engine.repository import overlay_perform as laying
 def _of_repositories(action: Any, ctx: Context) -> Undo:
     """Most runs have none of these, so what does them is loaded now."""
     from sbctui.engine.repository.actions import ACTIONS
+
+    return ACTIONS[action.kind](action, ctx)
+
+
+def _of_archives(action: Any, ctx: Context) -> Undo:
+    from sbctui.engine.archive.perform import ACTIONS
 
     return ACTIONS[action.kind](action, ctx)
 
@@ -80,12 +85,13 @@ PERFORM: dict[str, Callable[[Any, Context], Undo]] = {
     "wait-random": _of_repositories,
     "update-image": _of_repositories,
     "copy-overlays": _of_repositories,
+    "bring-overlay": _of_repositories,
     "restore-image": _of_repositories,
-    "unstage": archives.unstage,
-    "flatten-disk": archives.flatten_disk,
-    "write-archive": archives.write_archive,
-    "publish-archive": archives.publish_archive,
-    "take-archive": archives.take_archive,
+    "unstage": _of_archives,
+    "flatten-disk": _of_archives,
+    "write-archive": _of_archives,
+    "publish-archive": _of_archives,
+    "take-archive": _of_archives,
     "refresh": reconcile.refresh,
 }
 LOCKED = frozenset(
@@ -99,6 +105,7 @@ LOCKED = frozenset(
         "take-disk",
         "move-folder",
         "change-overlay",
+        "bring-overlay",
         "set-models",
         "trash",
         "restore",
@@ -137,8 +144,9 @@ def execute(
     results: list[UnitResult] = []
     tally: Counter[str] = Counter()
     abandoned = False
+    lost: set[str] = set()
     for index, unit in enumerate(plan.units):
-        if (abandoned or stop.is_set()) and not unit.always:
+        if unit.after in lost or ((abandoned or stop.is_set()) and not unit.always):
             result = UnitResult(title=unit.title, node=unit.node, outcome="skipped")
         else:
             if unit.long:
@@ -147,6 +155,8 @@ def execute(
             result = _run_unit(unit, context(), lock, threading.Event() if unit.always else stop)
         if unit.always and result.outcome == "failed":
             _leave(lock)
+        if result.outcome != "done":
+            lost.add(unit.title)
         results.append(result.model_copy(update={"counts": counted[index]}))
         tally[result.outcome] += counted[index] or result.outcome == "failed"
         abandoned = abandoned or (unit.required and result.outcome == "failed")

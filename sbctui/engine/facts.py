@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import time
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -27,6 +28,7 @@ from sbctui.engine.model.requests import (
     KeepFindings,
     LeafSpec,
     Request,
+    ServeCache,
 )
 from sbctui.engine.model.settings import Settings
 from sbctui.engine.model.site import Facts, Site
@@ -99,7 +101,7 @@ def gather(site: Site, request: Request) -> Request:
     if request.verb in OF_REPOSITORIES:
         from sbctui.engine.repository.gather import gather_repository
 
-        return gather_repository(site, request)
+        return _with_addresses(site, gather_repository(site, request))
     if site.settings.network.subnet is None:
         return request
     if isinstance(request, AllocateRoot) and request.ip is None:
@@ -111,6 +113,20 @@ def gather(site: Site, request: Request) -> Request:
     return request
 
 
+def _with_addresses(site: Site, request: Request) -> Request:
+    """What the resolver says of the boards that a cache knows."""
+    if not isinstance(request, ServeCache) or site.settings.network.subnet is None:
+        return request
+    boards = [leaf for one in request.found for leaf in one.boards or ()]
+    names = [leaf.alias for leaf in boards if leaf.alias and leaf.mac not in site.by_mac]
+    answers = _resolve(names) if names else {}
+    found = tuple(
+        one.model_copy(update={"boards": _answered(one.boards, answers)}) if one.boards else one
+        for one in request.found
+    )
+    return request.model_copy(update={"found": found})
+
+
 def _user() -> str:
     """Who asks: the user behind sudo, else the one this program runs as."""
     try:
@@ -120,7 +136,12 @@ def _user() -> str:
 
 
 def _resolved(leaves: tuple[LeafSpec, ...], names: list[str]) -> tuple[LeafSpec, ...]:
-    answers = _resolve(names)
+    return _answered(leaves, _resolve(names))
+
+
+def _answered(
+    leaves: tuple[LeafSpec, ...], answers: Mapping[str, tuple[IPv4Address, ...]]
+) -> tuple[LeafSpec, ...]:
     return tuple(
         leaf.model_copy(update={"resolved": answers.get(leaf.alias, ())}) for leaf in leaves
     )

@@ -464,6 +464,14 @@ class CopyOverlays(_Action):
     all_: bool
 
 
+class BringOverlay(_Action):
+    """Copy an overlay of a cache to the same place in the site (relative to it), over nothing."""
+
+    kind: Literal["bring-overlay"] = "bring-overlay"
+    cache: str
+    place: Place
+
+
 class RestoreImage(_Action):
     """Swap an image of a cache with its former version; undo swaps them again."""
 
@@ -571,6 +579,7 @@ Action = Annotated[
     | WaitRandom
     | UpdateImage
     | CopyOverlays
+    | BringOverlay
     | RestoreImage
     | UnstageNode
     | FlattenDisk
@@ -591,7 +600,8 @@ class Unit(_Action):
 
     ``node`` is what the unit is about, ``detail`` one line for the preview. ``always`` runs
     even after cancel and failures; when a ``required`` unit fails the rest is skipped; one
-    that does not ``counts`` only prepares the others.
+    that does not ``counts`` only prepares the others. ``after`` is the title of an earlier unit
+    without which this one can't be: it is skipped when that one did not come to its end.
     """
 
     title: str
@@ -601,6 +611,7 @@ class Unit(_Action):
     always: bool = False
     required: bool = False
     counts: bool = True
+    after: str = ""
 
     @property
     def long(self) -> bool:

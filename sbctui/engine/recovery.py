@@ -14,6 +14,7 @@ from datetime import timedelta
 from sbctui.engine import reconcile
 from sbctui.engine.bootkit.arch import image_version
 from sbctui.engine.bootkit.build import drop_unfinished
+from sbctui.engine.disks.fuse import let_go
 from sbctui.engine.disks.resize import resize
 from sbctui.engine.errors import SbcError
 from sbctui.engine.files import Owner, flocked, hit, remove_tree
@@ -69,6 +70,7 @@ def _drop_staging(site: Site, changed: Callable[[str], None], say: Say) -> None:
         path = site.path / stray.path
         with suppress(BlockingIOError, FileNotFoundError), flocked(path, blocking=False):
             hit("recovery.drop-staging")
+            let_go(path)
             remove_tree(path)
             changed("*")
             say(f"dropped the half-made {path.name}, which no job holds")

@@ -203,6 +203,16 @@ def can_import(site: Site) -> str | None:
     return _writable(site)
 
 
+def can_serve(site: Site) -> str | None:
+    """Whether boards of another server can boot here: they need addresses."""
+    if site.settings.network.subnet is None:
+        return (
+            "this site has no subnet, so no board gets an address from it; give it one with: "
+            "sbctui site init --interface IF --subnet CIDR --pool A-B"
+        )
+    return _writable(site)
+
+
 def can_allocate(site: Site, name: str) -> str | None:
     """Whether a root can be given a MAC: deallocated, no leaves, nothing stands on it (S0.21)."""
     return _first(site, name, _settled, _is_root, _allocated, _children, _stood_on)

@@ -9,7 +9,7 @@ from sbctui.engine.model.text import clean
 from sbctui.format import Line
 
 if TYPE_CHECKING:
-    from sbctui.engine.archive.format import Manifest
+    from sbctui.engine.archive.manifest import Manifest
     from sbctui.engine.repository.view import Preview
 
 _SHOWN = 6
@@ -22,7 +22,7 @@ def told(found: Preview) -> str:
         disk = manifest.disk
         what = f"{manifest.kind} {clean(manifest.name)}, disk {fmt.size(disk.size)}"
         of = f" over {clean(disk.base.root)}" if disk.base else ""
-        return f"archive of the {what}{of}, {fmt.size(disk.data)} stored, made {_day(manifest)}"
+        return f"archive of {_day(manifest)}: {what}{of}, {fmt.size(disk.data)} stored"
     if found.far:
         return "on another machine: what it holds is seen when it comes"
     if found.node:

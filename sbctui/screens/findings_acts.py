@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from sbctui.engine.audit.finding import Finding
     from sbctui.engine.engine import Engine
     from sbctui.screens.fields import Values
-    from sbctui.screens.form import FormSpec
+    from sbctui.screens.form_spec import FormSpec
 
 _NONE = "put the cursor on a finding first, or mark some with space"
 
@@ -104,7 +104,7 @@ def keep_form(chosen: Sequence[Finding], today: date) -> FormSpec:
     """The form for keeping findings as they are."""
     from sbctui.engine.audit.keep import KEEP_DAYS
     from sbctui.screens.fields import Field
-    from sbctui.screens.form import FormSpec
+    from sbctui.screens.form_spec import FormSpec
 
     usual = today + timedelta(days=KEEP_DAYS)
 

@@ -6,10 +6,9 @@ form that is left is there again when the same form opens.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
@@ -22,6 +21,7 @@ from sbctui.engine.nodes.words import command_line
 from sbctui.format import Line, wrapped
 from sbctui.messages import in_thread
 from sbctui.screens.fields import Entry, Field, Values, judged, widget
+from sbctui.screens.form_spec import FormSpec
 from sbctui.screens.modal import Lines, Modal, Reason, inner_width, keys_line
 from sbctui.widgets.bars import Bar
 from sbctui.widgets.choice import Choice
@@ -29,7 +29,6 @@ from sbctui.widgets.choice import Choice
 if TYPE_CHECKING:
     from sbctui.engine.engine import Engine
     from sbctui.engine.model.requests import Request
-    from sbctui.engine.plan import Plan
 
 T = TypeVar("T")
 _PAUSE = 0.2
@@ -217,68 +216,6 @@ class Form(Modal[T]):
         elif field is not None and field.completes:
             keys.append(("right", "completes"))
         self.keys.show(keys_line(*keys, ("esc", self.LEAVE)))
-
-
-def _as_it_is(engine: Engine, request: Request) -> Request:
-    return request
-
-
-def _no_hints(values: Values) -> Mapping[str, str]:
-    return {}
-
-
-def _nothing(plan: Plan) -> Mapping[str, str]:
-    return {}
-
-
-@dataclass(frozen=True)
-class FormSpec:
-    """A verb's form. ``arguments`` makes a request of ``kind`` from what was typed.
-
-    ``either`` says which kind it is, where what was typed decides that.
-
-    It may be handed texts that are not right yet, for the command line; the request is checked
-    when it is made. ``finish`` adds, in a thread, what takes time to look at: ``heavy`` says when
-    it does, and then nothing is planned ahead. ``tells`` says what a plan means for the fields.
-    ``hints`` stand under fields where the right sentence depends on other fields; ``about`` stands
-    above them all.
-    """
-
-    title: str
-    fields: tuple[Field, ...]
-    kind: Any
-    arguments: Callable[[Values], Mapping[str, object]]
-    finish: Callable[[Engine, Request], Request] = _as_it_is
-    heavy: Callable[[Values], bool] = lambda values: False
-    tells: Callable[[Plan], Mapping[str, str]] = _nothing
-    about: tuple[Line, ...] = ()
-    hints: Callable[[Values], Mapping[str, str]] = _no_hints
-    either: Callable[[Values], Any] | None = None
-
-    def _kind(self, values: Values) -> Any:
-        return self.either(values) if self.either else self.kind
-
-    def draft(self, values: Values) -> Request:
-        """The request as far as it goes; not checked."""
-        drafted: Request = self._kind(values).model_construct(**self.arguments(values))
-        return drafted
-
-    def request(self, values: Values) -> Request:
-        """The request. Raises BadInput when the fields let something wrong through."""
-        from pydantic import ValidationError
-
-        from sbctui.engine.errors import BadInput
-
-        try:
-            given = self.draft(values).model_dump(warnings=False)
-            made: Request = self._kind(values).model_validate(given)
-        except ValidationError as error:
-            raise BadInput(error.errors()[0]["msg"].removeprefix("Value error, ")) from None
-        return made
-
-    def build(self, engine: Engine, values: Values) -> Request:
-        """The request with what takes time to look at. Raises SbcError, OSError."""
-        return self.finish(engine, self.request(values))
 
 
 class FormScreen(Form[str]):

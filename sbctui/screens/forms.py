@@ -22,7 +22,7 @@ from sbctui.engine.model.addresses import (
     shown,
 )
 from sbctui.screens.fields import Field, Values
-from sbctui.screens.form import FormSpec
+from sbctui.screens.form_spec import FormSpec
 from sbctui.screens.networks import network_fields, other_network
 from sbctui.screens.plan_lines import addresses, needs
 

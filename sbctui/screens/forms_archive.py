@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from sbctui import format as fmt
 from sbctui.engine import rules
+from sbctui.engine.archive.address import ENDINGS
 from sbctui.engine.errors import BadInput
 from sbctui.engine.model import requests as ask
 from sbctui.engine.model.addresses import parse_name, shown
 from sbctui.engine.model.repository import IMAGES, OWN
 from sbctui.format import Line
 from sbctui.screens.fields import Complete, Field, Values
-from sbctui.screens.form import FormSpec
+from sbctui.screens.form_spec import FormSpec
 from sbctui.screens.forms import new_name
 
 if TYPE_CHECKING:
@@ -22,13 +23,6 @@ if TYPE_CHECKING:
     from sbctui.engine.model.site import Node, Site
     from sbctui.engine.plan import Plan
 
-ENDINGS: Mapping[str, str] = {
-    "zstd": ".tar.zst",
-    "none": ".tar",
-    "gzip": ".tar.gz",
-    "xz": ".tar.xz",
-}
-"""How an archive's name ends, by its compression."""
 _NO_YES = ("no", "yes")
 
 
@@ -74,7 +68,8 @@ def export(site: Site, names: Sequence[str], complete: Complete, target: str = "
                   stand_in="FILE"),
             *([_what(site, leaves)] if leaves else []),
             Field("compress", "Compression", choices=tuple(ENDINGS)),
-            Field("level", "Level", _level, hint="empty: the usual one"),
+            Field("level", "Level", _level,
+                  hint="zstd 1-19, gzip 1-9, xz 0-9; empty: usual"),
             Field("replace", "Replace", choices=_NO_YES, hint="what has this name already"),
         ),
         ask.ExportRoot,
@@ -152,7 +147,7 @@ def _target(text: str) -> str:
 
 
 def _level(text: str) -> str:
-    return "" if not text or text.isdecimal() else f"{shown(text)} is no level; zstd has 1 to 19"
+    return "" if not text or text.isdecimal() else f"{shown(text)} is no level; give a number"
 
 
 def _packing(values: Values) -> ask.Packing:

@@ -9,7 +9,7 @@ from sbctui.engine.bootkit.arch import ARCHITECTURES, VERSION, image_version
 from sbctui.engine.model import requests as ask
 from sbctui.engine.model.addresses import shown
 from sbctui.screens.fields import Field, Values
-from sbctui.screens.form import FormSpec
+from sbctui.screens.form_spec import FormSpec
 
 if TYPE_CHECKING:
     from sbctui.engine.model.site import Site

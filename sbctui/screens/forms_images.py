@@ -12,7 +12,7 @@ from sbctui.engine.model.distribution import parse_image, parse_rate
 from sbctui.engine.model.repositories import Configured
 from sbctui.engine.model.repository import CACHE, OWN, parse_address, parse_repository
 from sbctui.screens.fields import Field, Values
-from sbctui.screens.form import FormSpec
+from sbctui.screens.form_spec import FormSpec
 
 if TYPE_CHECKING:
     from sbctui.engine.model.repository import ImageAddress

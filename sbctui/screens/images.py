@@ -16,6 +16,7 @@ from sbctui.engine.model.shelf import Shelf, Users, users
 from sbctui.engine.model.text import clean
 from sbctui.format import Line
 from sbctui.messages import Changed, World
+from sbctui.screens import images_about as about
 from sbctui.screens import images_lines as lines
 from sbctui.screens.help import keys_for
 from sbctui.screens.home_show import overdue
@@ -27,10 +28,10 @@ from sbctui.widgets.rows import Rows
 from sbctui.widgets.sturdy import Sturdy
 
 _KEYS = {
-    "img": ("list.open", "import", "sides", "send", "update", "verify", "delete", "filter",
-            "leave", "seed", "export", "any.help", "former", "receive", "mount"),
-    "": ("export", "import", "receive", "update", "mount", "add", "verify", "index", "filter",
-         "leave", "any.help", "remove"),
+    "img": ("list.open", "import", "sides", "send", "update", "verify", "delete", "leave",
+            "any.help", "filter", "seed", "export", "former", "receive", "mount"),
+    "": ("export", "import", "receive", "update", "mount", "add", "verify", "leave", "any.help",
+         "serve", "index", "filter", "remove"),
     "job": ("list.open", "stop_job", "leave", "any.help"),
 }  # fmt: skip
 
@@ -138,7 +139,7 @@ class ImagesScreen(Sturdy, OnImages):
             is_open = bool(query) or key not in self.closed
             if kind == "dir":
                 return lines.folder_line(named[name], path, is_open, width)
-            return lines.shelf_line(named[name], is_open, width)
+            return lines.shelf_line(named[name], is_open, self.late(named[name]), width)
 
         keys = lines.rows(shelves, self.closed, self.order, query)
         stale = sum(1 for i in self._images.values() if i.stale)
@@ -215,13 +216,13 @@ class ImagesScreen(Sturdy, OnImages):
         kind, _, rest = key.partition(":")
         name, _, path = rest.partition(":")
         if key in self._images:
-            return lines.about_image(self._images[key], self.used(key), self.now())
+            return about.about_image(self._images[key], self.used(key), self.now())
         shelf = next((s for s in self.known() if s.name == name), None)
         if shelf is None:
             return []
         if kind == "dir":
-            return lines.about_folder(shelf, path)
-        return lines.about_shelf(shelf, self.late(shelf))
+            return about.about_folder(shelf, path)
+        return about.about_shelf(shelf, self.late(shelf))
 
     def on_rows_moved(self, event: Rows.Moved) -> None:
         """Tell of the one under the cursor."""

@@ -12,14 +12,14 @@ from sbctui.format import Line
 from sbctui.messages import World
 from sbctui.screens.acting import Acting
 from sbctui.screens.images_lines import Chosen, chosen
-from sbctui.screens.images_why import caches, why_not
+from sbctui.screens.images_why import caches, serving, why_not
 from sbctui.widgets.pane import Pane
 
 if TYPE_CHECKING:
     from sbctui.engine.engine import Engine
     from sbctui.engine.model.shelf import Shelf
     from sbctui.engine.model.site import Site
-    from sbctui.screens.form import FormSpec
+    from sbctui.screens.form_spec import FormSpec
     from sbctui.screens.job_view import JobView
 
 
@@ -158,6 +158,15 @@ class OnImages(Acting, Screen[None]):
         images = self.chosen().images
         anew = all(set(MADE) <= set(i.sides) - set(i.stale) for i in images)
         self._offer(ask.MakeSideFiles(images=self._paths(), anew=anew))
+
+    def do_serve(self) -> None:
+        """Make what is missing here of a cache's roots and leaves."""
+        found = self.chosen()
+        name = serving(self.known(), found)
+        inside = found.shelf is not None and found.shelf.name == name
+        folder = (found.folder,) if inside and found.folder else ()
+        paths = tuple(i.address.path for i in found.images if i.address.repository == name)
+        self._offer(ask.ServeCache(cache=name, images=paths or folder))
 
     def do_former(self) -> None:
         """Bring back the former version of an image in a cache."""

@@ -110,6 +110,24 @@ def _update(site: Site, shelves: tuple[Shelf, ...], chosen: Chosen) -> str | Non
     return None
 
 
+def serving(shelves: tuple[Shelf, ...], chosen: Chosen) -> str:
+    """The cache that the cursor is in, else the only one; empty where it is not clear which."""
+    found = caches(shelves)
+    if chosen.shelf is not None and chosen.shelf.name in found:
+        return chosen.shelf.name
+    return found[0] if len(found) == 1 else ""
+
+
+def _serve(site: Site, shelves: tuple[Shelf, ...], chosen: Chosen) -> str | None:
+    from sbctui.engine import rules
+
+    if not caches(shelves):
+        return "there is no cache; a adds one: a folder or a partition of this machine"
+    if not serving(shelves, chosen):
+        return "there are several caches; put the cursor on one"
+    return rules.can_serve(site)
+
+
 def _former(site: Site, shelves: tuple[Shelf, ...], chosen: Chosen) -> str | None:
     why = _image(chosen, "this brings back the former version of")
     if why is None and chosen.images[0].address.repository not in caches(shelves):
@@ -161,6 +179,7 @@ _WHY: Mapping[str, Why] = {
     "send": _send,
     "receive": _receive,
     "update": _update,
+    "serve": _serve,
     "former": _former,
     "mount": _mount,
     "add": _settings,

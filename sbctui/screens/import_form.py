@@ -13,7 +13,8 @@ from sbctui.format import Line, wrapped
 from sbctui.messages import in_thread
 from sbctui.screens.archive_lines import holds
 from sbctui.screens.fields import Entry, Values
-from sbctui.screens.form import FormScreen, FormSpec
+from sbctui.screens.form import FormScreen
+from sbctui.screens.form_spec import FormSpec
 from sbctui.screens.forms_archive import suggested
 from sbctui.screens.modal import Lines, inner_width
 

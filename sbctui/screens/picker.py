@@ -50,7 +50,7 @@ class PickScreen(Modal[str]):
         self._spot = Spot()
         self._rows: dict[str, Choice | Spot] = {}
         self._what: dict[str, str] = {}
-        self._now = time.time()
+        self._now = 0.0
         self._timer: Timer | None = None
         self.pane = Pane(0, "", id="files", head=_head)
         self.about = Reason("file")
@@ -66,6 +66,8 @@ class PickScreen(Modal[str]):
 
     def on_mount(self) -> None:
         """Begin where the field's text leads."""
+        site = self.sbc.feeds.world.site
+        self._now = site.facts.now if site else time.time()
         self.pane.rows.focus()
         self.sbc.background(self._begin())
 

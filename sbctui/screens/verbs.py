@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from sbctui.engine.model import requests as ask
 from sbctui.messages import in_thread
 from sbctui.screens import forms, forms_archive, forms_away, forms_boot
-from sbctui.screens.form import FormScreen, FormSpec
+from sbctui.screens.form import FormScreen
+from sbctui.screens.form_spec import FormSpec
 from sbctui.screens.places import completing
 from sbctui.screens.reasons import parent
 

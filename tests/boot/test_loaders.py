@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from sbctui.engine.boot.loaders import BIOS, LOADERS, UEFI
+from tests.boot.initrds import whole_for
 from tests.cli.conftest import NETWORK
 from tests.cli.program import MAC, Program
 
@@ -21,7 +22,7 @@ def program(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Program:
     data = bytearray(PC)
     data[0x202:0x206] = b"HdrS"
     (boot / "vmlinuz-6.1").write_bytes(bytes(data))
-    (boot / "initrd.img-6.1").write_bytes(b"initramfs")
+    (boot / "initrd.img-6.1").write_bytes(whole_for("6.1"))
     made = Program(tmp_path / "site", capsys)
     made.ok("site", "init", *NETWORK)
     given = ("--from", str(tmp_path / "tree"), "--size", "64M", "-y")

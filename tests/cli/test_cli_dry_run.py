@@ -46,9 +46,12 @@ VERBS = [
     ("repo", "remove", "shelf"),
     ("repo", "index"),
     ("cache", "update", "shelf"),
+    ("cache", "serve"),
     ("repo", "sidefiles", "--all"),
     ("repo", "seed", "repo:own.img", "--interface", "lo"),
     ("repo", "send", "own.img", "--interface", "lo", "--background"),
+    ("repo", "delete", "own.img"),
+    ("archive", "export", "spare", "pi-01", "--to", "repo:lab/", "--difference"),
     ("cache", "restore", "cache:pi.img"),
     ("services", "start"),
     ("services", "stop"),
@@ -59,7 +62,7 @@ VERBS = [
 def repositories(site: Path) -> None:
     """A folder, and a cache that follows it and has a former version of its image."""
     image = site.parent / "shelf" / "images" / "pi.img"
-    image.parent.mkdir(parents=True)
+    image.parent.mkdir(parents=True, exist_ok=True)
     (site.parent / "cache").mkdir()
     own = site / "repo" / "images" / "own.img"
     own.parent.mkdir(parents=True)
@@ -80,10 +83,13 @@ def busy_site(furnished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     """The furnished site, with an allocated root, an orphan and something in the trash."""
     path = tmp_path_factory.mktemp("busy") / "site"
     shutil.copytree(furnished, path, symlinks=True)
+    shelf = path.parent / "shelf" / "images"
+    shelf.mkdir(parents=True)
     for words in (
         ("root", "create", "busy", "--size", "32M"),
         ("root", "allocate", "busy", "--mac", MAC.format(8)),
         ("root", "create", "gone", "--size", "32M"),
+        ("root", "export", "gone", str(shelf / "gone.tar.zst")),
         ("root", "delete", "gone"),
         ("leaf", "create", "debian12", f"{MAC.format(3)},pi-03"),
     ):

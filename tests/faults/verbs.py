@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from sbctui.engine.bootkit import build
 from sbctui.engine.bootkit.kits import Manifest
 from sbctui.engine.engine import Engine, init_site
 from sbctui.engine.model import requests as ask
+from sbctui.engine.model.repositories import Configured
 from sbctui.engine.model.repository import SIDE_FILES
 from sbctui.engine.model.settings import Settings
 from sbctui.engine.plan import Report
@@ -147,8 +149,31 @@ def _exported(site: Path) -> None:
     do(engine, ask.ExportRoot(name="bare", target=engine.target(str(file))))
 
 
+def _imaged(site: Path) -> None:
+    """An image with its side files in the repository."""
+    image = site / "repo" / "images" / "lab" / "bare.img"
+    image.parent.mkdir(parents=True, exist_ok=True)
+    image.write_bytes(b"an image")
+    do(Engine(site), ask.MakeSideFiles(images=("lab/bare.img",)))
+
+
 def _incoming(engine: Engine) -> ask.Incoming:
     return engine.archive(str(engine.path.parent / "in.tar.zst"))
+
+
+def _cached(site: Path) -> None:
+    """A cache beside the site: the root bare, which is not here any more, a board of it, a file."""
+    cache, engine = site.parent / "cache", Engine(site)
+    shutil.rmtree(cache, ignore_errors=True)
+    for folder in ("images", "boards", "groups/kitchen/bare/etc"):
+        (cache / folder).mkdir(parents=True)
+    (cache / "groups/kitchen/bare/etc/motd").write_text("kitchen\n")
+    board = f"{mac(4)},pi-4,kitchen,10.77.0.94"
+    (cache / "boards/bare.csv").write_text(f"mac,alias,group,ip\n{board}\n")
+    do(engine, ask.ExportRoot(name="bare", target=engine.target(f"{cache}/images/b.tar.zst")))
+    do(engine, ask.DeleteRoot(name="bare"))
+    place = Configured(kind="cache", place=str(cache))
+    do(engine, ask.AddRepository(name="cache", repository=place))
 
 
 def _overlaid(site: Path) -> None:
@@ -227,6 +252,16 @@ def verbs(source: Path) -> tuple[Verb, ...]:
             ),
         ),
         Verb(
+            "archive export",
+            lambda e: ask.ExportMany(
+                names=("full", mac(1).replace(":", "-")),
+                targets=(_out(e), e.target(str(e.path.parent / "leaf.tar.zst"))),
+                replace=True,
+            ),
+            whole=False,
+        ),
+        Verb("repo delete", lambda e: ask.DeleteImages(images=("lab/bare.img",)), spoil=_imaged),
+        Verb(
             "root import",
             lambda e: ask.ImportRoot(name="new", archive=_incoming(e)),
             spoil=_exported,
@@ -243,6 +278,7 @@ def verbs(source: Path) -> tuple[Verb, ...]:
             spoil=_image_by_hand,
             settled=_image,
         ),
+        Verb("cache serve", lambda e: ask.ServeCache(), whole=False, spoil=_cached),
         Verb("root allocate", lambda e: ask.AllocateRoot(name="bare", mac=mac(8))),
         Verb("root deallocate", lambda e: ask.DeallocateRoot(name="lent", reboot=False)),
         Verb("root resize", lambda e: ask.ResizeRoot(name="bare", size=8 * MIB), checks=True),

@@ -347,7 +347,7 @@ def test_a_cache_alone_knows_which_boards_a_root_has(
     done(engine, IndexRepository())
     update(engine, repository="repo")
     listed = cache / "boards" / "pi.csv"
-    assert listed.read_text() == "mac,alias,group\ndc:a6:32:01:02:03,pi-01,room-b\n"
+    assert listed.read_text() == "mac,alias,group,ip\ndc:a6:32:01:02:03,pi-01,room-b,\n"
     other = tmp_path / "other"
     assert run(["--site", str(other), "root", "create", "pi", "--size", "32M", "-y"]) == 0
     words = ["leaf", "create", "pi", "--macs", str(listed), "-y"]

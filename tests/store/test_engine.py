@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
 from sbctui.engine import files
+from sbctui.engine.commands import run
+from sbctui.engine.disks import fuse
+from sbctui.engine.disks.qcow2 import block_node
 from sbctui.engine.engine import Engine, init_site
 from sbctui.engine.errors import Locked, NoSuchNode, PlanChanged, Refused
 from sbctui.engine.lockfile import SiteLock
 from sbctui.engine.model import requests as ask
 from sbctui.engine.model.node import State
 from sbctui.engine.model.settings import Settings
+from tests import lab
 from tests.nodes.sites import mac
 
 MIB = 1024**2
@@ -211,3 +218,31 @@ def test_unknown_jobs_are_said(engine):
     for name in ("nope", "../nodes", ".."):
         with pytest.raises(NoSuchNode):
             engine.report(name)
+
+
+def test_a_view_that_outlived_its_maker_is_ended_with_the_half_made_leaf(family):
+    """Its daemon is bound to its maker a moment after it began; here that maker died before."""
+    if fuse.unavailable():
+        pytest.skip(fuse.unavailable())
+    half = family.path / "nodes/.new-late"
+    half.mkdir()
+    base = family.path / "nodes/r/root.img"
+    run(["qemu-img", "create", "-q", "-f", "qcow2", half / "root.qcow2", str(16 * MIB)])
+    view = half / ".view-0badcafe"
+    view.touch(0o600)
+    export = {"type": "fuse", "id": "view", "node-name": "disk", "mountpoint": str(view),
+              "writable": True, "allow-other": "off"}  # fmt: skip
+    node = json.dumps(block_node(half / "root.qcow2", base, name="disk"))
+    argv = ["qemu-storage-daemon", "--blockdev", node, "--export", json.dumps(export)]
+    daemon = subprocess.Popen(argv)
+    try:
+        lab.until(lambda: view.stat().st_size == 16 * MIB, 20, "it shows the disk")
+        engine = Engine(family.path)
+        (found,) = (one.id for one in engine.audit() if ".new-late" in one.id)
+        assert do(engine, ask.FixFindings(findings=(found,))).code == 0
+        daemon.wait(10)
+        assert not half.exists()
+        assert str(view) not in Path("/proc/self/mounts").read_text()
+    finally:
+        daemon.kill()
+        daemon.wait()

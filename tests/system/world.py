@@ -45,7 +45,8 @@ class Serving:
         return {one["name"]: one for one in self.ask("services", "status")["services"]}
 
     def pids(self) -> dict[str, int]:
-        return {one.name: one.pid for one in self.control.status()}
+        """Of the daemons that run."""
+        return {one.name: one.pid for one in self.control.status() if one.pid}
 
     @property
     def control(self) -> SiteControl:

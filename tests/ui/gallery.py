@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 
 from sbctui.screens.home import HomeScreen
 from sbctui.widgets.rows import Rows
 from tests.driver import Tui
+from tests.ui.morning import transfers
 
 PASTED = (
     "b8:27:eb:0c:00:[01-28],rack-{001..040},room-c\n"
@@ -167,6 +169,36 @@ async def _leaving(tui: Tui) -> None:
     await tui.expect("1 job running")
 
 
+async def _export(tui: Tui) -> None:
+    _rows(tui).move_to("root:golden")
+    await tui.press("x")
+    await tui.expect("Export golden")
+    await tui.press("tab", "space", "tab", *"hard")
+    await tui.expect("is no level", "(x) none")
+
+
+async def _import(tui: Tui) -> None:
+    await tui.press("m")
+    await tui.expect("Import a root")
+    await tui.type("repo:lab/golden.tar.zst")
+    await tui.expect("root golden, made", "golden-3")
+
+
+async def _picker(tui: Tui) -> None:
+    await _import(tui)
+    await tui.press("ctrl+o")
+    await tui.expect("root golden, disk 16M")
+
+
+async def _images(tui: Tui) -> None:
+    world = tui.app.feeds.world
+    tui.app.feeds.world = replace(world, jobs=(*transfers(), *world.jobs))
+    await tui.press("i")
+    await tui.expect("Transfers", "running     send")
+    _rows(tui).move_to("img:repo:raspios/ubuntu-24-04.tar.zst")
+    await tui.expect("f makes them")
+
+
 def _rows(tui: Tui) -> Rows:
     focused = tui.app.focused
     assert isinstance(focused, Rows)
@@ -202,4 +234,8 @@ SCREENS: Mapping[str, Way] = {
     "command": _command,
     "copy": _copy,
     "leaving": _leaving,
+    "export": _export,
+    "import": _import,
+    "picker": _picker,
+    "images": _images,
 }

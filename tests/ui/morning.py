@@ -7,6 +7,7 @@ boards asking, a job at work) and what changes from run to run (times, sizes) is
 from __future__ import annotations
 
 import fcntl
+import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -18,17 +19,27 @@ from pathlib import Path
 
 from sbctui.app import SbcApp
 from sbctui.engine.boards.timeline import judge
-from sbctui.engine.engine import init_site
+from sbctui.engine.engine import Engine, init_site
 from sbctui.engine.model.boots import Boot, Fetched, Timeline
+from sbctui.engine.model.repository import (
+    SIDE_FILES,
+    ImageAddress,
+    Repository,
+    RepositoryImage,
+    State,
+)
 from sbctui.engine.model.requests import (
     AllocateRoot,
     CloneRoot,
     CreateLeaves,
     CreateRoot,
     DeleteLeaves,
+    ExportRoot,
     IgnoreBoards,
     LeafSpec,
+    MakeSideFiles,
 )
+from sbctui.engine.model.shelf import Shelf
 from sbctui.engine.model.site import Disk, Facts, Lease, Node, Seen, Session, Site
 from sbctui.engine.services.port import Status
 from sbctui.messages import LogLine, World
@@ -86,8 +97,17 @@ def make(site: Path, boards: int = 40) -> Path:
     return site
 
 
+def export(site: Path) -> None:
+    """golden in the repository, with its side files."""
+    image = "lab/golden.tar.zst"
+    do(site, ExportRoot(name="golden", target=Engine(site).target(f"repo:{image}")))
+    os.utime(site / "repo/images" / image, (NOW - 18000,) * 2)
+    do(site, MakeSideFiles(images=(image,)))
+
+
 def trouble(site: Path) -> Path:
     """What went wrong since yesterday: orphan, broken node, strays, trash, jobs that failed."""
+    export(site)
     gone = tuple(board(n).mac for n in (4, 5))
     do(site, DeleteLeaves(root="debian12", macs=gone), CloneRoot(source="golden", name="golden-2"))
     unlist(site, board(2).mac)
@@ -229,6 +249,74 @@ def jobs(world: World) -> tuple[JobView, ...]:
     return (busy, *over)
 
 
+def image(where: str, path: str, size: float, days: float, *, stale: str = "") -> RepositoryImage:
+    """An image of so many GiB; side files beside it but where it has none yet."""
+    sides = () if path.startswith("older/") else SIDE_FILES
+    parts = tuple(path.split("/"))
+    at = int(NOW - days * 86400)
+    address = ImageAddress(where, parts)
+    return RepositoryImage(address, int(size * GIB), at, sides, tuple(stale.split()))
+
+
+def shelf(name: str, kind: str, place: str, free: float, *images: RepositoryImage,
+          state: State = "ready", told: str = "") -> Shelf:  # fmt: skip
+    """A repository with so many GiB free; none tells that nobody knows."""
+    found = Repository(
+        name=name, kind=kind, place=place, state=state, told=told,  # type: ignore[arg-type]
+        folder=place if kind != "ssh" else None, writable=kind in ("own", "cache"),
+        total=int(4 * free * GIB) or None, free=int(free * GIB) or None,
+        images=len(images) if state == "ready" else None,
+        configured=kind != "own", mountable=kind in ("nfs", "removable"),
+    )  # fmt: skip
+    return Shelf(name, found, images)
+
+
+def shelves() -> tuple[Shelf, ...]:
+    """One of each kind: well, not mounted, away, silent."""
+    own = (
+        image("repo", "lab/golden.tar.zst", 1.2, 0.2),
+        image("repo", "older/win11.qcow2", 28.4, 700),
+        image("repo", "raspios/debian12.tar.zst", 1.9, 3),
+        image("repo", "raspios/rescue-07.tar.zst", 0.6, 40),
+        image("repo", "raspios/ubuntu-24-04.tar.zst", 2.6, 0.5, stale=".mcast .sha256 .torrent"),
+    )
+    kept = (
+        image("cache", "raspios/debian12.tar.zst", 1.9, 3),
+        image("cache", "raspios/ubuntu-24-04.tar.zst", 2.4, 90),
+    )
+    main = tuple(image("main", one.address.path, one.size / GIB, 3) for one in own[2:])
+    return (
+        shelf("repo", "own", f"{PLACE}/repo", 541, *own),
+        shelf("cache", "cache", "LABEL=IMAGES", 41, *kept),
+        shelf("main", "ssh", "images@10.0.0.5:/srv/repo", 2100, *main),
+        shelf("mirror", "https", "https://mirror.lab/images", 0, state="unreachable",
+              told="it does not answer within 12 s"),
+        Shelf("old-nas"),
+        shelf("stick", "removable", "LAB_STICK", 0, state="unmounted",
+              told="stick is not mounted; first: sbctui repo mount stick"),
+    )  # fmt: skip
+
+
+def transfers() -> tuple[JobView, ...]:
+    """An image on its way to eight boards, and what was done before."""
+    began = NOW - 40
+    moved = tuple((began + 4 * n, 23.0 * MIB * 4 * n) for n in range(11))
+    whole = 1.9 * GIB
+    busy = JobView(
+        id="20261121T065920000Z-c0c0",
+        title="send repo:raspios/debian12.tar.zst by multicast on eth1",
+        state="running", started=began, total=1, done=0, inside=moved[-1][1] / whole,
+        samples=tuple((at, done / whole) for at, done in moved), bytes=moved,
+        command="sbctui repo send raspios/debian12.tar.zst --multicast --receivers 8", user="root",
+    )  # fmt: skip
+    over = replace(
+        busy, id="20261121T060000000Z-c0c1", title="update the cache cache from main:raspios",
+        state="failed", code=7, started=NOW - 3600, finished=NOW - 3480, total=3, done=2, failed=1,
+        command="sbctui cache update main:raspios",
+    )  # fmt: skip
+    return (busy, over)
+
+
 def frozen(world: World, *, busy: bool = True) -> World:
     """The same world, on that morning."""
     assert world.site is not None
@@ -254,8 +342,9 @@ def frozen(world: World, *, busy: bool = True) -> World:
     )  # fmt: skip
     shown = jobs(world) if busy else jobs(world)[1:]
     return World(
-        world.path, site, shown, services, findings, boots(site), audited=NOW - 11, log=log
-    )
+        world.path, site, shown, services, findings, boots(site), audited=NOW - 11, log=log,
+        shelves=shelves(), late={"repo:old-nas": 6},
+    )  # fmt: skip
 
 
 def freeze(app: SbcApp, *, busy: bool = True) -> None:
@@ -275,6 +364,7 @@ _MOVING = (
     (re.compile(r"\bterminal-\d+-"), "terminal-1-"),
     (re.compile(r"\b[\d.]+[KM](?=( |&#160;)(on( |&#160;)disk|of( |&#160;)it))"), "120K"),
     (re.compile(r"(?<=frees.)[\d.]+[KM]\b"), "228K"),
+    (re.compile(r"\d\.\dK(?=(?: |&#160;)+\dh)"), "1.8K"),
     (re.compile(r"(?<=[ ;(])\d\ds\b"), "10s"),
     (re.compile(r"(?<=[ ;(])\ds\b"), "1s"),
 )

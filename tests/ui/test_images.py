@@ -13,9 +13,11 @@ from sbctui.engine.model.repositories import Configured
 from sbctui.engine.model.requests import (
     AddRepository,
     CreateRoot,
+    DeleteRoot,
     ExportMany,
     ExportRoot,
     MakeSideFiles,
+    UpdateCache,
 )
 from sbctui.engine.model.settings import Settings
 from sbctui.screens.images import ImagesScreen
@@ -65,13 +67,17 @@ async def test_an_empty_repository_says_what_to_do(small_site: Path) -> None:
 
 
 async def test_images_tell_their_side_files_and_who_uses_them(shelved: Path) -> None:
-    async with open_tui(shelved) as tui:
+    motd = shelved / "repo/groups/room-a/golden/etc/motd"
+    motd.parent.mkdir(parents=True)
+    motd.write_text("welcome\n")
+    async with open_tui(shelved, (100, 30)) as tui:
         await at_image(tui)
-        await tui.expect("stm-", "root golden, 0 leaves", ".sha256 .torrent", ".mcast")
+        await tui.expect("files for group")
+        await tui.expect("stmc", "root golden, 0 leaves", ".sha256 .torrent", ".mcast .chunks")
         await tui.press("enter")
         await tui.expect("root golden, made", "disk    16M", "no files")
         await tui.press("escape", "slash", *"debian", "enter")
-        await tui.expect_gone("golden.tar.zst")
+        await tui.expect_gone("v lab/")
         await tui.press("escape")
         await tui.expect("golden.tar.zst")
 
@@ -79,13 +85,13 @@ async def test_images_tell_their_side_files_and_who_uses_them(shelved: Path) -> 
 async def test_a_changed_image_is_stale_until_its_side_files_are_made(shelved: Path) -> None:
     image = shelved / "repo/images/lab/golden.tar.zst"
     image.write_bytes(image.read_bytes() + b"\0" * 512)
-    os.utime(image, (image.stat().st_mtime + 10,) * 2)
+    os.utime(image, (image.stat().st_mtime + 1,) * 2)
     async with open_tui(shelved) as tui:
         await at_image(tui)
-        await tui.expect("1 stale", "!!!-", "f makes them")
+        await tui.expect("1 stale", "!!!!", "f makes them")
         await tui.press("f")
         await start(tui, "side files")
-        await tui.expect("stm-")
+        await tui.expect("stmc")
         await tui.expect_gone("1 stale")
 
 
@@ -97,7 +103,7 @@ async def test_reading_images_finds_a_flipped_bit(shelved: Path) -> None:
     os.utime(image, ns=(was.st_atime_ns, was.st_mtime_ns))
     async with open_tui(shelved) as tui:
         await at_image(tui)
-        await tui.expect("stm-")
+        await tui.expect("stmc")
         await tui.press("c")
         await tui.expect("Check repo:lab/golden", "it is not what its .sha256 says", "mend it with")
         await tui.press("q")
@@ -109,7 +115,7 @@ async def test_deleted_images_come_back(shelved: Path) -> None:
     async with open_tui(shelved) as tui:
         await at_image(tui)
         await tui.press("D")
-        await tui.expect("delete repo:lab/golden.tar.zst", "with 3 files beside it")
+        await tui.expect("delete repo:lab/golden.tar.zst", "with 4 files beside it")
         await start(tui, "repo delete lab/golden.tar.zst")
         await tui.until(lambda: not image.exists(), "it is still there")
         await tui.expect("1 Images  1, ")
@@ -141,6 +147,27 @@ async def test_a_cache_is_added_and_follows(shelved: Path, tmp_path: Path) -> No
         await tui.expect("also in")
         await tui.expect("cache")
     assert (kept / "images/lab/golden.tar.zst").exists()
+
+
+async def test_a_cache_takes_over(shelved: Path, tmp_path: Path) -> None:
+    (tmp_path / "kept").mkdir()
+    place = Configured(kind="cache", place=str(tmp_path / "kept"))
+    do(
+        shelved,
+        AddRepository(name="cache", repository=place),
+        UpdateCache(repository="repo", path="lab"),
+        DeleteRoot(name="golden"),
+    )
+    async with open_tui(shelved) as tui:
+        screen = await at_image(tui)
+        screen.images.rows.move_to("dir:cache:lab")
+        await tui.pilot.pause()
+        await tui.press("T")
+        await tui.expect("$ sbctui cache serve cache:lab", "import golden")
+        await tui.awake()
+        await tui.press("y")
+        await tui.until(lambda: "golden" in Engine(shelved).site().nodes, "not made")
+        await tui.expect_jobs_over()
 
 
 async def test_a_server_that_hangs_holds_up_its_own_row_only(shelved: Path) -> None:
@@ -178,6 +205,7 @@ async def test_what_is_not_possible_says_why(shelved: Path) -> None:
         screen = await at_image(tui)
         for action, why in {
             "former": "only caches keep the former version",
+            "serve": "there is no cache; a adds one",
             "mount": "repo is of kind own, which is not mounted here",
             "remove": "repo is this server's own",
             "stop_job": "it has ended",

@@ -33,7 +33,7 @@ def unable(empty_site: Path, tmp_path: Path) -> Path:
 async def test_a_root_and_its_leaves_load_the_sites_own(unable: Path) -> None:
     async with open_tui(unable) as tui:
         await tui.until(lambda: "r1" in tui.text, "the root is not there")
-        await tui.press("i")
+        await tui.press("K")
         await tui.expect("Initramfs of r1", "r1 and its 2 leaves load initrd.img", "(x) bootkit")
         await tui.expect("3 nodes changed", "sbctui boot use r1 --initramfs bootkit")
         await tui.press("enter")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -13,6 +14,13 @@ from sbctui.engine.model.repository import IMAGES, OWN
 
 STREAM = "-"
 """Standard input or output."""
+ENDINGS: Mapping[str, str] = {
+    "zstd": ".tar.zst",
+    "none": ".tar",
+    "gzip": ".tar.gz",
+    "xz": ".tar.xz",
+}
+"""How an archive's name ends, by its compression."""
 Kind = Literal["file", "stream", "ssh", "url"]
 _REPO = f"{OWN}:"
 _URL = re.compile(r"https?://[^\s/?#]+(?:[/?#]\S*)?")

@@ -9,7 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 from sbctui.engine.archive.format import bad
-from sbctui.engine.archive.unpack import Decoder, Read, decoder
+from sbctui.engine.archive.stream import Decoder, Read
+from sbctui.engine.archive.unpack import decoder
 from sbctui.engine.errors import Cancelled, SbcError
 
 _MEMORY, _DEPTH = 4 * 1024**2, 4

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 from sbctui.engine import commands
 from sbctui.engine.archive.address import kind_of, remote
-from sbctui.engine.archive.unpack import Read
+from sbctui.engine.archive.stream import Read
 from sbctui.engine.errors import ToolFailed
 
 _SSH = ("ssh", "-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "-o", "ServerAliveInterval=15")

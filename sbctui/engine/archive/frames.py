@@ -13,9 +13,8 @@ import threading
 import zlib
 from array import array
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from types import TracebackType
 
 import zstandard
@@ -24,8 +23,8 @@ from sbctui.engine.archive.format import FRAME, level_of
 from sbctui.engine.archive.seektable import seek_table
 from sbctui.engine.model.requests import Packing
 
-_MOST_THREADS, _DEEP = 64, 24
-"""Frames that wait: many, so that threads seldom wait for each other, and no more than that."""
+_MOST_THREADS, _DEEP = 64, 8
+"""Batches that wait: many, so that threads seldom wait for each other, and no more than that."""
 Squeeze = Callable[[memoryview], bytes]
 
 
@@ -65,13 +64,33 @@ class _Zstd:
         return packed
 
 
-@dataclass
-class _Frame:
-    """Memory for a frame, used over and over: fresh memory costs more than what is done in it."""
+class _Batch:
+    """Frames that one thread compresses at once: a whole one, or small ones that make up as much.
 
-    memory: bytearray
-    view: memoryview
-    length: int = 0
+    Its memory is used over and over: fresh memory costs more than what is done in it.
+    """
+
+    def __init__(self) -> None:
+        self.view = memoryview(bytearray(2 * FRAME))
+        self.ends: list[int] = []
+        self.length = 0
+
+    @property
+    def frame(self) -> int:
+        """Bytes of the frame that is being filled."""
+        return self.length - (self.ends[-1] if self.ends else 0)
+
+    def frames(self) -> Iterator[memoryview]:
+        """Those that have ended."""
+        start = 0
+        for end in self.ends:
+            yield self.view[start:end]
+            start = end
+
+    def clear(self) -> None:
+        """Begin anew."""
+        self.ends.clear()
+        self.length = 0
 
 
 class Packer:
@@ -87,10 +106,10 @@ class Packer:
         self._cuts = packing.compression == "zstd"
         threads = threads_of(packing)
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="pack")
-        self._deep = max(4 * threads, _DEEP)
-        self._waiting: deque[tuple[_Frame, Future[bytes]]] = deque()
-        self._free: list[_Frame] = []
-        self._frame = self._fresh()
+        self._deep = max(2 * threads, _DEEP)
+        self._waiting: deque[tuple[_Batch, Future[list[bytes]]]] = deque()
+        self._free: list[_Batch] = []
+        self._batch = _Batch()
         self._table = array("I")
         self.written = 0
 
@@ -106,13 +125,14 @@ class Packer:
 
     def room(self) -> memoryview:
         """What is left of the frame, to be filled from its beginning; never empty."""
-        if self._frame.length == FRAME:
+        if self._batch.frame == FRAME:
             self._end()
-        return self._frame.view[self._frame.length :]
+        length = self._batch.length
+        return self._batch.view[length : length + FRAME - self._batch.frame]
 
     def filled(self, count: int) -> None:
         """So many bytes of the room hold something now."""
-        self._frame.length += count
+        self._batch.length += count
         self.written += count
 
     def cut(self) -> None:
@@ -123,6 +143,7 @@ class Packer:
     def finish(self) -> None:
         """Compress and write what waits, and with zstd the table of frames."""
         self._end()
+        self._hand_over()
         while self._waiting:
             self._next()
         if self._cuts:
@@ -139,27 +160,31 @@ class Packer:
     ) -> None:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
-    def _fresh(self) -> _Frame:
-        if self._free:
-            return self._free.pop()
-        memory = bytearray(FRAME)
-        return _Frame(memory, memoryview(memory))
-
     def _end(self) -> None:
-        if not self._frame.length:
+        """The frame ends; a batch that is large enough is handed over."""
+        if self._batch.frame:
+            self._batch.ends.append(self._batch.length)
+        if self._batch.length >= FRAME:
+            self._hand_over()
+
+    def _hand_over(self) -> None:
+        if not self._batch.length:
             return
-        frame = self._frame
-        self._waiting.append((frame, self._pool.submit(self._squeeze, frame.view[: frame.length])))
+        self._waiting.append((self._batch, self._pool.submit(self._squeezed, self._batch)))
         if len(self._waiting) > self._deep:
             while len(self._waiting) > self._deep // 2:
                 self._next()
-        self._frame = self._fresh()
+        self._batch = self._free.pop() if self._free else _Batch()
+
+    def _squeezed(self, batch: _Batch) -> list[bytes]:
+        return [self._squeeze(frame) for frame in batch.frames()]
 
     def _next(self) -> None:
-        frame, future = self._waiting.popleft()
+        batch, future = self._waiting.popleft()
         packed = future.result()
-        self._write(packed)
+        self._write(packed[0] if len(packed) == 1 else b"".join(packed))
         if self._cuts:
-            self._table.extend((len(packed), frame.length))
-        frame.length = 0
-        self._free.append(frame)
+            for frame, data in zip(batch.frames(), packed, strict=True):
+                self._table.extend((len(data), len(frame)))
+        batch.clear()
+        self._free.append(batch)

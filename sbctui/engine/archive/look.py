@@ -12,7 +12,8 @@ from pathlib import Path
 from sbctui.engine.archive.address import kind_of
 from sbctui.engine.archive.ahead import Ahead, ahead
 from sbctui.engine.archive.fetch import fetched
-from sbctui.engine.archive.format import CONFIG, DISK, Manifest, MemberSum
+from sbctui.engine.archive.format import CONFIG, DISK
+from sbctui.engine.archive.manifest import Manifest, MemberSum
 from sbctui.engine.archive.peek import manifest_of
 from sbctui.engine.archive.places import incoming
 from sbctui.engine.archive.reading import Reading, require_manifest

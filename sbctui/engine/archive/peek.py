@@ -10,7 +10,8 @@ import zstandard
 from pydantic import ValidationError
 
 from sbctui.engine.archive import tarhead
-from sbctui.engine.archive.format import FRAME, MANIFEST, RECORD, BadArchive, Manifest
+from sbctui.engine.archive.format import FRAME, MANIFEST, RECORD, BadArchive
+from sbctui.engine.archive.manifest import Manifest
 from sbctui.engine.archive.seektable import read_frames
 
 _LAST = 12

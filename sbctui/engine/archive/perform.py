@@ -10,15 +10,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from sbctui.engine import commands
 from sbctui.engine.archive.ahead import ahead
 from sbctui.engine.archive.bootfound import boot_found
 from sbctui.engine.archive.differing import differing, disk_sum
 from sbctui.engine.archive.fetch import fetched
-from sbctui.engine.archive.format import DIFFERENCE, DISK, Base, bad
+from sbctui.engine.archive.format import DIFFERENCE, DISK, bad
 from sbctui.engine.archive.guess import told_by, told_initramfs
 from sbctui.engine.archive.land import overlay
+from sbctui.engine.archive.manifest import Base
 from sbctui.engine.archive.partfile import part_of, publish, written
 from sbctui.engine.archive.ranges import Ranges, filled
 from sbctui.engine.archive.reading import Reading
@@ -289,3 +291,13 @@ def _make_folders(site: Site, target: str, ctx: Context) -> None:
         missing = [one for one in (folder, *folder.parents) if not one.exists()]
         for one in reversed(missing):
             make_dir(one, owner=ctx.owner)
+
+
+ACTIONS: dict[str, Callable[[Any, Context], Undo]] = {
+    "unstage": unstage,
+    "flatten-disk": flatten_disk,
+    "write-archive": write_archive,
+    "publish-archive": publish_archive,
+    "take-archive": take_archive,
+}
+"""What the executor calls, by the kind of action."""

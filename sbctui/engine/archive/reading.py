@@ -9,14 +9,8 @@ from pydantic import ValidationError
 
 from sbctui.engine.archive.ahead import Ahead, Piece
 from sbctui.engine.archive.allowed import Allowed, As
-from sbctui.engine.archive.format import (
-    DIFFERENCE,
-    FORMAT,
-    MANIFEST,
-    Manifest,
-    MemberSum,
-    bad,
-)
+from sbctui.engine.archive.format import DIFFERENCE, FORMAT, MANIFEST, bad
+from sbctui.engine.archive.manifest import Manifest, MemberSum
 from sbctui.engine.archive.tarread import Entry, TarReader
 from sbctui.engine.errors import Refused
 

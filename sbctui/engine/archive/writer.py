@@ -19,20 +19,9 @@ from typing import Literal
 
 from sbctui import __version__
 from sbctui.engine.archive import tarwrite
-from sbctui.engine.archive.format import (
-    BOOT,
-    CONFIG,
-    DIFFERENCE,
-    DISK,
-    FORMAT,
-    FRAME,
-    MANIFEST,
-    Base,
-    DiskPart,
-    Manifest,
-    MemberSum,
-)
+from sbctui.engine.archive.format import BOOT, CONFIG, DIFFERENCE, DISK, FORMAT, FRAME, MANIFEST
 from sbctui.engine.archive.frames import Packer
+from sbctui.engine.archive.manifest import Base, DiskPart, Manifest, MemberSum
 from sbctui.engine.archive.ranges import Ranges, read_into, steps
 from sbctui.engine.errors import Cancelled
 from sbctui.engine.model.node import NodeConfig

@@ -98,6 +98,34 @@ def _daemon(
         process.wait()
 
 
+def let_go(folder: Path) -> None:
+    """End what still shows a disk of this folder, whose maker was killed.
+
+    The daemon ends with its maker, but for one that was killed in the moment it began.
+    """
+    views = [view for view in folder.glob(".view-*") if not view.suffix]
+    if not views:
+        return
+    import psutil  # not before there is one
+
+    names = {str(view) for view in views}
+    for process in psutil.process_iter(["cmdline"]):
+        if _shows(process.info["cmdline"] or [], names):
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+                process.wait(_PATIENCE)
+    for view in views:
+        _forget(view)
+
+
+def _shows(argv: list[str], names: set[str]) -> bool:
+    if "--export" not in argv[:-1]:
+        return False
+    with suppress(ValueError, AttributeError):
+        return json.loads(argv[argv.index("--export") + 1]).get("mountpoint") in names
+    return False
+
+
 def _wait(view: Path, size: int, words: Path, poll: Poll, stop: threading.Event) -> None:
     deadline = time.monotonic() + _PATIENCE
     while view.stat().st_size < size:

@@ -24,8 +24,9 @@ from sbctui.engine.disks.target import new_disk
 from sbctui.engine.errors import Refused
 from sbctui.engine.files import fsync_file, hit, remove_tree
 from sbctui.engine.model.addresses import undashed
-from sbctui.engine.model.node import DISK_FILES, BootSpec, DiskFormat
-from sbctui.engine.model.site import BOOT
+from sbctui.engine.model.node import DISK_FILES, BootSpec, DiskFormat, NodeConfig
+from sbctui.engine.model.site import BOOT, Broken
+from sbctui.engine.nodefile import read_node
 from sbctui.engine.plan import CloneDisk, MakeDisk, PersonaliseDisk, ResizeDisk
 
 
@@ -57,8 +58,15 @@ def make_disk(action: MakeDisk, ctx: Context) -> Undo:
 
 
 def clone_disk(action: CloneDisk, ctx: Context) -> Undo:
-    """A copy of a root's disk and links to its boot files; repaired if it was not unmounted."""
-    source = ctx.site.disk_path(action.source)
+    """A copy of a root's disk and links to its boot files; repaired if it was not unmounted.
+
+    Of a root that an earlier unit of the same plan made, the boot files are found out here.
+    """
+    source = ctx.site.node_path(action.source) / DISK_FILES["raw"]
+    if action.source in ctx.site.nodes:
+        source = ctx.site.disk_path(action.source)
+    else:
+        ctx.found.boot = _made(action.source, ctx).boot
     if action.live and source.name != DISK_FILES["raw"]:
         raise Refused(
             f"a board has the disk of {action.source} open, and a copy of an open overlay would "
@@ -88,6 +96,14 @@ def clone_disk(action: CloneDisk, ctx: Context) -> Undo:
     ctx.found.promise = "crash-consistent" if torn else "clean"
     ctx.found.base = source if format == "qcow2" else None
     return nothing
+
+
+def _made(name: str, ctx: Context) -> NodeConfig:
+    """The config of a node that the site's snapshot does not have yet."""
+    found = read_node(ctx.site.node_path(name))
+    if isinstance(found, Broken):
+        raise Refused(f"{name} can't be copied: {found.reason}")
+    return found.config
 
 
 def _copy(action: CloneDisk, source: Path, disk: Path, ctx: Context) -> None:

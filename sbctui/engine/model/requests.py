@@ -554,6 +554,38 @@ class UpdateCache(_Request):
     drop: bool = False
 
 
+class CachedRoot(_Value):
+    """An image of a cache, and what the cache knows of the boards of its root.
+
+    ``path`` is relative to ``images/``; ``boards`` are None where no list of them came along.
+    ``newer``: it came into the cache after the root of that name was made here.
+    """
+
+    path: str
+    root: RootName
+    archive: Incoming
+    boards: tuple[LeafSpec, ...] | None = None
+    newer: bool = False
+
+
+class ServeCache(_Request):
+    """Make what is missing here of a cache's roots and their boards' leaves (S4.7).
+
+    ``images`` are images or folders of them, empty for all. What is looked up: ``found``, one
+    image for each root; ``covers`` of leaves that are not there yet, with files of the overlays
+    ``brought`` (folders relative to the site) that only the cache has; ``notes``, sentences about
+    what is left out.
+    """
+
+    verb: Literal["cache serve"] = "cache serve"
+    cache: str = "cache"
+    images: tuple[str, ...] = ()
+    found: tuple[CachedRoot, ...] = ()
+    covers: tuple[Cover, ...] = ()
+    brought: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
 class RestoreImage(_Request):
     """Let the former version of a cache's image and the one that stands change places."""
 
@@ -674,6 +706,7 @@ OF_REPOSITORIES = frozenset(
         "repo index",
         "repo import-tree",
         "cache update",
+        "cache serve",
         "cache restore",
     }
 )
@@ -726,6 +759,7 @@ Request = Annotated[
     | IndexRepository
     | ImportTree
     | UpdateCache
+    | ServeCache
     | RestoreImage
     | ApplyOverlays
     | AddOverlay

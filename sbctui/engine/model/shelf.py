@@ -33,6 +33,8 @@ class Users:
     """Repositories with an image at the same place, of the same size."""
     other: tuple[str, ...] = ()
     """Repositories with another version of it."""
+    laid: tuple[str, ...] = ()
+    """Groups, and boards by how many, that files are laid over it for."""
 
 
 def users(site: Site, shelves: Iterable[Shelf], image: RepositoryImage) -> Users:
@@ -51,4 +53,14 @@ def users(site: Site, shelves: Iterable[Shelf], image: RepositoryImage) -> Users
         leaves=len(node.config.children) if there and node is not None else 0,
         held=tuple(same[True]),
         other=tuple(same[False]),
+        laid=_laid(site, root),
     )
+
+
+def _laid(site: Site, root: str) -> tuple[str, ...]:
+    """For whom files are laid over the image of a root."""
+    places = [place for place in sorted(site.overlays) if place.image == root]
+    boards = sum(1 for place in places if place.level == "board")
+    groups = [place.said for place in places if place.level == "group"]
+    told = [f"{boards} board{'' if boards == 1 else 's'}"] if boards else []
+    return (*groups, *told)

@@ -4,7 +4,8 @@ Pure. A line is ``MAC[,alias[,group]]``; commas, semicolons, tabs and blanks sep
 may hold one range of hex digits, ``dc:a6:32:00:00:[01-28]`` (that is 40 boards: MACs count in
 hex), and then the alias may hold one of as many numbers, ``pi-{01..40}``. Blank lines and lines
 that begin with ``#`` stand for nothing. A heading with ``MAC`` in it says which columns the lines
-below it have, in any order; columns of other names are passed over.
+below it have, in any order; columns of other names are passed over. The lists that come with a
+repository's images have the boards' addresses as well.
 """
 
 from __future__ import annotations
@@ -12,12 +13,19 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from sbctui.engine import rules
 from sbctui.engine.errors import BadInput
-from sbctui.engine.model.addresses import dashed, parse_alias, parse_group, parse_mac, shown
+from sbctui.engine.model.addresses import (
+    dashed,
+    parse_alias,
+    parse_group,
+    parse_ip,
+    parse_mac,
+    shown,
+)
 from sbctui.engine.model.requests import LeafSpec
 from sbctui.engine.model.site import Site
 
@@ -31,6 +39,7 @@ _HEADS: Mapping[str, Sequence[str]] = {
     "mac": ("mac", "macaddress", "macaddr", "hwaddr", "hwaddress", "ethernet"),
     "alias": ("alias", "name", "host", "hostname"),
     "group": ("group",),
+    "ip": ("ip",),
 }
 _MAYBE_HEAD = re.compile("mac|hw|ether|sep=", re.IGNORECASE)
 _SEP = re.compile("sep=.?", re.IGNORECASE)
@@ -96,6 +105,7 @@ class _Columns:
     mac: int = 0
     alias: int = 1
     group: int = 2
+    ip: int = -1
 
     def cells(self, text: str) -> list[str]:
         """MAC, alias, group; a line that no heading tells about keeps all it has."""
@@ -105,11 +115,19 @@ class _Columns:
         wanted = (self.mac, self.alias, self.group)
         return [cells[at] if 0 <= at < len(cells) else "" for at in wanted]
 
+    def address(self, text: str) -> str:
+        """The address; empty without a column for it."""
+        cells = _split(text, self.separator) if self.separator else []
+        return cells[self.ip].strip(_AROUND) if 0 <= self.ip < len(cells) else ""
 
-def parse_bulk(text: str, site: Site, root: str = "") -> tuple[LineVerdict, ...]:
+
+def parse_bulk(
+    text: str, site: Site, root: str = "", *, addresses: bool = False
+) -> tuple[LineVerdict, ...]:
     """One verdict per line of ``text``, against one snapshot of the site.
 
     ``root`` is the root the leaves are for, when known: what it has already is no fault.
+    With ``addresses`` a column ``ip`` counts too.
     Never raises: what is wrong with a line is its verdict, and holds up that line only.
     """
     names = {n.config.hostname: name for name, n in site.nodes.items()}
@@ -124,8 +142,20 @@ def parse_bulk(text: str, site: Site, root: str = "") -> tuple[LineVerdict, ...]
             columns = heading
             verdicts.append(LineVerdict(number, line, "blank", "a heading"))
         else:
-            verdicts.append(_verdict(number, line, columns.cells(line), known))
+            found = _verdict(number, line, columns.cells(line), known)
+            verdicts.append(_addressed(found, columns.address(line)) if addresses else found)
     return tuple(verdicts)
+
+
+def _addressed(verdict: LineVerdict, text: str) -> LineVerdict:
+    """The same with the address of its board."""
+    if not text or len(verdict.leaves) != 1:
+        return verdict
+    try:
+        leaf = verdict.leaves[0].model_copy(update={"ip": parse_ip(text)})
+    except BadInput as error:
+        return LineVerdict(verdict.line, verdict.text, "bad", str(error))
+    return replace(verdict, leaves=(leaf,))
 
 
 def _heading(line: str) -> _Columns | None:

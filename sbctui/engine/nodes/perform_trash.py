@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import nullcontext, suppress
 
 from sbctui.engine.context import Context, Undo, nothing
+from sbctui.engine.disks.fuse import let_go
 from sbctui.engine.disks.inuse import write_lease
 from sbctui.engine.errors import Refused
 from sbctui.engine.files import flocked, move_back, remove_tree, rename_noreplace
@@ -120,6 +121,7 @@ def drop_staging(action: DropStaging, ctx: Context) -> Undo:
     path = ctx.site.path / action.path
     try:
         with suppress(FileNotFoundError), flocked(path, blocking=False):
+            let_go(path)
             remove_tree(path)
     except BlockingIOError:
         raise Refused(f"{action.path} is being made by a running job; wait for it") from None

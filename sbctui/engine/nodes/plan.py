@@ -14,7 +14,7 @@ from sbctui.engine.model.site import Site
 from sbctui.engine.nodes import plan_leaf, plan_rename, plan_root, plan_trash
 from sbctui.engine.nodes.making import plan, refresh
 from sbctui.engine.plan import Plan
-from sbctui.engine.repository import group_plan, overlay_plan, plan_images
+from sbctui.engine.repository import group_plan, overlay_plan, plan_images, plan_serve
 from sbctui.engine.repository.plan import plan_repository
 from sbctui.engine.repository.plan_distribution import plan_distribution
 
@@ -47,6 +47,7 @@ for _export in (ask.ExportRoot, ask.ExportLeaf):
 plan_for.register(ask.ExportMany, export_many)
 plan_for.register(ask.ImportRoot, archives.take)
 plan_for.register(ask.DeleteImages, plan_images.delete)
+plan_for.register(ask.ServeCache, plan_serve.serve)
 plan_for.register(ask.ApplyOverlays, lambda request, site: overlay_plan.apply(site, request))
 plan_for.register(ask.AddOverlay, lambda request, site: overlay_plan.add(site, request))
 plan_for.register(ask.HideOverlay, lambda request, site: overlay_plan.hide(site, request))

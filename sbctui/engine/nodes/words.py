@@ -244,6 +244,12 @@ def _(request: ask.UpdateCache) -> list[str]:
 
 
 @_words.register
+def _(request: ask.ServeCache) -> list[str]:
+    cache = [request.cache] if request.cache != CACHE else []
+    return [f"{request.cache}:{path}" for path in request.images] or cache
+
+
+@_words.register
 def _(request: ask.RestoreImage) -> list[str]:
     return [f"{request.cache}:{request.path}"]
 

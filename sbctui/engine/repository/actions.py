@@ -17,6 +17,7 @@ ACTIONS: Mapping[str, Callable[[Any, Context], Undo]] = {
     "wait-random": perform_cache.wait_random,
     "update-image": perform_cache.update_image,
     "copy-overlays": perform_cache.copy_overlays,
+    "bring-overlay": perform_cache.bring_overlay,
     "restore-image": perform_cache.restore_image,
     "side-files": perform_distribution.make_side_files,
     "publish-image": perform_distribution.publish_image,

@@ -1,7 +1,7 @@
 """Which boards a repository's roots are for, so that a cache alone can serve them (S4.7).
 
 A repository has ``boards/<root>.csv`` for each root with leaves: a heading and a line for each
-board, in the form that ``leaf create --macs`` takes.
+board, in the form that ``leaf create --macs`` takes (which passes over the addresses).
 """
 
 from __future__ import annotations
@@ -25,10 +25,12 @@ def board_lists(site: Site) -> dict[str, str]:
     for root in site.roots:
         leaves = (site.nodes.get(name) for name in root.config.children.values())
         rows = sorted(
-            f"{leaf.config.mac},{leaf.config.alias},{leaf.config.group}" for leaf in leaves if leaf
+            f"{one.config.mac},{one.config.alias},{one.config.group},{one.config.ip or ''}"
+            for one in leaves
+            if one
         )
         if rows:
-            lists[root.name] = "\n".join(["mac,alias,group", *rows, ""])
+            lists[root.name] = "\n".join(["mac,alias,group,ip", *rows, ""])
     return lists
 
 

@@ -18,6 +18,7 @@ from sbctui.engine.repository.keep import PREVIOUS, free_bytes, hidden
 from sbctui.engine.repository.listing import images_of
 from sbctui.engine.repository.look import look
 from sbctui.engine.repository.opening import Here
+from sbctui.engine.repository.serving import gather_served
 from sbctui.engine.repository.source import FolderSource, Source, chunks_of
 
 _MOST_OLD = 100_000
@@ -26,6 +27,8 @@ _MOST_OLD = 100_000
 
 def gather_repository(site: Site, request: ask.Request) -> ask.Request:
     """The request with what it needs looked up. Raises SbcError."""
+    if isinstance(request, ask.ServeCache):
+        return gather_served(site, request)
     return _gathered(request, Here(site.path, site.settings))
 
 

@@ -68,6 +68,32 @@ def change_overlay(action: ChangeOverlay, ctx: Context) -> Undo:
     return undo
 
 
+def take_overlay(source: Path, place: Place, ctx: Context) -> Undo:
+    """Copy a folder to be an overlay; it is there when all of it is, and can be laid.
+
+    Raises Refused, BadInput, OSError (FileExistsError where there is one already).
+    """
+    folder = ctx.site.path / place.path
+    make_folders(ctx.site.path, folder.parent, ctx.owner)
+    staged = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        _copy(source, staged, ctx)
+        _check(place, staged, ctx)
+        sync_tree(staged)
+        rename_noreplace(staged, folder)
+    except BaseException:
+        remove_tree(staged)
+        raise
+    ctx.holds.callback(remove_tree, staged)
+    ctx.changed("")
+
+    def undo() -> None:
+        move_back(folder, staged)
+        ctx.changed("")
+
+    return undo
+
+
 def make_folders(site: Path, folder: Path, owner: Owner) -> None:
     """Make what is missing of a folder below the site. Raises Refused for a link on the way."""
     path = site

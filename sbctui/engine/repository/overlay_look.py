@@ -7,11 +7,12 @@ import stat
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 
 from sbctui.engine.boot.template import Template
 from sbctui.engine.errors import BadInput, NoSuchNode, Refused, SbcError, from_os
 from sbctui.engine.model.addresses import dashed, shown
-from sbctui.engine.model.node import NodeConfig
+from sbctui.engine.model.node import DiskSpec, NodeConfig
 from sbctui.engine.model.overlay import (
     Kind,
     Laid,
@@ -29,6 +30,7 @@ from sbctui.engine.model.requests import (
     Cover,
     CreateLeaves,
     HideOverlay,
+    LeafSpec,
     RemoveOverlay,
     Request,
 )
@@ -83,9 +85,14 @@ class Look:
 
 @dataclass
 class Looker:
-    """Looks at many leaves and reads each overlay once."""
+    """Looks at many leaves and reads each overlay once.
+
+    Those in ``brought`` are not in the site yet, but in the repository ``elsewhere``.
+    """
 
     site: Site
+    elsewhere: Path | None = None
+    brought: frozenset[Place] = frozenset()
     _layers: dict[Place, Layer] = field(default_factory=dict)
     _templates: dict[Place, dict[tuple[Place, str], Template]] = field(default_factory=dict)
 
@@ -95,8 +102,11 @@ class Looker:
 
     def _layer(self, place: Place) -> Layer:
         if place not in self._layers:
-            self._layers[place] = layer(self.site.path, place)
+            self._layers[place] = layer(self.site.path, place, self._in(place))
         return self._layers[place]
+
+    def _in(self, place: Place) -> Path | None:
+        return self.elsewhere if place in self.brought else None
 
     def templates(self, layers: Sequence[Layer]) -> fields.Templates:
         """Their templates, checked. Raises BadInput."""
@@ -105,7 +115,9 @@ class Looker:
             if one.place not in self._templates:
                 self._templates[one.place] = {
                     (place, item.path): fields.template(
-                        place, item, read(self.site.path, place, item, fields.LARGEST)
+                        place,
+                        item,
+                        read(self.site.path, place, item, fields.LARGEST, self._in(place)),
                     )
                     for place, item in fields.templates_in((one,))
                 }
@@ -245,26 +257,33 @@ def _for_new(site: Site, request: CreateLeaves) -> CreateLeaves:
     if not site.overlays or request.root not in site.nodes:
         return request.model_copy(update={"covers": ()})
     root = site.nodes[request.root].config
-    looker = Looker(site)
-    covers = []
-    for spec in request.leaves:
+    found = covers(Looker(site), root.name, root.disk, request.leaves)
+    return request.model_copy(update={"covers": found})
+
+
+def covers(
+    looker: Looker, root: str, disk: DiskSpec, leaves: Iterable[LeafSpec]
+) -> tuple[Cover, ...]:
+    """What is laid over those of these leaves that are still to be made. Raises like ``Looker``."""
+    site, found = looker.site, []
+    for spec in leaves:
         name = dashed(spec.mac)
-        if name in site.nodes or not places_of(site, name, spec.group, root.name):
+        if name in site.nodes or not places_of(site, name, spec.group, root):
             continue
         leaf = NodeConfig(
-            kind="leaf", name=name, alias=spec.alias, group=spec.group, mac=spec.mac, disk=root.disk
+            kind="leaf", name=name, alias=spec.alias, group=spec.group, mac=spec.mac, disk=disk
         )
-        covers.append(looker.cover(leaf, root.name))
-    return request.model_copy(update={"covers": tuple(covers)})
+        found.append(looker.cover(leaf, root))
+    return tuple(found)
 
 
 def _for_apply(site: Site, request: ApplyOverlays) -> ApplyOverlays:
     looker = Looker(site)
     nodes = [site.nodes[name] for name in _meant(site, request) if name in site.nodes]
-    covers = tuple(
+    found = tuple(
         looker.cover(node.config, image_of(site, node.name)) for node in nodes if not node.is_root
     )
-    return request.model_copy(update={"covers": covers})
+    return request.model_copy(update={"covers": found})
 
 
 def _meant(site: Site, request: ApplyOverlays) -> list[str]:

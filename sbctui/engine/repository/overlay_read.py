@@ -28,6 +28,8 @@ from sbctui.engine.repository.overlay_table import (
     parse_table,
 )
 
+_REPOSITORY = "repo"
+"""The folder of the site's own repository, in which overlays lie."""
 _MOST = 20_000
 """Files in one overlay: more are an image."""
 _LARGEST_TABLE = 4 * 1024**2
@@ -38,10 +40,16 @@ _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 def places(site: Path) -> frozenset[Place]:
     """Every overlay's folder that there is. What can't be listed has none."""
+    return places_in(site / _REPOSITORY)
+
+
+def places_in(repository: Path) -> frozenset[Place]:
+    """The same of any repository, by its folder; as they would be in the site."""
     found = set()
     for level, folder in FOLDERS.items():
-        for owner in _folders(f"{site}/{folder}"):
-            images = _folders(f"{site}/{folder}/{owner}")
+        top = f"{repository}/{folder.removeprefix(f'{_REPOSITORY}/')}"
+        for owner in _folders(top):
+            images = _folders(f"{top}/{owner}")
             found |= {Place(level, owner, image) for image in images}
     return frozenset(found)
 
@@ -106,13 +114,20 @@ def _folders(path: str) -> list[str]:
     return found
 
 
-def layer(site: Path, place: Place) -> Layer:
+def folder_of(place: Place, repository: Path) -> Path:
+    """An overlay's folder in a repository that is not the site's own."""
+    return repository / place.path.removeprefix(f"{_REPOSITORY}/")
+
+
+def layer(site: Path, place: Place, repository: Path | None = None) -> Layer:
     """All that an overlay's folder holds, every file read for its hash.
+
+    With ``repository`` it is one of that and not of the site's own.
 
     Raises Refused for what can't be laid over an image, BadInput for a table that can't be
     used, SbcError when it can't be read.
     """
-    with _reading(place), _opened(site, place.path) as folder:
+    with _reading(place), _opened(*_where(site, place, repository)) as folder:
         table = _table(folder, place)
         items = {item.path: item for item in _walk(folder, "", table, place)}
     for path, row in table.items():
@@ -121,6 +136,12 @@ def layer(site: Path, place: Place) -> Layer:
         if row.remove:
             items[path] = Item(path, "removed", mode=0)
     return Layer(place, tuple(items[path] for path in sorted(items)))
+
+
+def _where(site: Path, place: Place, repository: Path | None) -> tuple[Path, str]:
+    if repository is None:
+        return site, place.path
+    return repository, place.path.removeprefix(f"{_REPOSITORY}/")
 
 
 @contextmanager
@@ -254,9 +275,11 @@ def _hash(fd: int) -> str:
     return found.hexdigest()
 
 
-def read(site: Path, place: Place, item: Item, most: int = -1) -> bytes:
+def read(
+    site: Path, place: Place, item: Item, most: int = -1, repository: Path | None = None
+) -> bytes:
     """A file's bytes, which are still those that the item says. Raises Refused, SbcError."""
-    with _reading(place), _file(site, place, item) as fd:
+    with _reading(place), _file(site, place, item, repository) as fd:
         data = b"".join(iter(lambda: os.read(fd, _STEP), b"")) if most < 0 else os.read(fd, most)
     if sha256(data).hexdigest() != item.content:
         raise _changed(place, item)
@@ -280,9 +303,10 @@ def copy(site: Path, place: Place, item: Item, target: Path) -> None:
 
 
 @contextmanager
-def _file(site: Path, place: Place, item: Item) -> Iterator[int]:
-    folder, _, name = f"{place.path}/{item.path}".rpartition("/")
-    with _opened(site, folder) as above:
+def _file(site: Path, place: Place, item: Item, repository: Path | None = None) -> Iterator[int]:
+    top, path = _where(site, place, repository)
+    folder, _, name = f"{path}/{item.path}".rpartition("/")
+    with _opened(top, folder) as above:
         fd = os.open(name, _READ, dir_fd=above)
         try:
             yield fd

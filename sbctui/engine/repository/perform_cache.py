@@ -9,9 +9,10 @@ from pathlib import Path
 from sbctui.engine.context import Context, Undo, nothing
 from sbctui.engine.errors import Cancelled, NoSpace, Refused
 from sbctui.engine.files import write_atomic
+from sbctui.engine.model.overlay import Place
 from sbctui.engine.model.repository import ATTACHED
 from sbctui.engine.model.text import clean
-from sbctui.engine.plan import CopyOverlays, RestoreImage, UpdateImage, WaitRandom
+from sbctui.engine.plan import BringOverlay, CopyOverlays, RestoreImage, UpdateImage, WaitRandom
 from sbctui.engine.repository import chunks
 from sbctui.engine.repository.boards import copy_boards
 from sbctui.engine.repository.chunks import Chunks
@@ -30,6 +31,8 @@ from sbctui.engine.repository.keep import (
 )
 from sbctui.engine.repository.mirror import mirror
 from sbctui.engine.repository.opening import Here
+from sbctui.engine.repository.overlay_change import take_overlay
+from sbctui.engine.repository.overlay_read import folder_of
 from sbctui.engine.repository.source import FolderSource, Source, chunks_of
 
 _ATTACHED_BYTES = 64 * 1024**2
@@ -137,6 +140,14 @@ def copy_overlays(action: CopyOverlays, ctx: Context) -> Undo:
         copied, removed = mirror(source, root, action.images, ctx.stop, all_=action.all_)
     ctx.found.data |= {"copied": str(copied), "removed": str(removed)}
     return nothing
+
+
+def bring_overlay(action: BringOverlay, ctx: Context) -> Undo:
+    """Copy an overlay of a cache to its place in the site."""
+    place = Place.parse(action.place)
+    assert place is not None
+    _, root = Here(ctx.site.path, ctx.site.settings).cache(action.cache)
+    return take_overlay(folder_of(place, root), place, ctx)
 
 
 def restore_image(action: RestoreImage, ctx: Context) -> Undo:

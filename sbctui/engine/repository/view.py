@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sbctui.engine.archive.address import kind_of
-from sbctui.engine.archive.format import Manifest
 from sbctui.engine.archive.look import is_archive
+from sbctui.engine.archive.manifest import Manifest
 from sbctui.engine.archive.peek import manifest_of
 from sbctui.engine.archive.places import incoming
 from sbctui.engine.errors import BadInput, Refused, SbcError, from_os

@@ -1,0 +1,85 @@
+"""All about one image, folder or repository, as lines; pure."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from sbctui import format as fmt
+from sbctui.engine.model.repository import OWN, SIDE_FILES
+from sbctui.engine.model.text import clean
+from sbctui.format import Line
+from sbctui.screens.images_lines import state
+
+if TYPE_CHECKING:
+    from sbctui.engine.model.repository import Repository, RepositoryImage
+    from sbctui.engine.model.shelf import Shelf, Users
+
+
+def about_image(image: RepositoryImage, used: Users, now: float) -> list[Line]:
+    """What is known of an image without opening it."""
+    when = time.strftime("%Y-%m-%d %H:%M", time.localtime(image.mtime))
+    lines: list[Line] = [((clean(str(image.address)), "key"),)]
+    lines.append(_said("version", when))
+    lines.append(_said("size", f"{fmt.size(image.size)}, {fmt.age(now - image.mtime)} old"))
+    lines.append(_said("used by", _users(used)))
+    right = [e for e in SIDE_FILES if e in image.sides and e not in image.stale]
+    missing = [e for e in SIDE_FILES if e not in image.sides]
+    if image.stale:
+        mend = ": f makes them anew" if image.address.repository == OWN else ""
+        lines.append(_said("stale", f"{' '.join(image.stale)}{mend}", "bad"))
+    none = "no side files" + ("; f makes them" if image.address.repository == OWN else "")
+    if right or not image.stale:
+        lines.append(_said("beside it", " ".join(right) or none, "" if right else "dim"))
+    if missing and right:
+        lines.append(_said("missing", " ".join(missing), "dim"))
+    if used.laid:
+        laid = ", ".join(map(clean, used.laid))
+        lines.append(_said("laid over", f"files for {laid}: f on a leaf tells which"))
+    if used.held or used.other:
+        also = [*used.held, *(f"{name} (another version)" for name in used.other)]
+        lines.append(_said("also in", ", ".join(map(clean, also))))
+    return lines
+
+
+def _users(used: Users) -> str:
+    if not used.roots:
+        return "no root of its name"
+    return f"root {used.roots[0]}, {fmt.plural(used.leaves, 'leaf')}"
+
+
+def about_folder(shelf: Shelf, path: str) -> list[Line]:
+    """A folder of a repository."""
+    inside = [i for i in shelf.images if str(i.address.path).startswith(f"{path}/")]
+    size = fmt.size(sum(i.size for i in inside))
+    lines: list[Line] = [((clean(f"{shelf.name}:{path}"), "key"),)]
+    return [*lines, _said("holds", f"{fmt.plural(len(inside), 'image')}, {size}")]
+
+
+def about_shelf(shelf: Shelf, late: int = 0) -> list[Line]:
+    """Where a repository is, how it is, and how full."""
+    lines: list[Line] = [((clean(f"{shelf.name}:"), "key"),)]
+    found = shelf.repository
+    if late:
+        lines.append(_said("silent", f"no answer for {late} s", "bad"))
+    if found is None:
+        return [*lines, _said("state", "looking ...", "dim")]
+    word, tone = state(shelf)
+    lines += [_said("state", word, tone)]
+    lines += [_said("why", clean(found.told), "warn")] if found.told else []
+    lines += [_said("kind", _kind(found)), _said("place", clean(found.place))]
+    if found.total:
+        lines.append(_said("space", f"{fmt.size(found.free or 0)} of {fmt.size(found.total)} free"))
+    size = fmt.size(sum(i.size for i in shelf.images))
+    if found.images is not None:
+        lines.append(_said("holds", f"{fmt.plural(found.images, 'image')}, {size}"))
+    return lines
+
+
+def _kind(found: Repository) -> str:
+    what = "this server's own" if found.name == OWN else found.kind
+    return what if found.writable or found.state != "ready" else f"{what}, only to read"
+
+
+def _said(label: str, text: str, tone: str = "") -> Line:
+    return ((f"{label:<10}", "dim"), (text, tone))
