@@ -89,7 +89,7 @@ TABLE = [
     # archives
     (("root", "export", "spare", "/nowhere/x.tar"), 2, "no folder '/nowhere'"),
     (("root", "export", "spare", "/dev/null"), 2, "is no file"),
-    (("root", "export", "spare", "repo:../x"), 2, "no image's address"),
+    (("root", "export", "spare", "repo:../x"), 2, "no address of an image"),
     (("root", "export", "spare", "x", "--level", "99"), 2, "no level 99"),
     (("root", "export", "pi-01", "x"), 3, "is a leaf"),
     (("leaf", "export", "spare", "x"), 3, "is a root"),

@@ -47,7 +47,7 @@ VERBS = [
     ("repo", "index"),
     ("cache", "update", "shelf"),
     ("cache", "serve"),
-    ("repo", "sidefiles", "--all"),
+    ("repo", "sidefiles", "--all", "--anew"),
     ("repo", "seed", "repo:own.img", "--interface", "lo"),
     ("repo", "send", "own.img", "--interface", "lo", "--background"),
     ("repo", "delete", "own.img"),
