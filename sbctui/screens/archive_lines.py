@@ -22,7 +22,7 @@ def told(found: Preview) -> str:
         disk = manifest.disk
         what = f"{manifest.kind} {clean(manifest.name)}, disk {fmt.size(disk.size)}"
         of = f" over {clean(disk.base.root)}" if disk.base else ""
-        return f"archive of the {what}{of}, {fmt.size(disk.data)} stored, made {_day(manifest)}"
+        return f"archive of {_day(manifest)}: {what}{of}, {fmt.size(disk.data)} stored"
     if found.far:
         return "on another machine: what it holds is seen when it comes"
     if found.node:

@@ -187,7 +187,7 @@ async def _import(tui: Tui) -> None:
 async def _picker(tui: Tui) -> None:
     await _import(tui)
     await tui.press("ctrl+o")
-    await tui.expect("archive of the root golden")
+    await tui.expect("root golden, disk 16M")
 
 
 async def _images(tui: Tui) -> None:

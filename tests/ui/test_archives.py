@@ -86,7 +86,7 @@ async def test_files_are_chosen_from_a_list_that_says_what_they_are(small_site: 
         screen.pane.rows.move_to("file:notes.txt")
         await tui.expect("no archive of a node")
         await tui.press("slash", *"golden", "enter", "down")
-        await tui.expect("archive of the root golden, disk 16M")
+        await tui.expect("archive of 20", "root golden, disk 16M")
         await tui.press("escape", "left")
         await tui.expect("out/")
         await tui.press("enter")
