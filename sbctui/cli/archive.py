@@ -31,26 +31,28 @@ def archive() -> None:
 
 
 @archive.command("list")
-@click.argument("file", type=options.FILE)
+@click.argument("file", type=options.ARCHIVE)
 @options.output_option
 @click.pass_obj
 def list_(place: Place, file: str, json: bool) -> int:
     """List what FILE holds; - is stdin."""
     from sbctui.engine.archive.look import listed
 
-    found = _looked(lambda stop, report: listed(place.path, file, stop, report), file)
+    where = place.archive(file)
+    found = _looked(lambda stop, report: listed(place.path, where, stop, report), file)
     return _tell(found, json=json)
 
 
 @archive.command()
-@click.argument("file", type=options.FILE)
+@click.argument("file", type=options.ARCHIVE)
 @options.output_option
 @click.pass_obj
 def verify(place: Place, file: str, json: bool) -> int:
     """Read all of FILE and compare every member with the hashes of its manifest."""
     from sbctui.engine.archive.look import verified
 
-    found = _looked(lambda stop, report: verified(place.path, file, stop, report), file)
+    where = place.archive(file)
+    found = _looked(lambda stop, report: verified(place.path, where, stop, report), file)
     return _tell(found, json=json)
 
 

@@ -20,7 +20,8 @@ from sbctui.engine.model.text import clean
 
 _SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@+-]*")
 """What every shell takes for one plain word; other names are not offered."""
-_SAFE_PATH = re.compile(r"/[A-Za-z0-9._:@+/-]*")
+_SAFE_PATH = re.compile(r"(?:/|[A-Za-z0-9][A-Za-z0-9._+-]*:)[A-Za-z0-9._:@+/-]*")
+"""A full path, or an image's address."""
 _MOST_FILES = 200
 
 
@@ -71,8 +72,12 @@ def offered(
     return [
         CompletionItem(value, help=about)
         for value, about in dict(find(at)).items()
-        if value.startswith(typed) and value not in already and _SAFE.fullmatch(value)
+        if value.startswith(typed) and value not in already and _safe(value)
     ]
+
+
+def _safe(value: str) -> bool:
+    return bool(_SAFE.fullmatch(value) or _SAFE_PATH.fullmatch(value))
 
 
 def offered_paths(find: Find, ctx: click.Context, typed: str) -> list[CompletionItem[str]]:

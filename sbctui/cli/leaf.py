@@ -192,7 +192,7 @@ def attach(place: Place, name: str, root: str, network: str, how: How) -> int:
 
 @leaf.command()
 @click.argument("name", type=options.LEAF)
-@click.argument("file", type=options.FILE)
+@click.argument("file", type=options.ARCHIVE)
 @click.option("--difference", is_flag=True,
               help="Only what differs from the root it was made of.")  # fmt: skip
 @archiving.packing_options

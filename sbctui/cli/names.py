@@ -129,6 +129,11 @@ def images(at: Typing) -> Iterator[Named]:
             yield from ((f"{folder}/{name}", "an image") for name in image_names(Path(folder)))
 
 
+def sources(at: Typing) -> Iterator[Named]:
+    """Paths in the site's folder of images; where an address is begun, images of repositories."""
+    yield from addresses(at) if ":" in at.word else images(at)
+
+
 def repositories(at: Typing) -> Iterator[Named]:
     """This server's repository and the configured ones."""
     from sbctui.engine import glance
@@ -141,17 +146,34 @@ def repositories(at: Typing) -> Iterator[Named]:
 
 
 def addresses(at: Typing) -> Iterator[Named]:
-    """Repositories; behind ``repo:`` the images of this server's own."""
-    if not at.word.startswith("repo:"):
+    """Repositories; behind ``repo:`` or ``cache:`` the images of this server's own, or of it."""
+    before, colon, _ = at.word.partition(":")
+    if not colon:
         for name, about in repositories(at):
             yield f"{name}:", about
         return
-    top = at.site / "repo" / "images"
-    for folder, _, names in os.walk(top):
-        for name in sorted(names):
-            if not name.startswith(".") and not name.endswith(_BESIDE):
-                path = os.path.relpath(os.path.join(folder, name), top)
-                yield f"repo:{path}", "an image"
+    for place in _folders_of(at, before):
+        top = place / "images"
+        for folder, _, names in os.walk(top):
+            for name in sorted(names):
+                if not name.startswith(".") and not name.endswith(_BESIDE):
+                    path = os.path.relpath(os.path.join(folder, name), top)
+                    yield f"{before}:{path}", "an image"
+
+
+def _folders_of(at: Typing, name: str) -> Iterator[Path]:
+    """Where a repository is that is a folder of this machine: a cache by its alias, too."""
+    from sbctui.engine import glance
+
+    if name == "repo":
+        yield at.site / "repo"
+        return
+    configured = glance.settings(at.site).get("repositories")
+    for called, one in configured.items() if isinstance(configured, dict) else ():
+        if isinstance(one, dict) and one.get("kind") == "cache":
+            place = one.get("place")
+            if name in (called, "cache") and isinstance(place, str) and place.startswith("/"):
+                yield Path(place)
 
 
 def ignored(at: Typing) -> Iterator[Named]:

@@ -31,6 +31,8 @@ def create_root(
         looked = inspect_source(source.expanduser().absolute()) if source is not None else None
         return CreateRoot(name=name, size=size or _own_size(looked), source=looked, notes=notes)
 
+    if source is not None:
+        source = Path(place.archive(str(source)))
     if source is not None and is_archive(source.expanduser()):
         return _from_archive(place, name, source, size, notes, how)
     if place.found() not in ("missing", "empty"):

@@ -50,16 +50,21 @@ class Word(click.ParamType[Any]):
 class FilePath(click.ParamType[Any]):
     """A path, which the shell completes itself: ``dir`` for folders only.
 
-    ``find`` gives paths to offer before one is begun.
+    ``find`` gives paths to offer before one is begun; with ``beside`` together with all others.
     """
 
     name = "path"
 
     def __init__(
-        self, kind: Literal["file", "dir"] = "file", find: names.Find | None = None
+        self,
+        kind: Literal["file", "dir"] = "file",
+        find: names.Find | None = None,
+        *,
+        beside: bool = False,
     ) -> None:
         self._kind = kind
         self._find = find
+        self._beside = beside
 
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
@@ -70,7 +75,8 @@ class FilePath(click.ParamType[Any]):
         from sbctui.cli.completing import offered_paths
 
         known = offered_paths(self._find, ctx, incomplete) if self._find else []
-        return known or [CompletionItem(incomplete, type=self._kind)]
+        path = CompletionItem(incomplete, type=self._kind)
+        return [*known, path] if self._beside else known or [path]
 
 
 class Parsed(Word):
@@ -100,7 +106,8 @@ class Parsed(Word):
 
 FILE = FilePath()
 FOLDER = FilePath("dir")
-IMAGE = FilePath("file", names.images)
+IMAGE = FilePath("file", names.sources)
+ARCHIVE = FilePath("file", names.addresses, beside=True)
 ROOT = Word("root", names.roots)
 LEAF = Word("leaf", names.leaves)
 ORPHAN = Word("leaf", names.orphans)

@@ -74,6 +74,15 @@ class Place:
         """Whether somebody named a site, or there is anything where it is by default."""
         return self._named is not None or self.found() not in ("missing", "empty")
 
+    def archive(self, file: str) -> str:
+        """An archive as it was typed, with an image of the site's repositories as its file.
+
+        Raises BadInput, NoSuchNode, Refused.
+        """
+        if ":" in file and self.found() == "site":
+            return self.engine().place(file)
+        return file
+
     def found(self) -> Literal["site", "missing", "empty", "other"]:
         """What is there. Raises NotPermitted where the folder can't be looked into."""
         try:

@@ -84,7 +84,7 @@ def clone(place: Place, source: str, name: str, how: How) -> int:
 
 @root.command()
 @click.argument("name", type=options.ROOT)
-@click.argument("file", type=options.FILE)
+@click.argument("file", type=options.ARCHIVE)
 @archiving.packing_options
 @options.mutating
 @click.pass_obj
@@ -103,7 +103,7 @@ def export(place: Place, name: str, file: str, packing: Packing, replace: bool, 
 
 
 @root.command("import")
-@click.argument("file", required=False, type=options.FILE)
+@click.argument("file", required=False, type=options.ARCHIVE)
 @click.option("--from", "remote", metavar="PLACE",
               help="Read it from USER@HOST:PATH by ssh, or from an https address.")  # fmt: skip
 @click.option("--name", type=options.NAME, help="The new root's name; else that of the file.")

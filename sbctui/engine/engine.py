@@ -8,6 +8,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -119,16 +120,20 @@ class Engine:
         return inspect_source(path)
 
     def archive(self, place: str) -> Incoming:
-        """Look at an archive to be imported: a path, ``repo:image``, ``-``, or another machine's.
+        """Look at an archive to be imported: a path, an image, ``-``, or another machine's.
 
-        Of a file only the end is read. Raises BadInput, NotPermitted.
+        Of a file only the end is read. Raises BadInput, NotPermitted, NoSuchNode, Refused.
         """
         from sbctui.engine.archive.look import looked_at
 
-        return looked_at(self.path, place)
+        return looked_at(self.path, self.place(place))
 
     def target(self, file: str) -> Target:
-        """Where an export goes: a path, ``repo:image``, or ``-``. Raises BadInput."""
+        """Where an export goes: a path, ``repo:image``, or ``-``. Raises BadInput, Refused."""
+        if ":" in file:
+            from sbctui.engine.repository.view import not_ours
+
+            not_ours(self._here(), file)
         return target(self.path, file)
 
     def plan(self, request: Request) -> Plan:
@@ -227,17 +232,15 @@ class Engine:
         def context() -> Context:
             return self._context(site, emit, stop)
 
-        def perform() -> Report:
-            report = execute(plan, context, self._lock, emit, stop)
-            return report.model_copy(update={"job": job})
-
-        with self._lock.held(stop):
+        with ExitStack() as held:
+            held.enter_context(self._lock.held(stop))
             self._recover(job, emit)
             site = self._site(plan.made)
             plan = self._again(site, plan)
-            if plan.hold:
-                return perform()
-        return perform()
+            if not plan.hold:
+                held.close()
+            report = execute(plan, context, self._lock, emit, stop, held.close)
+        return report.model_copy(update={"job": job})
 
     def _again(self, site: Site, plan: Plan) -> Plan:
         """A confirmed plan as it would be made now. Raises PlanChanged when it is another one."""
@@ -477,6 +480,8 @@ class Engine:
 
         Raises BadInput, NoSuchNode, Refused.
         """
+        if ":" not in text:
+            return text
         from sbctui.engine.repository.view import place
 
         return place(self._here(), text)

@@ -14,7 +14,7 @@ from sbctui.engine.audit import perform as pins
 from sbctui.engine.boards import perform as boards
 from sbctui.engine.boot import perform as boot
 from sbctui.engine.bootkit import perform as bootkit
-from sbctui.engine.context import Context, Undo
+from sbctui.engine.context import Context, Undo, nothing
 from sbctui.engine.disks import perform as disks
 from sbctui.engine.errors import Cancelled, PartlyDone, SbcError, from_os
 from sbctui.engine.events import Emit, Finished, Started, UnitFinished, UnitStarted
@@ -72,6 +72,7 @@ PERFORM: dict[str, Callable[[Any, Context], Undo]] = {
     "set-roster": boards.set_roster,
     "build-bootkit": bootkit.build_bootkit,
     "side-files": _of_repositories,
+    "publish-image": _of_repositories,
     "seed": _of_repositories,
     "send": _of_repositories,
     "receive": _of_repositories,
@@ -79,7 +80,6 @@ PERFORM: dict[str, Callable[[Any, Context], Undo]] = {
     "set-repository": _of_repositories,
     "mount-repository": _of_repositories,
     "unmount-repository": _of_repositories,
-    "chunk-image": _of_repositories,
     "index-repository": _of_repositories,
     "import-image": _of_repositories,
     "wait-random": _of_repositories,
@@ -117,6 +117,7 @@ LOCKED = frozenset(
         "set-roster",
         "use-kit",
         "set-repository",
+        "index-repository",
         "unstage",
         "refresh",
     }
@@ -132,8 +133,12 @@ def execute(
     lock: SiteLock,
     emit: Emit,
     stop: threading.Event,
+    let_go: Callable[[], None] = nothing,
 ) -> Report:
-    """Run every unit; ``context`` gives each a fresh one. Never raises for a unit's failure."""
+    """Run every unit; ``context`` gives each a fresh one. Never raises for a unit's failure.
+
+    ``let_go`` ends the caller's hold of the lock; it is called before a unit that takes long.
+    """
     counted = plan.counted
     emit(Started(title=plan.title, total=sum(counted), at=time.time()))
     results: list[UnitResult] = []
@@ -144,6 +149,8 @@ def execute(
         if unit.after in lost or ((abandoned or stop.is_set()) and not unit.always):
             result = UnitResult(title=unit.title, node=unit.node, outcome="skipped")
         else:
+            if unit.long:
+                let_go()
             emit(UnitStarted(index=index, title=unit.title, at=time.time()))
             result = _run_unit(unit, context(), lock, threading.Event() if unit.always else stop)
         if unit.always and result.outcome == "failed":

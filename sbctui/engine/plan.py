@@ -331,6 +331,14 @@ class MakeSideFiles(_Action):
     image: str
 
 
+class PublishImage(_Action):
+    """Hash the written part of an image, then give it its name and its side files: the commit."""
+
+    kind: Literal["publish-image"] = "publish-image"
+    image: str
+    replace: bool
+
+
 class SeedImages(_Action):
     """Offer images by torrent until stopped, or until ``receivers`` have each of them."""
 
@@ -410,15 +418,8 @@ class UnmountRepository(_Action):
     point: str
 
 
-class ChunkImage(_Action):
-    """Write the chunks and the hash of an image of this server's repository beside it."""
-
-    kind: Literal["chunk-image"] = "chunk-image"
-    path: str
-
-
 class IndexRepository(_Action):
-    """Write the list of all that is in this server's repository."""
+    """Write the list of all that is in this server's repository, and the boards of each root."""
 
     kind: Literal["index-repository"] = "index-repository"
 
@@ -565,6 +566,7 @@ Action = Annotated[
     | SetRoster
     | BuildBootkit
     | MakeSideFiles
+    | PublishImage
     | SeedImages
     | SendImage
     | ReceiveImage
@@ -572,7 +574,6 @@ Action = Annotated[
     | SetRepository
     | MountRepository
     | UnmountRepository
-    | ChunkImage
     | IndexRepository
     | ImportImage
     | WaitRandom
@@ -588,6 +589,10 @@ Action = Annotated[
     | RefreshServices,
     Field(discriminator="kind"),
 ]
+
+
+LONG = frozenset({"side-files", "copy-leaf-disk"})
+"""Actions that read whole images or disks: nobody is locked out of the site for so long."""
 
 
 class Unit(_Action):
@@ -609,6 +614,11 @@ class Unit(_Action):
     after: str = ""
 
     @property
+    def long(self) -> bool:
+        """Whether it reads so much that the plan's hold of the site's lock ends with it."""
+        return any(action.kind in LONG for action in self.actions)
+
+    @property
     def work(self) -> bool:
         """Whether it is what the plan is about, and not only goes before or after it."""
         return self.counts and not self.always
@@ -621,7 +631,8 @@ class Plan(_Action):
     same site at the same ``made`` gives the same plan.
     ``needs`` and ``frees`` are bytes; ``notes`` are sentences for the admin (which rule chose
     an address, what is promised, what is left out); ``impact`` is the rung of UI.md's
-    confirmation ladder; ``hold`` keeps the site's lock for the whole run (short plans).
+    confirmation ladder; ``hold`` keeps the site's lock for the run, up to a unit that is
+    ``long``.
     """
 
     title: str

@@ -17,7 +17,6 @@ from pathlib import Path
 
 import pytest
 
-from sbctui.engine.archive.frames import SEEKABLE
 from sbctui.engine.archive.look import verified
 from sbctui.engine.archive.peek import manifest_of
 from sbctui.engine.engine import Engine
@@ -32,6 +31,8 @@ from tests.faults.harness import Fault
 LEAF = "dc:a6:32:00:00:01"
 FOLDER = LEAF.replace(":", "-")
 NEVER = threading.Event()
+SEEKABLE = 0x8F92EAB1
+"""The last four bytes of a zstd file in the seekable format."""
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import struct
 from collections.abc import Callable
@@ -15,8 +16,10 @@ from sbctui.engine.bootkit.kits import Manifest
 from sbctui.engine.engine import Engine, init_site
 from sbctui.engine.model import requests as ask
 from sbctui.engine.model.repositories import Configured
+from sbctui.engine.model.repository import SIDE_FILES
 from sbctui.engine.model.settings import Settings
 from sbctui.engine.plan import Report
+from sbctui.engine.repository import sidefiles
 from tests.boot.initrds import whole_for
 from tests.boot.kits import kit_bytes, plant
 
@@ -44,6 +47,7 @@ class Verb:
     """``whole`` = one unit: all of it or nothing. ``spoil`` prepares what the verb mends.
 
     ``checks`` = it checks a file system, and so may change its dates even when undone.
+    ``settled`` tells what is wrong beside the nodes when it was done again (True), or at all.
     """
 
     name: str
@@ -52,6 +56,7 @@ class Verb:
     personal: bool = False
     checks: bool = False
     spoil: Callable[[Path], None] | None = None
+    settled: Callable[[Path, bool], list[str]] | None = None
 
 
 def do(engine: Engine, request: ask.Request) -> Report:
@@ -88,7 +93,7 @@ def make_site(path: Path, source: Path, *, personal: bool, size: int = 4 * MIB) 
 
 
 def _leaves(*numbers: int) -> tuple[ask.LeafSpec, ...]:
-    return tuple(ask.LeafSpec(mac=mac(n), alias=f"pi-{n}") for n in numbers)
+    return tuple(ask.LeafSpec(mac=mac(n)) for n in numbers)
 
 
 def _trash(engine: Engine) -> tuple[str, ...]:
@@ -209,6 +214,24 @@ def _build(engine: Engine) -> ask.BuildBootkit:
     return ask.BuildBootkit(arch="arm64", kernel=KERNEL)
 
 
+IMAGE = "lab/bare.tar.zst"
+
+
+def _image_by_hand(site: Path) -> None:
+    (site / "repo/images/lab").mkdir(parents=True)
+    (site / "repo/images" / IMAGE).write_bytes(b"an image" * 999)
+
+
+def _image(site: Path, done: bool) -> list[str]:
+    """An image has its side files; taken back nothing else lies there."""
+    folder = site / "repo/images/lab"
+    names = set(os.listdir(folder)) if folder.exists() else set()
+    wanted = {"bare.tar.zst" + ending for ending in ("", *SIDE_FILES)}
+    wrong = names ^ wanted if done else names - wanted
+    lacking = [one.lacking for one in sidefiles.images(site)] if done else []
+    return [str(one) for one in (wrong, *lacking) if one]
+
+
 def verbs(source: Path) -> tuple[Verb, ...]:
     """The table; ``source`` is a directory to fill a root from."""
     return (
@@ -243,6 +266,18 @@ def verbs(source: Path) -> tuple[Verb, ...]:
             lambda e: ask.ImportRoot(name="new", archive=_incoming(e)),
             spoil=_exported,
         ),
+        Verb(
+            "root export to the repository",
+            lambda e: ask.ExportRoot(name="bare", target=e.target(f"repo:{IMAGE}"), replace=True),
+            spoil=lambda site: None,
+            settled=_image,
+        ),
+        Verb(
+            "repo sidefiles",
+            lambda e: ask.MakeSideFiles(anew=True),
+            spoil=_image_by_hand,
+            settled=_image,
+        ),
         Verb("cache serve", lambda e: ask.ServeCache(), whole=False, spoil=_cached),
         Verb("root allocate", lambda e: ask.AllocateRoot(name="bare", mac=mac(8))),
         Verb("root deallocate", lambda e: ask.DeallocateRoot(name="lent", reboot=False)),
@@ -263,12 +298,14 @@ def verbs(source: Path) -> tuple[Verb, ...]:
         Verb("root delete", lambda e: ask.DeleteRoot(name="bare")),
         Verb(
             "leaf create",
-            lambda e: ask.CreateLeaves(root="full", leaves=_leaves(4, 5, 6)),
+            lambda e: ask.CreateLeaves(root="full", leaves=_leaves(4, 5)),
             whole=False,
         ),
         Verb(
             "leaf create personalised",
-            lambda e: ask.CreateLeaves(root="full", leaves=_leaves(4)),
+            lambda e: ask.CreateLeaves(
+                root="full", leaves=(ask.LeafSpec(mac=mac(4), alias="pi-4"),)
+            ),
             personal=True,
         ),
         Verb("leaf delete", lambda e: ask.DeleteLeaves(root="full"), whole=False),

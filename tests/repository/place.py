@@ -63,6 +63,12 @@ class Machine:
         ).stdout.split()
         return [_command(pid) for pid in pids]
 
+    def received(self) -> int:
+        """Bytes that came over its interface so far."""
+        listed = self.space.run(["ip", "-s", "-j", "link", "show", self.interface]).stdout
+        bytes_: int = json.loads(listed)[0]["stats64"]["rx"]["bytes"]
+        return bytes_
+
     def sockets(self) -> list[str]:
         listed = self.space.run(["ss", "-Hnlutp"]).stdout.decode()
         return listed.splitlines()

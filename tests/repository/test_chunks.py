@@ -12,11 +12,11 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sbctui.engine.archive.seektable import read_frames
 from sbctui.engine.errors import BadInput, Cancelled
 from sbctui.engine.repository import chunks
 from sbctui.engine.repository.chunks import compute, known, parse, write
 from sbctui.engine.repository.fetch import to_fetch
-from sbctui.engine.repository.seektable import read_frames
 from tests.repository.places import MIB, disk, put, seekable
 
 

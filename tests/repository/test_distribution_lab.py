@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -34,7 +35,7 @@ INTERRUPTED, PARTLY, OUTSIDE, NONE, REFUSED = 130, 7, 6, 4, 3
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Machine]]:
-    needs("udp-sender", "udp-receiver", "aria2c", "zstd", "ss")
+    needs("udp-sender", "udp-receiver", "aria2c", "zstd", "ss", "tc")
     folder = tmp_path_factory.mktemp("distribution")
     with machines(folder, 3) as found:
         disk = sparse_disk(folder, data=DATA, apparent=APPARENT)
@@ -90,6 +91,18 @@ def is_whole(board: Machine, server: Machine, folder: Path) -> None:
     assert disk.st_blocks <= source.st_blocks * 1.01
 
 
+@contextmanager
+def slow_line(machine: Machine) -> Iterator[None]:
+    """What it sends takes seconds."""
+    at = ("dev", machine.interface, "root")
+    machine.space.run(["tc", "qdisc", "add", *at, "tbf", "rate", "12mbit", "burst", "32k",
+                       "latency", "400ms"])  # fmt: skip
+    try:
+        yield
+    finally:
+        machine.space.run(["tc", "qdisc", "del", *at])
+
+
 def is_idle(*found: Machine) -> None:
     for machine in found:
         until(machine.idle, 15, f"left over: {machine.programs()} {machine.sockets()}")
@@ -112,18 +125,19 @@ def test_torrent_to_three_and_one_that_was_killed(
     server: Machine, boards: list[Machine], tmp_path: Path
 ) -> None:
     words = ("repo", "receive", ADDRESS, "--torrent", "--from", side(server, ".torrent"))
-    killed = boards[0].start(*words)
-    part = boards[0].image.with_name(f"{boards[0].image.name}.part")
-    until(lambda: any("aria2c" in one for one in boards[0].programs()), 30, "aria2 at work")
-    os.killpg(killed.pid, signal.SIGKILL)
-    killed.wait()
+    code, started = server.run("repo", "seed", ADDRESS, "--receivers", "3", "--background")
+    assert code == 0, started
+    before = boards[0].received()
+    with slow_line(server):
+        killed = boards[0].start(*words)
+        until(lambda: boards[0].received() - before > DATA // 2, 60, "half of it came")
+        os.killpg(killed.pid, signal.SIGKILL)
+        killed.wait()
     is_idle(boards[0])
-    assert part.exists()
     stray = f"stray:repo/images/{IMAGE}.part"
     assert stray in [one.id for one in Engine(boards[0].site).audit()]
 
-    code, started = server.run("repo", "seed", ADDRESS, "--receivers", "3", "--background")
-    assert code == 0, started
+    before = boards[0].received()
     receiving = [board.start(*words) for board in boards]
     engine = Engine(server.site)
     until(lambda: any("LISTEN" in one for one in server.sockets()), 30, "aria2 listens")
@@ -134,6 +148,7 @@ def test_torrent_to_three_and_one_that_was_killed(
         code, document = ended(one)
         assert code == 0, document
         is_whole(board, server, tmp_path / board.site.name)
+    assert boards[0].received() - before < DATA - MIB, "it went on where it was"
     until(lambda: engine.report(started["job"]) is not None, 20, "the seeding's end")
     assert engine.receivers(started["job"]) == all_verified(boards)
     report = engine.report(started["job"])

@@ -48,7 +48,7 @@ def engine(site: Path) -> Engine:
 
 def make(engine: Engine, *images: str, anew: bool = False) -> int:
     request = ask.MakeSideFiles(images=images, anew=anew)
-    return len(engine.apply(engine.plan(request)).of("done"))
+    return engine.apply(engine.plan(request)).counted("done")
 
 
 def beside(image: Path, ending: str) -> Path:
@@ -149,7 +149,8 @@ def test_only_reading_finds_a_change_that_left_size_and_time(engine: Engine, ima
         file.write(b"!")
     os.utime(image, ns=(before.st_atime_ns, before.st_mtime_ns))
     assert engine.side_files()[0].lacking == ()
-    assert engine.verify_side_files((), silent, threading.Event())[0].lacking == MADE
+    (wrong,) = engine.verify_side_files((), silent, threading.Event())
+    assert wrong.lacking == (*MADE, chunks.ENDING)
 
 
 def test_side_files_without_their_image_are_strays(engine: Engine, image: Path) -> None:

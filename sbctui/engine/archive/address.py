@@ -9,7 +9,8 @@ from typing import Literal
 
 from sbctui.engine.errors import BadInput
 from sbctui.engine.model.addresses import shown
-from sbctui.engine.model.text import clean
+from sbctui.engine.model.distribution import parse_image
+from sbctui.engine.model.repository import IMAGES, OWN
 
 STREAM = "-"
 """Standard input or output."""
@@ -21,12 +22,11 @@ ENDINGS: Mapping[str, str] = {
 }
 """How an archive's name ends, by its compression."""
 Kind = Literal["file", "stream", "ssh", "url"]
-_REPO = "repo:"
+_REPO = f"{OWN}:"
 _URL = re.compile(r"https?://[^\s/?#]+(?:[/?#]\S*)?")
 _REMOTE = re.compile(
     r"((?:[a-z_][a-z0-9_-]*@)(?:[A-Za-z0-9][A-Za-z0-9.-]*|\[[0-9a-fA-F:]+\])):(.+)"
 )
-_PARTS, _PART = 32, 255
 
 
 def kind_of(place: str) -> Kind:
@@ -49,18 +49,10 @@ def remote(place: str) -> tuple[str, str]:
 def path_of(site: Path, text: str) -> Path:
     """The file that an argument names: ``repo:sub/dir/image`` lies in the site's repository.
 
-    Raises BadInput for an empty one and one that leads out of the repository.
+    Raises BadInput for an empty one and one that can't be an image's.
     """
     if not text or "\0" in text:
         raise BadInput(f"{shown(text)} is no file; give a path, or repo:FOLDER/IMAGE")
     if not text.startswith(_REPO):
         return Path(text).expanduser().absolute()
-    parts = text.removeprefix(_REPO).split("/")
-    if len(parts) > _PARTS or not all(map(_safe, parts)):
-        raise BadInput(f"{shown(text)} is no image's address; write it as repo:FOLDER/IMAGE")
-    return site.joinpath("repo", "images", *parts)
-
-
-def _safe(part: str) -> bool:
-    plain = part not in ("", ".", "..") and not part.startswith(".") and clean(part) == part
-    return plain and len(part.encode()) <= _PART
+    return site.joinpath(OWN, IMAGES, parse_image(text))

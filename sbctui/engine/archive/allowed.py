@@ -19,18 +19,24 @@ from sbctui.engine.archive.format import (
     bad,
 )
 from sbctui.engine.archive.tarread import Entry
+from sbctui.engine.boot.loaders import LOADERS
 from sbctui.engine.boot.pi import CMDLINE as PI_CMDLINE
 from sbctui.engine.boot.pi import CONFIG as PI_CONFIG
 from sbctui.engine.boot.render import RENDERED
+from sbctui.engine.model.overlay import RECORD
 from sbctui.engine.model.text import clean
 
-_TOP = (CONFIG, MANIFEST, DISK, DIFFERENCE, BOOT, OVERLAY)
+_TOP = (CONFIG, MANIFEST, DISK, DIFFERENCE, BOOT, OVERLAY, RECORD)
 _PART, _DEPTH = 255, 10
 _ANEW = tuple(name for name in RENDERED if name not in (PI_CONFIG, PI_CMDLINE))
 """Rendered for every board. What an image brought for a Raspberry Pi may be its own."""
 _LINKS = ("a hard link", "a symbolic link")
 As = Literal["config", "manifest", "disk", "boot", "folder", "nothing"]
-"""What a member is taken as: ``nothing`` = passed over, since it is rendered anew."""
+"""What a member is taken as: ``nothing`` = passed over.
+
+That is what is rendered anew, and the record of what was laid over a leaf's disk: to the root
+that comes of it all that is its disk's own.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +109,8 @@ class Allowed:
                 "is an overlay, which is nothing without its root: export the leaf with "
                 "sbctui leaf export",
             )
+        if parts == [RECORD]:
+            return "nothing"
         if parts in ([CONFIG], [MANIFEST]):
             if entry.real > MOST_CONFIG:
                 raise bad(entry.name, f"is larger than {MOST_CONFIG} bytes")
@@ -130,7 +138,7 @@ class Allowed:
     def _own_link(self, entry: Entry, parts: list[str]) -> bool:
         """Links that sbctui makes in a node's boot/ itself, and makes anew."""
         if entry.what == "a symbolic link":
-            return len(parts) == 2 and entry.link == "."
+            return len(parts) == 2 and entry.link in (".", LOADERS.get(parts[1]))
         target = [part for part in entry.link.split("/") if part != "."]
         lead = [self._lead] if self._lead else []
         return parts[1] in RENDERED and "/".join(target[len(lead) :]) in self._files

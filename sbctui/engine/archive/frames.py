@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import lzma
 import os
-import struct
 import threading
 import zlib
 from array import array
@@ -21,13 +20,9 @@ from types import TracebackType
 import zstandard
 
 from sbctui.engine.archive.format import FRAME, level_of
+from sbctui.engine.archive.seektable import seek_table
 from sbctui.engine.model.requests import Packing
 
-SKIPPABLE = 0x184D2A5E
-"""Magic of the skippable frame that holds the table."""
-SEEKABLE = 0x8F92EAB1
-"""The table's last four bytes."""
-_FOOTER = struct.Struct("<IBI")
 _MOST_THREADS, _DEEP = 64, 8
 """Batches that wait: many, so that threads seldom wait for each other, and no more than that."""
 Squeeze = Callable[[memoryview], bytes]
@@ -193,10 +188,3 @@ class Packer:
                 self._table.extend((len(data), len(frame)))
         batch.clear()
         self._free.append(batch)
-
-
-def seek_table(sizes: array[int]) -> bytes:
-    """The skippable frame with the sizes of all frames: packed, unpacked, packed, …"""
-    entries = struct.pack(f"<{len(sizes)}I", *sizes)
-    footer = _FOOTER.pack(len(sizes) // 2, 0, SEEKABLE)
-    return struct.pack("<II", SKIPPABLE, len(entries) + len(footer)) + entries + footer

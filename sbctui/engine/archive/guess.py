@@ -29,6 +29,13 @@ def told_by(data: bytes | None, size: int) -> tuple[dict[str, object], tuple[str
     return changes, (*said, *_size(found, size))
 
 
+def told_initramfs(data: bytes | None) -> str:
+    """The name of the initramfs that a config in an archive says; empty for none."""
+    boot = _read(data)[0].get("boot")
+    name = boot.get("initramfs") if isinstance(boot, dict) else None
+    return name if isinstance(name, str) else ""
+
+
 def _read(data: bytes | None) -> tuple[dict[str, Any], tuple[str, ...]]:
     if data is None:
         return {}, (f"the archive has no {CONFIG}: disk and boot files tell what it is",)

@@ -8,7 +8,7 @@ import os
 import stat
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from sbctui.engine.archive.address import STREAM
@@ -26,11 +26,11 @@ def part_of(target: str) -> Path:
 
 
 @contextmanager
-def written(target: str, owner: Owner) -> Iterator[Write]:
+def written(target: str, owner: Owner, holds: ExitStack) -> Iterator[Write]:
     """Write the part of ``target``, flushed at the end and gone on any error; or to a stream.
 
-    What a killed run left of it is written over. Raises Refused when another run writes it,
-    OSError.
+    It is held until ``holds`` ends, so that no other run writes it before it has its name. What a
+    killed run left of it is written over. Raises Refused when another run writes it, OSError.
     """
     if target == STREAM:
         out = sys.__stdout__
@@ -40,6 +40,7 @@ def written(target: str, owner: Owner) -> Iterator[Write]:
         return
     part = part_of(target)
     fd = _opened(part)
+    holds.callback(os.close, fd)
     try:
         os.fchmod(fd, _MODE)
         if owner is not None:
@@ -52,8 +53,6 @@ def written(target: str, owner: Owner) -> Iterator[Write]:
         with suppress(OSError):
             part.unlink()
         raise
-    finally:
-        os.close(fd)
 
 
 def _opened(part: Path) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import struct
+import os
 from pathlib import Path
 from typing import BinaryIO
 
@@ -11,10 +11,9 @@ from pydantic import ValidationError
 
 from sbctui.engine.archive import tarhead
 from sbctui.engine.archive.format import FRAME, MANIFEST, RECORD, BadArchive
-from sbctui.engine.archive.frames import SEEKABLE, SKIPPABLE
 from sbctui.engine.archive.manifest import Manifest
+from sbctui.engine.archive.seektable import read_frames
 
-_FOOTER, _HEAD = 9, 8
 _LAST = 12
 """Of so many frames at the end, the manifest has some."""
 
@@ -27,7 +26,7 @@ def manifest_of(path: Path) -> Manifest | None:
     with open(path, "rb") as file:
         try:
             return _found(file)
-        except (BadArchive, ValidationError, zstandard.ZstdError, struct.error, RecursionError):
+        except (BadArchive, ValidationError, zstandard.ZstdError, RecursionError):
             return None
 
 
@@ -44,27 +43,11 @@ def _found(file: BinaryIO) -> Manifest | None:
 
 
 def _last_frames(file: BinaryIO) -> list[bytes]:
-    size = file.seek(0, 2)
-    if size < _FOOTER + _HEAD:
+    frames = read_frames(file.fileno(), _LAST) or ()
+    if any(one.unpacked > FRAME or one.size > 2 * FRAME for one in frames):
         return []
-    file.seek(size - _FOOTER)
-    count, flags, magic = struct.unpack("<IBI", file.read(_FOOTER))
-    table = count * 8 + _FOOTER
-    start = size - table - _HEAD
-    if magic != SEEKABLE or flags or start < 0:
-        return []
-    file.seek(start)
-    if struct.unpack("<II", file.read(_HEAD)) != (SKIPPABLE, table):
-        return []
-    kept = min(count, _LAST)
-    file.seek(size - _FOOTER - 8 * kept)
-    sizes = list(struct.iter_unpack("<II", file.read(8 * kept)))
-    at = start - sum(packed for packed, _ in sizes)
-    if at < 0 or any(unpacked > FRAME or packed > 2 * FRAME for packed, unpacked in sizes):
-        return []
-    file.seek(at)
     machine = zstandard.ZstdDecompressor()
     return [
-        machine.decompress(file.read(packed), max_output_size=unpacked)
-        for packed, unpacked in sizes
+        machine.decompress(os.pread(file.fileno(), one.size, one.offset), one.unpacked)
+        for one in frames
     ]

@@ -14,10 +14,11 @@ from typing import Any
 
 from sbctui.engine import commands
 from sbctui.engine.archive.ahead import ahead
+from sbctui.engine.archive.bootfound import boot_found
 from sbctui.engine.archive.differing import differing, disk_sum
 from sbctui.engine.archive.fetch import fetched
 from sbctui.engine.archive.format import DIFFERENCE, DISK, bad
-from sbctui.engine.archive.guess import told_by
+from sbctui.engine.archive.guess import told_by, told_initramfs
 from sbctui.engine.archive.land import overlay
 from sbctui.engine.archive.manifest import Base
 from sbctui.engine.archive.partfile import part_of, publish, written
@@ -26,7 +27,6 @@ from sbctui.engine.archive.reading import Reading
 from sbctui.engine.archive.taking import take
 from sbctui.engine.archive.writer import Content
 from sbctui.engine.archive.writer import write_archive as write
-from sbctui.engine.boot.detect import detect
 from sbctui.engine.boot.imagefiles import is_ours
 from sbctui.engine.boot.pi import CMDLINE, CONFIG, KEPT
 from sbctui.engine.context import Context, Undo, nothing
@@ -42,6 +42,7 @@ from sbctui.engine.errors import BadInput, Refused
 from sbctui.engine.files import fsync_file, hit, make_dir, remove_tree
 from sbctui.engine.model.node import DISK_FILES, DiskSpec, NodeConfig, StoreKind
 from sbctui.engine.model.site import BOOT, Site
+from sbctui.engine.model.text import clean
 from sbctui.engine.plan import (
     FlattenDisk,
     PublishArchive,
@@ -93,11 +94,11 @@ def write_archive(action: WriteArchive, ctx: Context) -> Undo:
     boot = ctx.site.node_path(action.name) / BOOT
     lease = nullcontext() if action.staged else read_lease(disk)
     report = ctx.progress(f"exporting {action.name}")
-    with lease, _opened(disk) as fd, written(action.target, ctx.owner) as put:
+    with lease, _opened(disk) as fd, written(action.target, ctx.owner, ctx.holds) as put:
         ranges, base = _chosen(action, fd, ctx, report)
         content = Content(
             config=_exported(action, ctx, os.fstat(fd).st_size),
-            boot=((Path(file), name) for file, name in boot_files(boot)),
+            boot=_boot_of(boot, ctx),
             disk=fd,
             ranges=ranges,
             base=base,
@@ -133,7 +134,9 @@ def take_archive(action: TakeArchive, ctx: Context) -> Undo:
         if found.disk is not None and found.disk.name == DIFFERENCE:
             _lay_over(action, found, folder, ctx)
         _settle_boot(folder / BOOT)
-        ctx.found.boot = detect(folder / BOOT)
+        told = told_initramfs(found.config)
+        boot = folder / BOOT
+        ctx.found.boot = boot_found(boot, action.name, told, ctx.site.path, ctx.owner, ctx.warn)
         facts = superblock(disk)
     except BaseException:
         for name in (DISK, DIFFERENCE):
@@ -147,8 +150,7 @@ def take_archive(action: TakeArchive, ctx: Context) -> Undo:
     for sentence in guessed:
         ctx.warn(f"{action.name}: {sentence}")
     if guessed:
-        boot = ctx.found.boot
-        kernel = (boot.kernel if boot else "") or "none"
+        kernel = ctx.found.boot.kernel or "none"
         what = f"{facts.kind if facts else 'no file system that is known'}, kernel {kernel}"
         ctx.found.data["guessed"] = "; ".join((*guessed, what))
     return nothing
@@ -209,6 +211,15 @@ def _settle_boot(boot: Path) -> None:
     if (boot / f"{CONFIG}{KEPT}").exists() or is_ours(boot):
         for name in (CONFIG, CMDLINE):
             (boot / name).unlink(missing_ok=True)
+
+
+def _boot_of(boot: Path, ctx: Context) -> Iterator[tuple[Path, str]]:
+    """Boot files and their names; links that somebody made stay, and that is said."""
+    for file, name in boot_files(boot):
+        if os.path.islink(file):
+            ctx.warn(f"boot/{clean(name)} is a link, which is left out")
+        else:
+            yield Path(file), name
 
 
 def _disk_of(action: WriteArchive, ctx: Context) -> Path:

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from sbctui.engine import rules
 from sbctui.engine.archive.address import STREAM, kind_of
 from sbctui.engine.archive.format import level_of
-from sbctui.engine.errors import NoSpace, Refused
+from sbctui.engine.errors import BadInput, NoSpace, Refused
 from sbctui.engine.model import requests as ask
+from sbctui.engine.model.distribution import parse_image
 from sbctui.engine.model.node import DiskSpec, NodeConfig, StoreKind
+from sbctui.engine.model.repository import IMAGES, OWN
 from sbctui.engine.model.site import Node, Site
-from sbctui.engine.nodes.making import NODE_BYTES, NODE_INODES, made, plan, refresh
+from sbctui.engine.nodes.making import NODE_BYTES, NODE_INODES, listing, made, plan, refresh
 from sbctui.engine.plan import (
     Action,
     CloneDisk,
     FlattenDisk,
     Plan,
     PublishArchive,
+    PublishImage,
     PublishNode,
     StageNode,
     TakeArchive,
@@ -60,18 +65,38 @@ def export(request: ask.ExportRoot | ask.ExportLeaf, site: Site) -> Plan:
         base=base,
     )
     stream = target.file == STREAM
-    publish = () if stream else (PublishArchive(target=target.file, replace=request.replace),)
+    image = _image(site, target)
+    publish: tuple[Action, ...] = ()
+    if image:
+        publish = (PublishImage(image=image, replace=request.replace),)
+    elif not stream:
+        publish = (PublishArchive(target=target.file, replace=request.replace),)
     unit = Unit(
         title=f"export {node.config.hostname}",
         node=node.name,
         detail=_detail(request, node, base),
         actions=(*way.before, write, *way.after, *publish),
     )
-    units = [unit, refresh([node.name])] if way.away else [unit]
+    units = [unit]
+    if way.away:
+        units.append(refresh([node.name]))
+    if image:
+        units.append(listing())
     where = "standard output" if stream else target.file
     title = f"export {node.config.hostname} to {where}"
     notes = (*way.notes, *_room_notes(request, node))
     return plan(site, request, title, units, needs=way.needs, notes=notes, hold=False)
+
+
+def _image(site: Site, target: ask.Target) -> str:
+    """The image that a file will be in this site's own repository; empty elsewhere."""
+    path, top = Path(target.file), site.path / OWN / IMAGES
+    if not path.is_relative_to(top):
+        return ""
+    try:
+        return parse_image(str(path.relative_to(top)))
+    except BadInput:
+        return ""
 
 
 class _Way:

@@ -7,8 +7,8 @@ from sbctui.engine.archive.plan import export
 from sbctui.engine.errors import Refused
 from sbctui.engine.model import requests as ask
 from sbctui.engine.model.site import Site
-from sbctui.engine.nodes.making import plan, refresh
-from sbctui.engine.plan import Plan, Unit
+from sbctui.engine.nodes.making import listing, plan, refresh
+from sbctui.engine.plan import IndexRepository, Plan, RefreshServices
 
 
 def export_many(request: ask.ExportMany, site: Site) -> Plan:
@@ -25,14 +25,13 @@ def export_many(request: ask.ExportMany, site: Site) -> Plan:
         for name, target in zip(request.names, request.targets, strict=True)
         if target.file not in there or request.replace
     ]
-    units: list[Unit] = []
-    away: list[str] = []
-    for one in plans:
-        work = [unit for unit in one.units if not unit.always]
-        away += [unit.node for unit in work if unit.node] if len(work) < len(one.units) else []
-        units += work
+    units = [unit for one in plans for unit in one.units if not unit.always]
+    last = [action for one in plans for unit in one.units if unit.always for action in unit.actions]
+    away = [name for action in last if isinstance(action, RefreshServices) for name in action.names]
     if away:
         units.append(refresh(dict.fromkeys(away)))
+    if any(isinstance(action, IndexRepository) for action in last):
+        units.append(listing())
     folder = request.targets[0].file.rpartition("/")[0]
     title = f"export {len(plans)} node{'' if len(plans) == 1 else 's'} to {folder}"
     needs = max((one.needs for one in plans), default=0)

@@ -10,7 +10,7 @@ from typing import Any
 import zstandard
 
 from sbctui.engine.archive.format import bad
-from sbctui.engine.archive.frames import SEEKABLE, SKIPPABLE
+from sbctui.engine.archive.seektable import FOOTER, MAGIC, same_sizes
 from sbctui.engine.archive.stream import CUT, STEP, WINDOW, Source
 
 ZSTD = 0xFD2FB528
@@ -19,7 +19,6 @@ SKIPPED = 0x184D2A50
 """The first of the sixteen magics of frames that are skipped."""
 _PZSTD = (0x184D2A50, 4)
 """Magic and size of what pzstd writes before every frame: that frame's size."""
-_FOOTER = 9
 _MOST_TABLE = 64 * 1024**2
 _MOST_FRAMES = 4_000_000
 
@@ -107,7 +106,7 @@ class Zstd:
     def _skip(self) -> None:
         """Of frames that are skipped two are known: a table, and what pzstd writes."""
         magic, size = struct.unpack("<II", self._source.take(8))
-        if magic == SKIPPABLE and _FOOTER <= size <= _MOST_TABLE:
+        if magic == MAGIC and FOOTER.size <= size <= _MOST_TABLE:
             self._table = self._source.take(size)
         elif (magic, size) == _PZSTD:
             self._source.take(size)
@@ -119,12 +118,7 @@ class Zstd:
         table, count = self._table, len(self._sizes) // 2
         if not table or count >= _MOST_FRAMES:
             return
-        step = 12 if len(table) > 9 and table[-5] & 0x80 else 8
-        named = int.from_bytes(table[-9:-5], "little")
-        whole = table[-4:] == struct.pack("<I", SEEKABLE)
-        whole = whole and len(table) == count * step + 9 and named == count
-        sizes = b"".join(table[at : at + 8] for at in range(0, len(table) - 9, step))
-        if not whole or sizes != struct.pack(f"<{len(self._sizes)}I", *self._sizes):
+        if not same_sizes(table, self._sizes):
             raise bad("", "is damaged (its table of frames is wrong)")
 
 

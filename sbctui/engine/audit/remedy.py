@@ -16,10 +16,11 @@ from sbctui.engine.model.requests import (
     UnkeepFindings,
 )
 from sbctui.engine.model.site import Site
-from sbctui.engine.nodes.making import plan, refresh
+from sbctui.engine.nodes.making import listing, plan, refresh
 from sbctui.engine.plan import (
     Action,
     DropStaging,
+    MakeSideFiles,
     Plan,
     PurgeFolder,
     RefreshServices,
@@ -52,11 +53,14 @@ def _plan_remedy(site: Site, request: Remedy, found: Iterable[Finding]) -> Plan:
     impact, confirm = _impact(units, sum(1 for one in chosen if not (fix and one.safe)))
     count = counted(len(chosen))
     title = f"mend {count} of the audit" if fix else f"move to the trash what {count} of the audit"
+    units = [*_chained(sorted(acting, key=_late)), _refreshed(site, chosen, stale)]
+    if any(_reads_image(unit) for unit in acting):
+        units.append(listing())
     return plan(
         site,
         request,
         title if fix else f"{title} {'is' if len(chosen) == 1 else 'are'} about",
-        [*_chained(sorted(acting, key=_late)), _refreshed(site, chosen, stale)],
+        units,
         frees=sum(one.bytes for one in chosen if fix and _drops(one)),
         impact=impact,
         confirm=confirm,
@@ -103,9 +107,16 @@ def _drops(one: Finding) -> bool:
     )
 
 
-def _late(unit: Unit) -> bool:
-    """Units that write a whole config come before those that edit a children map in it."""
-    return any(isinstance(action, SetChildren) for action in unit.actions)
+def _late(unit: Unit) -> tuple[bool, bool]:
+    """Units that write a whole config come before those that edit a children map in it.
+
+    What reads whole images or disks comes last: from there on the site is not locked.
+    """
+    return unit.long, any(isinstance(action, SetChildren) for action in unit.actions)
+
+
+def _reads_image(unit: Unit) -> bool:
+    return any(isinstance(action, MakeSideFiles) for action in unit.actions)
 
 
 def _chained(units: Iterable[Unit]) -> list[Unit]:

@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from sbctui.engine.boot.detect import lacks_trees
 from sbctui.engine.boot.imagefiles import is_ours
+from sbctui.engine.boot.loaders import LOADERS
 from sbctui.engine.boot.pi import CMDLINE, CONFIG, KEPT
 from sbctui.engine.boot.render import RENDERED
 from sbctui.engine.disks.sparse import copy_data
@@ -101,7 +102,8 @@ def link_boot(source: Path, target: Path, *, owner: Owner, stop: threading.Event
 def boot_files(source: Path) -> Iterator[tuple[str, str]]:
     """A node's boot files but for the rendered ones, and the names under which copies keep them.
 
-    In an order that is always the same. Links that lead to the folder itself are no files.
+    In an order that is always the same. Links that sbctui makes, to the folder itself and to a
+    PC's boot programs, are no files.
     """
     top = os.fspath(source)
     for folder, folders, names in os.walk(top):
@@ -111,9 +113,14 @@ def boot_files(source: Path) -> Iterator[tuple[str, str]]:
             folders[:] = [name for name in folders if name not in RENDERED]
             own = () if (source / f"{CONFIG}{KEPT}").exists() or is_ours(source) else _KEPT
             names = [name for name in names if name not in RENDERED or name in own]
+            names = [name for name in names if not _to_loader(f"{folder}/{name}", name)]
         for name in sorted(names):
             kept = name + KEPT if not inside and name in _KEPT else name
             yield f"{folder}/{name}", f"{inside}/{kept}" if inside else kept
+
+
+def _to_loader(path: str, name: str) -> bool:
+    return name in LOADERS and os.path.islink(path)
 
 
 def resolve_inside(tree: Path, path: PurePosixPath) -> Path | None:

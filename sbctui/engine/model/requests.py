@@ -15,6 +15,7 @@ from pydantic import AfterValidator, Field
 from sbctui.engine.model.addresses import Alias, Group, Ip, Mac, RootName, dashed, quietly
 from sbctui.engine.model.asked import Asked as _Request
 from sbctui.engine.model.asked import Value as _Value
+from sbctui.engine.model.distribution import ImageFile
 from sbctui.engine.model.distribution import MakeSideFiles as MakeSideFiles
 from sbctui.engine.model.distribution import ReceiveImage as ReceiveImage
 from sbctui.engine.model.distribution import SeedImages as SeedImages
@@ -490,13 +491,13 @@ class UnmountRepository(_Request):
 
 
 class IndexRepository(_Request):
-    """Make what others need who follow this server's repository: chunks, and the list of all.
+    """Make what others need who follow this server's repository: side files, the list of all.
 
-    ``images`` (paths below the repository) are those whose chunks are missing or out of date.
+    ``found`` are the images of which side files are missing or out of date.
     """
 
     verb: Literal["repo index"] = "repo index"
-    images: tuple[str, ...] = ()
+    found: tuple[ImageFile, ...] = ()
 
 
 class OlderFile(_Value):

@@ -9,7 +9,14 @@ from sbctui.engine.model.requests import Hindrance, Request
 from sbctui.engine.model.site import Node, Site
 from sbctui.engine.model.trashname import stray_name
 from sbctui.engine.nodes.words import command_line
-from sbctui.engine.plan import Plan, RefreshServices, TrashNode, TrashStray, Unit
+from sbctui.engine.plan import (
+    IndexRepository,
+    Plan,
+    RefreshServices,
+    TrashNode,
+    TrashStray,
+    Unit,
+)
 from sbctui.engine.repository.overlay_places import of_node
 
 OVERLAY_BYTES = 256 * 1024
@@ -41,6 +48,12 @@ def refresh(names: Iterable[str]) -> Unit:
     """The last unit of a plan: one service refresh for all that changed."""
     action = RefreshServices(names=tuple(names))
     return Unit(title="refresh the services", actions=(action,), always=True)
+
+
+def listing() -> Unit:
+    """The last unit of a plan that changes what is in the repository: its list, for others."""
+    title = "list what is in the repository"
+    return Unit(title=title, actions=(IndexRepository(),), always=True)
 
 
 def to_trash(site: Site, name: str) -> TrashNode:

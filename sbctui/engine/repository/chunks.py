@@ -18,10 +18,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from sbctui.engine.archive.seektable import read_frames
 from sbctui.engine.errors import BadInput, Cancelled
 from sbctui.engine.files import Owner, write_atomic
 from sbctui.engine.model.text import clean
-from sbctui.engine.repository.seektable import read_frames
 
 ENDING = ".chunks"
 BLOCK = 1024**2
@@ -108,21 +108,33 @@ def _blocks(start: int, end: int) -> Iterator[tuple[int, int]]:
 def compute(path: Path, stop: threading.Event, report: Report) -> Chunks:
     """Read a file once and hash it, whole and in chunks. Raises Cancelled, OSError."""
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-    whole, found = hashlib.sha256(), []
+    whole = hashlib.sha256()
     try:
         size = os.fstat(fd).st_size
-        with ThreadPoolExecutor(1, "hash") as pool:
-            for offset, length in cuts(fd):
-                if stop.is_set():
-                    raise Cancelled(f"stopped while reading {path.name}")
-                data = read_at(fd, offset, length)
-                other = pool.submit(whole.update, data)
-                found.append(Chunk(offset, length, hashlib.sha256(data).hexdigest()))
-                other.result()
-                report(offset + length, size)
+        found = hashed(fd, whole.update, stop, report)
     finally:
         os.close(fd)
-    return Chunks(size, whole.hexdigest(), tuple(found))
+    return Chunks(size, whole.hexdigest(), found)
+
+
+def hashed(
+    fd: int, feed: Callable[[bytes], None], stop: threading.Event, report: Report
+) -> tuple[Chunk, ...]:
+    """The chunks of an open file; ``feed`` gets all of it too, in order, by another thread.
+
+    Raises Cancelled, OSError.
+    """
+    size, found = os.fstat(fd).st_size, []
+    with ThreadPoolExecutor(1, "hash") as pool:
+        for offset, length in cuts(fd):
+            if stop.is_set():
+                raise Cancelled("stopped while reading an image")
+            data = read_at(fd, offset, length)
+            other = pool.submit(feed, data)
+            found.append(Chunk(offset, length, hashlib.sha256(data).hexdigest()))
+            other.result()
+            report(offset + length, size)
+    return tuple(found)
 
 
 def read_at(fd: int, offset: int, length: int) -> bytes:

@@ -12,7 +12,7 @@ from sbctui.engine.model import requests as ask
 from sbctui.engine.model.repository import IMAGES, OWN, parse_address, parse_path
 from sbctui.engine.model.site import Site
 from sbctui.engine.model.text import clean
-from sbctui.engine.repository import chunks, mounts
+from sbctui.engine.repository import chunks, mounts, sidefiles
 from sbctui.engine.repository.fetch import to_fetch
 from sbctui.engine.repository.keep import PREVIOUS, free_bytes, hidden
 from sbctui.engine.repository.listing import images_of
@@ -65,14 +65,8 @@ def _(request: ask.MountRepository | ask.UnmountRepository, here: Here) -> ask.R
 
 @_gathered.register
 def _(request: ask.IndexRepository, here: Here) -> ask.Request:
-    root = here.site / OWN
-    found = []
-    for one in images_of(OWN, FolderSource(OWN, root, threading.Event()).entries((IMAGES,))):
-        path = f"{IMAGES}/{one.address.path}"
-        hashed = (root / f"{path}.sha256").exists() and ".sha256" not in one.stale
-        if chunks.known(root / path) is None or not hashed:
-            found.append(path)
-    return request.model_copy(update={"images": tuple(found)})
+    found = tuple(one for one in sidefiles.images(here.site) if one.lacking)
+    return request.model_copy(update={"found": found})
 
 
 @_gathered.register

@@ -20,16 +20,15 @@ from sbctui.engine.files import (
 from sbctui.engine.model.repository import IMAGES, OWN, is_image
 from sbctui.engine.model.text import clean
 from sbctui.engine.plan import (
-    ChunkImage,
     ImportImage,
     IndexRepository,
     MountRepository,
     SetRepository,
     UnmountRepository,
 )
-from sbctui.engine.repository import chunks, mounts
+from sbctui.engine.repository import mounts
 from sbctui.engine.repository.boards import board_lists, replace_files
-from sbctui.engine.repository.keep import make_folders, sweep, write_sides
+from sbctui.engine.repository.keep import make_folders
 from sbctui.engine.repository.settings import edited
 from sbctui.engine.repository.tree import BOARDS, INDEX, to_json, walk
 from sbctui.engine.services.rundir import prepare_run_dir
@@ -71,25 +70,15 @@ def unmount_repository(action: UnmountRepository, ctx: Context) -> Undo:
     return lambda: mounts.mount(action.repository, action.device, point, log=ctx.log)
 
 
-def chunk_image(action: ChunkImage, ctx: Context) -> Undo:
-    """Read an image once; what is written beside it is right for it whatever comes after."""
-    path = ctx.site.path / OWN / action.path
-    sweep(path)
-    before = path.stat()
-    found = chunks.compute(path, ctx.stop, ctx.progress(f"hash {clean(path.name)}"))
-    after = path.stat()
-    if (before.st_mtime_ns, before.st_size) != (after.st_mtime_ns, after.st_size):
-        raise Refused(f"{clean(action.path)} was changed while it was read; index it again")
-    write_sides(path, found, ctx.owner)
-    return nothing
-
-
 def index_repository(action: IndexRepository, ctx: Context) -> Undo:
-    """Write which boards each root has, and the list of all files for readers over HTTPS."""
+    """Write which boards each root has, and the list of all files for readers over HTTPS.
+
+    Of the site as it is now, under its lock: two jobs that end together leave the later list.
+    """
     root = ctx.site.path / OWN
     make_folders(ctx.site.path, f"{OWN}/{IMAGES}", ctx.owner)
     make_folders(root, BOARDS, ctx.owner)
-    lists = {f"{name}.csv": text.encode() for name, text in board_lists(ctx.site).items()}
+    lists = {f"{name}.csv": text.encode() for name, text in board_lists(ctx.reload()).items()}
     replace_files(root / BOARDS, lists, ctx.owner)
     write_atomic(root / INDEX, to_json(walk(root)), owner=ctx.owner)
     return nothing

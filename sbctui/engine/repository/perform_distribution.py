@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 from pathlib import Path
 
+from sbctui.engine.archive.partfile import part_of, publish
 from sbctui.engine.context import Context, Undo, nothing
 from sbctui.engine.errors import Cancelled, Refused, SbcError, ServiceFailed
 from sbctui.engine.files import (
@@ -21,7 +22,7 @@ from sbctui.engine.files import (
     write_all,
 )
 from sbctui.engine.model.distribution import ImageFile, Offer
-from sbctui.engine.plan import MakeSideFiles, ReceiveImage, SeedImages, SendImage
+from sbctui.engine.plan import MakeSideFiles, PublishImage, ReceiveImage, SeedImages, SendImage
 from sbctui.engine.repository import multicast, sidefiles, torrent
 from sbctui.engine.repository.origin import torrent as fetched
 from sbctui.engine.repository.sidefiles import Digest, Reading, image_path
@@ -34,6 +35,27 @@ def make_side_files(action: MakeSideFiles, ctx: Context) -> Undo:
     sidefiles.write(path, digest, ctx.owner)
     ctx.found.data["sha256"] = digest.torrent.sha256
     return nothing
+
+
+def publish_image(action: PublishImage, ctx: Context) -> Undo:
+    """The image gets its name when all that lies beside it is written, but for renames."""
+    path = image_path(ctx.site.path, action.image)
+    part = part_of(str(path))
+    digest = sidefiles.read(part, path.name, ctx.stop, ctx.progress(f"hashing {path.name}"))
+    with sidefiles.ready(path, digest, ctx.owner) as put:
+        publish(str(path), replace=action.replace)
+        _put(put, action.image, ctx)
+    ctx.found.data["sha256"] = digest.torrent.sha256
+    return nothing
+
+
+def _put(put: Callable[[], None], image: str, ctx: Context) -> None:
+    """An image that has its name stands, whatever becomes of its side files."""
+    try:
+        put()
+    except OSError as error:
+        ctx.warn(f"the side files of repo:{image} are not all there ({error.strerror}); make them "
+                 f"with: sbctui repo sidefiles repo:{image}")  # fmt: skip
 
 
 def seed(action: SeedImages, ctx: Context) -> Undo:
@@ -93,8 +115,9 @@ def receive(action: ReceiveImage, ctx: Context) -> Undo:
     path = image_path(ctx.site.path, action.image)
     with _folders(path.parent, ctx), _part(path, ctx) as part:
         digest = (_by_torrent if action.by == "torrent" else _by_multicast)(action, part, ctx)
-        _publish(part, path, action.before)
-    sidefiles.write(path, digest, ctx.owner)
+        with sidefiles.ready(path, digest, ctx.owner) as put:
+            _publish(part, path, action.before)
+            _put(put, action.image, ctx)
     ctx.found.data["sha256"] = digest.torrent.sha256
     return nothing
 

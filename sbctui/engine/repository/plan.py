@@ -13,12 +13,10 @@ from sbctui.engine.model.repositories import Configured
 from sbctui.engine.model.repository import CACHE, IMAGES, OWN, parse_repository, stem
 from sbctui.engine.model.site import Site
 from sbctui.engine.model.text import clean
-from sbctui.engine.nodes.making import plan
+from sbctui.engine.nodes.making import listing, plan
 from sbctui.engine.plan import (
-    ChunkImage,
     CopyOverlays,
     ImportImage,
-    IndexRepository,
     MountRepository,
     Plan,
     RestoreImage,
@@ -29,6 +27,7 @@ from sbctui.engine.plan import (
     WaitRandom,
 )
 from sbctui.engine.repository.older import by_name
+from sbctui.engine.repository.plan_distribution import side_files
 
 _TOLD = 8
 """Names that a note lists."""
@@ -130,15 +129,9 @@ def _(request: ask.UnmountRepository, site: Site) -> Plan:
 
 @plan_repository.register
 def _(request: ask.IndexRepository, site: Site) -> Plan:
-    """The list is written anew each time; chunks only where they are missing or out of date."""
+    """The list is written anew each time; side files only where they are not of the image."""
     rules.require(rules.can_change_settings(site))
-    units = [
-        Unit(title=f"hash {clean(path)}", actions=(ChunkImage(path=path),))
-        for path in request.images
-    ]
-    units.append(
-        Unit(title="list what is in the repository", actions=(IndexRepository(),), always=True)
-    )
+    units = [*(side_files(one) for one in request.found), listing()]
     title = "index this server's repository"
     return plan(site, request, title, units, impact="reversible", hold=False)
 

@@ -10,7 +10,7 @@ from sbctui.engine.errors import Refused
 from sbctui.engine.model import requests as ask
 from sbctui.engine.model.distribution import ImageFile, Lab, Offer
 from sbctui.engine.model.site import Site
-from sbctui.engine.nodes.making import plan
+from sbctui.engine.nodes.making import listing, plan
 from sbctui.engine.plan import (
     MakeSideFiles,
     Plan,
@@ -38,7 +38,8 @@ def _(request: ask.MakeSideFiles, site: Site) -> Plan:
     rules.require(rules.can_distribute(site))
     wanted = [one for one in request.found if one.lacking or request.anew]
     title = f"make the side files of {_counted(wanted)}"
-    return plan(site, request, title, [side_files(one) for one in wanted], hold=False)
+    units = [side_files(one) for one in wanted]
+    return plan(site, request, title, [*units, listing()] if units else [], hold=False)
 
 
 @plan_distribution.register
@@ -82,7 +83,8 @@ def _(request: ask.ReceiveImage, site: Site) -> Plan:
     title = f"receive repo:{request.image} by {request.by} on {lab.interface}"
     found, offer = request.found, request.offer
     if found and (found.sha256, found.size) == (offer.sha256, offer.size):
-        return plan(site, request, title, _missing([found]), notes=("it is here already",))
+        units = [*missing, listing()] if (missing := _missing([found])) else []
+        return plan(site, request, title, units, notes=("it is here already",), hold=False)
     if found and not request.replace:
         raise Refused(
             f"there is repo:{request.image} with other contents; let it be replaced with --replace"
@@ -92,7 +94,7 @@ def _(request: ask.ReceiveImage, site: Site) -> Plan:
         title=title, detail=f"sha256 {offer.sha256[:16]}…", actions=(_action(request, lab),)
     )
     more = {"impact": "one", "notes": _replaced(found)} if found else {}
-    return plan(site, request, title, [unit], needs=offer.size, hold=False, **more)
+    return plan(site, request, title, [unit, listing()], needs=offer.size, hold=False, **more)
 
 
 def _action(request: ask.ReceiveImage, lab: Lab) -> ReceiveImage:

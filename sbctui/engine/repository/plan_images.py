@@ -7,7 +7,7 @@ from sbctui.engine.errors import NoSuchNode
 from sbctui.engine.model.imagework import DeleteImages
 from sbctui.engine.model.repository import OWN
 from sbctui.engine.model.site import Site
-from sbctui.engine.nodes.making import plan, to_trash_stray
+from sbctui.engine.nodes.making import listing, plan, to_trash_stray
 from sbctui.engine.plan import Plan, Unit
 
 _SHOWN = 3
@@ -31,4 +31,5 @@ def delete(request: DeleteImages, site: Site) -> Plan:
     notes = (
         f"they stay in the trash for {site.settings.trash_days} days, and take their room there",
     )
+    units.append(listing())
     return plan(site, request, f"delete {listed}{more}", units, impact="one", notes=notes)

@@ -8,24 +8,29 @@ from __future__ import annotations
 
 import hashlib
 import os
+import secrets
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from sbctui.engine.errors import BadInput, Cancelled, NoSuchNode, Refused
-from sbctui.engine.files import Owner, write_atomic
+from sbctui.engine.errors import BadInput, Locked, NoSuchNode, Refused
+from sbctui.engine.files import Owner, flocked, forget, fsync_dir, hit, write_new
 from sbctui.engine.model.distribution import HALF, MADE, ImageFile, Offer, parse_image
 from sbctui.engine.model.repository import IMAGES, OWN, SIDE_FILES, is_image
 from sbctui.engine.repository import mcastfile, torrentfile
 from sbctui.engine.repository.chunks import ENDING as CHUNKS
-from sbctui.engine.repository.chunks import Chunk, Chunks, cuts, read_at
+from sbctui.engine.repository.chunks import MOST_BYTES as MOST_CHUNKS
+from sbctui.engine.repository.chunks import Chunks, hashed
+from sbctui.engine.repository.keep import sweep
 from sbctui.engine.repository.torrentfile import Torrent, piece_length
 
 Report = Callable[[int, int], None]
 """Bytes done, and of how many."""
 SHA256, TORRENT, MCAST = MADE
 _MOST_SUM = 4096
+_MOST_BYTES = max(torrentfile.MOST_BYTES, MOST_CHUNKS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,29 +90,70 @@ def read(path: Path, name: str, stop: threading.Event, report: Report) -> Digest
     """
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     try:
-        before, found = os.fstat(fd), list[Chunk]()
+        before = os.fstat(fd)
         reading = Reading(before.st_size)
-        for offset, length in cuts(fd):
-            if stop.is_set():
-                raise Cancelled(f"stopped while reading {name}")
-            data = read_at(fd, offset, length)
-            reading.feed(data)
-            found.append(Chunk(offset, length, hashlib.sha256(data).hexdigest()))
-            report(reading.done, before.st_size)
+        found = hashed(fd, reading.feed, stop, report)
         after = os.fstat(fd)
     finally:
         os.close(fd)
     if (after.st_size, after.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
         raise Refused(f"{name} changed while it was read; try again when nobody writes it")
     torrent = reading.torrent(name)
-    chunks = Chunks(before.st_size, torrent.sha256, tuple(found))
+    chunks = Chunks(before.st_size, torrent.sha256, found)
     return Digest(torrent, before.st_mtime_ns, chunks)
 
 
 def write(path: Path, digest: Digest, owner: Owner = None) -> None:
     """Put the side files beside an image, each whole or not at all. Raises OSError."""
-    for ending, data in digest.files.items():
-        write_atomic(_beside(path, ending), data, owner=owner)
+    with ready(path, digest, owner) as put:
+        put()
+
+
+@contextmanager
+def ready(path: Path, digest: Digest, owner: Owner = None) -> Iterator[Callable[[], None]]:
+    """The side files, written and flushed; what is given puts them beside the image at once.
+
+    So what may fail for want of space comes before a new image gets its name. Those that were
+    not put there are gone at the end, and so is what killed runs left. Raises Locked where another
+    run makes them, OSError.
+    """
+    with _alone(path):
+        sweep(path)
+        yield from _written(path, digest, owner)
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Hold the image, if there is one already, by a flock of its file."""
+    with ExitStack() as held:
+        try:
+            held.enter_context(flocked(path, blocking=False))
+        except BlockingIOError:
+            raise Locked(f"the side files of {path.name} are being made; try again later") from None
+        except FileNotFoundError:
+            pass
+        yield
+
+
+def _written(path: Path, digest: Digest, owner: Owner) -> Iterator[Callable[[], None]]:
+    made: dict[Path, Path] = {}
+    try:
+        for ending, data in digest.files.items():
+            target = _beside(path, ending)
+            temp = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
+            write_new(temp, data, owner=owner)
+            made[temp] = target
+
+        def put() -> None:
+            for temp, target in made.items():
+                hit("sidefile.rename")
+                temp.replace(target)
+            fsync_dir(path.parent)
+
+        yield put
+    finally:
+        for temp in made:
+            forget(temp)
 
 
 def look(site: Path, image: str) -> ImageFile:
@@ -123,8 +169,12 @@ def look(site: Path, image: str) -> ImageFile:
     mcast = _mcast(path)
     if mcast is None or (mcast.size, mcast.mtime_ns) != (found.size, found.mtime_ns):
         return found.model_copy(update={"lacking": MADE})
-    right = {SHA256: _sum(path) == mcast.sha256, TORRENT: _offered(path) == mcast.offer}
-    lacking = tuple(ending for ending in MADE if not right.get(ending, True))
+    right = {
+        SHA256: _sum(path) == mcast.sha256,
+        TORRENT: _offered(path) == mcast.offer,
+        CHUNKS: _newer(_beside(path, CHUNKS), found.mtime_ns),
+    }
+    lacking = tuple(ending for ending in (*MADE, CHUNKS) if not right.get(ending, True))
     return found.model_copy(update={"sha256": mcast.sha256, "lacking": lacking})
 
 
@@ -138,8 +188,8 @@ def verify(site: Path, image: str, stop: threading.Event, report: Report) -> Ima
     digest = read(path, path.name, stop, report)
     wrong = tuple(
         ending
-        for ending in MADE
-        if _content(path, ending, torrentfile.MOST_BYTES) != digest.files[ending]
+        for ending in (*MADE, CHUNKS)
+        if _content(path, ending, _MOST_BYTES) != digest.files[ending]
     )
     known = "" if wrong else digest.torrent.sha256
     return found.model_copy(update={"lacking": wrong, "sha256": known})
@@ -209,6 +259,14 @@ def _mcast(path: Path) -> mcastfile.McastFile | None:
         return mcastfile.parse(data, path.name) if data is not None else None
     except BadInput:
         return None
+
+
+def _newer(path: Path, mtime_ns: int) -> bool:
+    """Whether a file is there that was not written before then."""
+    try:
+        return path.stat().st_mtime_ns >= mtime_ns
+    except OSError:
+        return False
 
 
 def _sum(path: Path) -> str:

@@ -72,6 +72,17 @@ def place(here: Here, text: str) -> str:
     return str(folder_of(here, address.repository) / address.path)
 
 
+def not_ours(here: Here, text: str) -> None:
+    """Raises Refused for an image of a repository that is not this server's own."""
+    if kind_of(text) == "file" and _addressed(here, text):
+        name = resolve(text.partition(":")[0], kinds(here.known))
+        if name != OWN:
+            raise Refused(
+                f"{clean(name)} is not this server's own repository: export to {OWN}:, which "
+                "caches follow"
+            )
+
+
 def folder_of(here: Here, text: str) -> Path:
     """The folder of the images of a repository, by its name or alias.
 
