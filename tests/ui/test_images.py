@@ -160,6 +160,7 @@ async def test_a_cache_takes_over(shelved: Path, tmp_path: Path) -> None:
     )
     async with open_tui(shelved) as tui:
         screen = await at_image(tui)
+        await tui.until(lambda: "dir:cache:lab" in screen.images.rows.keys, "no cache is shown")
         screen.images.rows.move_to("dir:cache:lab")
         await tui.pilot.pause()
         await tui.press("T")
