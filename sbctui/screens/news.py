@@ -21,8 +21,8 @@ def news(before: World, after: World) -> tuple[LogLine, ...]:
     )
     trouble = (
         LogLine(now, "bad", clean(text))
-        for name, text in after.errors.items()
-        if before.errors.get(name) != text
+        for text in dict.fromkeys(after.errors.values())
+        if text not in before.errors.values()
     )
     return (*told, *trouble)
 

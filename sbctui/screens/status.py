@@ -142,10 +142,15 @@ def footer(
     return keys_that_fit((offer(name) for name in ("any.help", *FOOTERS[kind])), first, width)
 
 
+_UNASKED = ("http", "off")
+"""Nobody misses it where the settings don't ask for it."""
+
+
 def service_rows(services: Sequence[Status]) -> list[tuple[str, ...]]:
     """Names of services per line: those that run share one, and those that say the same."""
     rows: dict[tuple[str, str], tuple[str, ...]] = {}
-    for service in sorted(services, key=lambda s: s.state == "running"):
+    told = [s for s in services if (s.name, s.state) != _UNASKED]
+    for service in sorted(told, key=lambda s: s.state == "running"):
         says = "" if service.state == "running" else service.detail
         rows[service.state, says] = (*rows.get((service.state, says), ()), service.name)
     return list(rows.values())

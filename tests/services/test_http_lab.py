@@ -221,7 +221,7 @@ def _on_and_off(site: Serving, board: Board) -> None:
 
     before = site.pids()
     kill(before["http"])
-    until(lambda: site.pids()["http"] not in (0, before["http"]), 5, "it is back")
+    until(lambda: site.pids().get("http", 0) not in (0, before["http"]), 5, "it is back")
     until(lambda: site.services()["http"]["state"] == "running", 5, "it answers")
     assert get(board, f"/{kernel}")[0] == 200
 

@@ -123,6 +123,13 @@ WHYS: dict[str, dict[str, str | None]] = {
         "root": "golden has no leaves to delete; b makes some", "parent": None,
         "leaf": "put the cursor on debian12", "two roots": "roots are emptied one at a time",
     },
+    "export": {
+        **dict.fromkeys(ROWS),
+        "broken": "bad is broken", "stray": "nodes/old.tar is no node",
+        "board": "has no node yet", "heading": "choose one under it",
+        "nothing": "a root or a leaf to choose first",
+    },
+    "import": dict.fromkeys(ROWS),
     "undo": dict.fromkeys(ROWS, "there is nothing to undo: the trash is empty"),
 }  # fmt: skip
 

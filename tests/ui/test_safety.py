@@ -102,14 +102,20 @@ async def test_a_call_that_hangs_freezes_only_its_own_pane(small_site: Path) -> 
         await tui.expect_gone("no answer for")
 
 
+ASKED = {"site", "jobs", "services", "boots", "audit"}
+"""What home asks for all the time."""
+
+
 async def test_leaving_does_not_wait_for_a_call_that_hangs(small_site: Path) -> None:
     gate = threading.Event()
     began = 0.0
     async with open_tui(small_site) as tui:
-        for feed in tui.app.feeds._feeds:
+        asked = [feed for feed in tui.app.feeds._feeds if feed.name in ASKED]
+        assert len(asked) == len(ASKED)
+        for feed in asked:
             feed.fetch = gate.wait
             feed.due = 0.0
-        await tui.until(lambda: all(f.began for f in tui.app.feeds._feeds), "they rest")
+        await tui.until(lambda: all(feed.began for feed in asked), "they rest")
         began = time.monotonic()
         await tui.press("q")
         await tui.until(lambda: tui.app._exit, "it did not leave")
@@ -162,7 +168,7 @@ async def test_leaving_the_offer_makes_nothing(site_path: Path) -> None:
 
 async def test_a_broken_site_is_never_made_anew(small_site: Path) -> None:
     (small_site / "site.toml").write_text("[network\n")
-    async with open_tui(small_site, ready=False) as tui:
+    async with open_tui(small_site, (160, 48), ready=False) as tui:
         await tui.expect("can't be read", "mend", " ? Help ", "(n New)")
         await tui.press("5", "G", "enter")
         await tui.expect("mend")

@@ -201,7 +201,7 @@ class Soak:
         """Wait until nothing works on the site any more."""
         engine = Engine(self.site)
         end = time.monotonic() + 90
-        while any(job.state == "running" for job in await asyncio.to_thread(engine.jobs)):
+        while any(not job.over for job in await asyncio.to_thread(engine.jobs)):
             assert time.monotonic() < end, "a job never ends"
             await asyncio.sleep(0.05)
         if not tui.app._exit:

@@ -25,7 +25,7 @@ from sbctui.engine.services.control_client import Caller, Silent
 from sbctui.engine.services.port import Changes, Report, Status
 from sbctui.engine.services.processes import Child, Process
 from sbctui.engine.services.supervise_place import DAEMONS, open_log, prepare_state
-from sbctui.engine.store import check_site
+from sbctui.engine.store import check_site, read_settings
 
 if TYPE_CHECKING:
     from sbctui.engine.boards.history import Kept
@@ -42,6 +42,7 @@ _LOOK = 0.1
 """Seconds between looks at how far a copy is."""
 _KEPT = ("XDG_RUNTIME_DIR", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE")
 """What of our environment the supervisor gets."""
+_UNASKED = "http = true in [network] of site.toml starts it"
 _HINT = "start the services with: sbctui services start"
 
 
@@ -203,10 +204,17 @@ class SiteControl:
         record = processes.read_record(self._caller.run() / f"{name}.json")
         process = Process.open(record.pid, record.ticks, record.since) if record else None
         if process is None or record is None:
+            if name == "http" and not self._wants_http():
+                return Status(name, "off", _UNASKED)
             return Status(name, "stopped", trouble)
         process.close()
         detail = f"runs, but nothing watches it; {_HINT}"
         return Status(name, "running", detail, record.pid, record.since, record.restarts)
+
+    def _wants_http(self) -> bool:
+        with suppress(SbcError, OSError):
+            return read_settings(self._site).network.http
+        return False
 
     def _query(self, op: str, answer: TypeAdapter[T], nothing: T) -> T:
         """A question that has an answer even when nothing runs or the answer is late."""
