@@ -36,6 +36,8 @@ from tests.nbdclient import Board, Closed, NbdError, board, until
 
 ONE, TWO = "dc-a6-32-00-00-01", "dc-a6-32-00-00-02"
 NAMES = ("storage", "gate", "dnsmasq", "http")
+STOPPED = ["stopped", "stopped", "stopped", "off"]
+"""HTTP is not asked for."""
 
 
 def free_port() -> int:
@@ -105,7 +107,7 @@ def site(tmp_path: Path) -> Iterator[Served]:
 
 
 def test_start_serves_and_stop_ends_everything(site: Served) -> None:
-    assert [s.state for s in site.control.status()] == ["stopped"] * len(NAMES)
+    assert [s.state for s in site.control.status()] == STOPPED
     assert not site.control.running()
     start_services(site.path)
     assert [s.state for s in site.control.status()] == ["running", "running", "off", "off"]
@@ -119,7 +121,7 @@ def test_start_serves_and_stop_ends_everything(site: Served) -> None:
     assert checks[f"port {site.port}"].ok == checks["storage"].ok == checks["services"].ok == "ok"
     assert "served by us" in checks[f"port {site.port}"].detail
     stop_services(site.path, force=False)
-    assert [s.state for s in site.control.status()] == ["stopped"] * len(NAMES)
+    assert [s.state for s in site.control.status()] == STOPPED
     assert not any(find_marked(f"{site_id(site.path)}:{name}") for name in NAMES)
     assert until(lambda: not run_dir(site.path).exists(), 2)
     stop_services(site.path, force=False)
@@ -155,7 +157,7 @@ def test_a_board_goes_on_through_the_death_of_its_storage_and_of_the_supervisor(
         assert until(lambda: not site.control.running())
         assert one.read(4096, 600) == b"before" * 100
         states = [s.state for s in site.control.status()]
-        assert states == ["running", "running", "stopped", "stopped"]
+        assert states == ["running", "running", "stopped", "off"]
         assert "services start" in site.state("gate").detail
         start_services(site.path)
         assert site.pids() == before
@@ -306,7 +308,7 @@ def test_no_site_is_not_started(tmp_path: Path) -> None:
     with pytest.raises(NotASite):
         start_services(tmp_path)
     stop_services(tmp_path, force=True)
-    assert all(s.state == "stopped" for s in SiteControl(tmp_path).status())
+    assert [s.state for s in SiteControl(tmp_path).status()] == STOPPED
 
 
 def test_what_is_closed_with_nobody_to_open_it_is_opened_again(site: Served) -> None:

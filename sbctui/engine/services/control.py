@@ -308,6 +308,10 @@ def restart_services(site_path: Path, names: Sequence[str] = ()) -> None:
         control.replace(name)
 
 
+def _ended(control: SiteControl) -> bool:
+    return all(status.state in ("stopped", "off") for status in control.status())
+
+
 def stop_services(site_path: Path, force: bool) -> None:
     """End the daemons and their supervisor; boards lose their disks.
 
@@ -315,7 +319,7 @@ def stop_services(site_path: Path, force: bool) -> None:
     """
     control = SiteControl(site_path)
     if not control.running():
-        if all(status.state == "stopped" for status in control.status()):
+        if _ended(control):
             return
         with suppress(ServiceFailed):
             start_services(site_path)
@@ -329,7 +333,7 @@ def stop_services(site_path: Path, force: bool) -> None:
             )
     control.end()
     deadline = monotonic() + _START
-    while any(status.state != "stopped" for status in control.status()):
+    while control.running() or not _ended(control):
         if monotonic() >= deadline:
             raise ServiceFailed(f"the services of {site_path} did not end within {_START:g} s")
         threading.Event().wait(_STEP)
