@@ -41,6 +41,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.xdist_group(item.path.stem))
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_mount_is_left(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Tests kill what shows a disk; the view it leaves would keep its folder from being removed."""
+    yield
+    below = f"{tmp_path_factory.getbasetemp()}/"
+    with open("/proc/self/mounts") as mounts:
+        left = [line.split()[1] for line in mounts]
+    for target in reversed([one for one in left if one.startswith(below)]):
+        subprocess.run(["umount", "-l", target], check=False)
+
+
 @pytest.fixture
 def site_path(tmp_path: Path) -> Iterator[Path]:
     """Where a test may make its site: short enough for the unix sockets below it."""
