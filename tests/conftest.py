@@ -53,6 +53,6 @@ def no_mount_is_left(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
 
 
 @pytest.fixture
-def site_path(tmp_path: Path) -> Iterator[Path]:
+def site_path(tmp_path: Path) -> Path:
     """Where a test may make its site: short enough for the unix sockets below it."""
     return tmp_path / "site"
