@@ -82,7 +82,7 @@ def gather(site: Site, request: Request) -> Request:
     board's disk.
     """
     if request.verb in OF_OVERLAYS:
-        from sbctui.engine.repository.overlay_look import gather_overlays
+        from sbctui.engine.repository.overlay_gather import gather_overlays
 
         request = gather_overlays(site, request)
     if isinstance(request, Distribution):

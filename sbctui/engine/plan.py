@@ -114,7 +114,8 @@ class ChangeOverlay(_Action):
     """Put files into an overlay, in one rename of its folder; undo puts the old folder back.
 
     ``source`` is a file or folder outside, ``target`` the path on a board. ``owner``, ``mode``,
-    ``template``, ``remove`` are what the table is to say of it; ``forget`` takes its row away.
+    ``template``, ``remove``, ``xattrs`` (as text, beside those that the source has) are what the
+    table is to say of it; ``forget`` takes its row away.
     """
 
     kind: Literal["change-overlay"] = "change-overlay"
@@ -126,6 +127,7 @@ class ChangeOverlay(_Action):
     template: bool = False
     remove: bool = False
     forget: bool = False
+    xattrs: dict[str, str] = Field(default_factory=dict)
 
 
 class WriteNode(_Action):

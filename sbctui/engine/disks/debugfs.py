@@ -15,13 +15,18 @@ from pathlib import Path
 
 from sbctui.engine import commands
 from sbctui.engine.disks.tools import check_room
-from sbctui.engine.errors import ToolFailed
+from sbctui.engine.errors import Refused, ToolFailed
 from sbctui.engine.files import hit
 from sbctui.engine.model.text import clean
+from sbctui.engine.model.xattrs import Xattrs, plain
 
 _ENTRY = re.compile(r"/([0-9]+)/([0-7]{6})/([0-9]+)/([0-9]+)/([^/]+)/([0-9]*)/")
 _EXPECTED = re.compile(r"debugfs: .*|Allocated inode: [0-9]+|")
 _ACL = re.compile(r"^File ACL: ([0-9]+)", re.MULTILINE)
+_ATTRIBUTE = re.compile(r"^  (\S+) \(\d+\)(?: = .*)?$")
+_LONGEST_PATH = 4095
+_MOST_NAMES = 500_000
+"""In one tree: more are no folder but a damaged file system."""
 _NO_FOLDER = re.compile(
     r"^(?:-p|/.*): "
     r"(?:File not found by ext2_lookup|Ext2 inode is not a directory).*$",
@@ -81,9 +86,39 @@ class Image:
 
     def folders(self, *paths: str) -> Mapping[str, Mapping[str, Entry]]:
         """Path → its entries by name, for those paths that are folders. Raises ToolFailed."""
+        return self._listed(paths)[0]
+
+    def tree(self, top: str) -> Mapping[str, Mapping[str, Entry]]:
+        """A folder and all folders below it, a folder before what is in it, and their entries.
+
+        Without ``.`` and ``..``. Raises ToolFailed, Cancelled, and Refused for odd names.
+        """
+        found: dict[str, Mapping[str, Entry]] = {}
+        level, names = [top], 0
+        while level:
+            listed, strange = self._listed(level)
+            odd = strange or next((n for inside in listed.values() for n in inside if _odd(n)), "")
+            if odd:
+                raise Refused(
+                    f"{top} on the disk holds a name with odd characters ({clean(odd)[:60]}); "
+                    "rename that first"
+                )
+            inner = []
+            for folder, entries in listed.items():
+                own = {name: one for name, one in entries.items() if name not in (".", "..")}
+                found[folder], names = own, names + len(own)
+                inner += [f"{folder}/{name}" for name, one in own.items() if one.is_folder]
+            level = inner
+            if names > _MOST_NAMES or any(len(path) > _LONGEST_PATH for path in level):
+                raise Refused(f"{top} on the disk is deeper or fuller than a folder can be")
+        return found
+
+    def _listed(self, paths: Sequence[str]) -> tuple[dict[str, dict[str, Entry]], str]:
+        """Path → entries by name; and the first line that is none, as of a name in two lines."""
         named = {quoted(path): path for path in paths}
         done = self._run([f"ls -p {word}" for word in named])
         found: dict[str, dict[str, Entry]] = {}
+        strange = ""
         current: dict[str, Entry] = {}
         for line in done.stdout.splitlines():
             if line.startswith("debugfs: ls -p "):
@@ -92,10 +127,12 @@ class Image:
             elif match := _ENTRY.fullmatch(line):
                 owner = int(match[3]), int(match[4])
                 current[match[5]] = Entry(int(match[2], 8), int(match[6] or 0), *owner)
+            elif line:
+                strange = strange or line
         complaint = _complaint(_NO_FOLDER.sub("", done.stderr))
         if complaint or not found:
             raise ToolFailed("debugfs", done.returncode, complaint)
-        return {path: entries for path, entries in found.items() if entries}
+        return {path: entries for path, entries in found.items() if entries}, strange
 
     def dump(self, path: str, name: str) -> bytes:
         """A small file's content (by way of ``name`` in the folder). Raises ToolFailed."""
@@ -130,6 +167,39 @@ class Image:
         if any(not (self.folder / name).exists() for name in wanted.values()):
             raise ToolFailed("debugfs", done.returncode, _complaint(done.stderr))
 
+    def xattrs(self, paths: Sequence[str]) -> Mapping[str, Xattrs]:
+        """The extended attributes of those of these files and folders that have some.
+
+        One whose name would have to be quoted is passed over. Raises ToolFailed, Cancelled.
+        """
+        named = {quoted(path): path for path in paths}
+        done = self._run([f"ea_list {word}" for word in named])
+        wanted: list[tuple[str, str]] = []
+        current = ""
+        for line in done.stdout.splitlines():
+            if line.startswith("debugfs: ea_list "):
+                current = named.get(line.removeprefix("debugfs: ea_list "), "")
+            elif (match := _ATTRIBUTE.fullmatch(line)) and current and plain(match[1]):
+                wanted.append((current, match[1]))
+        values = self._values(wanted) if wanted else []
+        found: dict[str, Xattrs] = {}
+        for (path, name), value in zip(wanted, values, strict=True):
+            found[path] = (*found.get(path, ()), (name, value))
+        return {path: tuple(sorted(xattrs)) for path, xattrs in found.items()}
+
+    def _values(self, wanted: Sequence[tuple[str, str]]) -> list[bytes]:
+        """The values of attributes by path and name, by way of files in the folder."""
+        done = self._run(
+            [f"ea_get -f value-{n} {quoted(path)} {name}" for n, (path, name) in enumerate(wanted)]
+        )
+        if complaint := _complaint(done.stderr):
+            raise ToolFailed("debugfs", done.returncode, complaint)
+        files = [self.folder / f"value-{number}" for number in range(len(wanted))]
+        values = [file.read_bytes() for file in files]
+        for file in files:
+            file.unlink()
+        return values
+
     def target(self, path: str) -> str:
         """Where a symbolic link leads. Raises ToolFailed."""
         done = self._run([f"stat {quoted(path)}"])
@@ -161,6 +231,11 @@ class Image:
         return commands.run(
             argv, ok=range(256), stdin=lines, cwd=self.folder, stop=self.stop, log=log
         )
+
+
+def _odd(name: str) -> bool:
+    """Whether a name can't stand in a script as it is: U+FFFD is what was no UTF-8."""
+    return clean(name) != name or "\ufffd" in name
 
 
 def _complaint(stderr: str) -> str:

@@ -6,7 +6,7 @@ Paths are relative to the board's root directory, without a slash at either end.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -17,12 +17,15 @@ from pydantic import BaseModel, ConfigDict, Field
 from sbctui.engine.errors import BadInput
 from sbctui.engine.model.addresses import shown
 from sbctui.engine.model.text import clean
+from sbctui.engine.model.xattrs import Xattrs
 
 Level = Literal["group", "board"]
 FOLDERS: Mapping[Level, str] = {"group": "repo/groups", "board": "repo/clients"}
 """Where each level's folders are, relative to the site."""
 Kind = Literal["file", "link", "folder", "removed"]
-"""``removed``: the image's own is taken away."""
+"""``removed``: the image's own is taken away, a folder with all in it."""
+OWN = ("etc/hostname", "etc/hosts", "etc/machine-id", "etc/ssh/ssh_host_")
+"""Beginnings of paths that are each board's own, as personalising writes them."""
 State = Literal["applied", "changed", "new", "gone"]
 """On a leaf's disk as it is; laid, but other than it is now; not laid yet; laid, and no more."""
 
@@ -80,7 +83,8 @@ class Place:
 class Item:
     """One path of an overlay. ``content`` is the SHA-256 of a file's bytes, of a template's own.
 
-    ``mode`` are permission bits; a folder that is there already keeps its own unless ``set_``.
+    ``mode`` are permission bits; a folder that is there already keeps its own unless ``set_``. With
+    ``clears`` all that is below it goes first: another overlay's, and the image's.
     """
 
     path: str
@@ -93,10 +97,19 @@ class Item:
     target: str = ""
     template: bool = False
     set_: bool = False
+    clears: bool = False
+    xattrs: Xattrs = ()
+
+    @property
+    def hides(self) -> bool:
+        """Whether nothing of what lies below it is left, a folder with all in it included."""
+        return self.clears or self.kind == "removed"
 
     def digest(self, content: str) -> str:
         """What stands on a disk when this is laid with that content: a hash of all of it."""
         about = f"{self.kind} {self.mode:o} {self.uid} {self.gid} {content}\0{self.target}"
+        about += "\0clears" if self.clears else ""
+        about += "".join(f"\0{name}={value.hex()}" for name, value in self.xattrs)
         return sha256(about.encode()).hexdigest()
 
 
@@ -121,34 +134,6 @@ class Laid:
     hides: tuple[Place, ...] = ()
 
 
-def merged(layers: Sequence[Layer]) -> tuple[Laid, ...]:
-    """What the layers give together, by path; the later one counts."""
-    found: dict[str, Laid] = {}
-    for layer in layers:
-        for item in layer.items:
-            under = found.get(item.path)
-            if under is not None and item.kind == under.item.kind == "folder" and not item.set_:
-                continue
-            hides = (*under.hides, under.place) if under else ()
-            found[item.path] = Laid(item, layer.place, hides)
-    return tuple(found[path] for path in sorted(found))
-
-
-def conflicts(layers: Sequence[Layer]) -> Iterator[str]:
-    """Where layers can't stand together: a path is a folder in one and none in another."""
-    kinds: dict[str, tuple[bool, Place]] = {}
-    for layer in layers:
-        for item in layer.items:
-            folder = item.kind == "folder"
-            was, place = kinds.setdefault(item.path, (folder, layer.place))
-            if was != folder:
-                one, other = (place, layer.place) if was else (layer.place, place)
-                yield (
-                    f"{item.path} is a folder in {one.path} and none in {other.path}; "
-                    "take one of them away"
-                )
-
-
 def fingerprint(layers: Iterable[Layer]) -> str:
     """A hash of all that the layers hold, templates as they are written."""
     return sha256(repr([*layers]).encode()).hexdigest()
@@ -157,7 +142,8 @@ def fingerprint(layers: Iterable[Layer]) -> str:
 class Record(BaseModel):
     """What was laid over a leaf's disk, beside it (docs/on-disk.md): path to ``Item.digest``.
 
-    An empty digest: a change of it was begun. Unknown keys survive.
+    An empty digest: a change of it was begun. ``hidden`` are the paths at which all was taken away
+    that the root has. Unknown keys survive.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow", populate_by_name=True)
@@ -165,13 +151,15 @@ class Record(BaseModel):
     schema_: Literal[1] = Field(default=1, alias="schema")
     applied: datetime | None = None
     files: dict[str, str] = Field(default_factory=dict)
+    hidden: tuple[str, ...] = ()
 
-    def begun(self, files: Mapping[str, str]) -> Record:
-        """As it holds while the disk is being changed to have these files."""
-        same = {path for path, digest in files.items() if self.files.get(path) == digest}
-        paths = {**self.files, **files}
+    def begun(self, after: Record) -> Record:
+        """As it holds while the disk is being changed to what another record says."""
+        same = {path for path, digest in after.files.items() if self.files.get(path) == digest}
+        paths = {**self.files, **after.files}
         marked = {path: paths[path] if path in same else "" for path in paths}
-        return self.model_copy(update={"files": marked})
+        hidden = tuple(sorted({*self.hidden, *after.hidden}))
+        return self.model_copy(update={"files": marked, "hidden": hidden})
 
     def state(self, path: str, digest: str) -> State:
         """How a path that has this digest now stands on the disk."""

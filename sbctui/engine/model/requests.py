@@ -634,8 +634,10 @@ class _OverlayOf(_Request):
 class AddOverlay(_OverlayOf):
     """Copy ``source``, a file, link or folder, into an overlay.
 
-    ``owner`` is uid:gid, ``mode`` octal, empty for root's and the file's own. ``bytes``, ``files``
-    and ``there`` (something lies there already) are looked at by the facade.
+    ``owner`` is uid:gid, ``mode`` octal, empty for root's and the file's own. ``xattrs`` are
+    extended attributes as ``model.xattrs`` writes them, beside its own. ``bytes``, ``files``,
+    ``dressed`` (how many bring attributes) and ``there`` (something lies there already) are looked
+    at by the facade.
     """
 
     verb: Literal["overlay add"] = "overlay add"
@@ -643,28 +645,35 @@ class AddOverlay(_OverlayOf):
     owner: str = ""
     mode: str = ""
     template: bool = False
+    xattrs: dict[str, str] = Field(default_factory=dict)
     bytes: int = 0
     files: int = 0
+    dressed: int = 0
     there: bool = False
 
 
 class HideOverlay(_OverlayOf):
-    """Let boards have no such file: the image's own is taken away, the group's for a board.
+    """Let boards have no such file or folder: the image's own is taken away, for a board also what
+    its group lays there.
 
-    ``there`` (the overlay has a file of that path) is looked at by the facade.
+    What the overlay has there is looked at by the facade: ``there`` a file or link, ``inside`` a
+    folder.
     """
 
     verb: Literal["overlay hide"] = "overlay hide"
     there: bool = False
+    inside: bool = False
 
 
 class RemoveOverlay(_OverlayOf):
     """Take a path out of an overlay. The facade looks what is there: ``stray`` (relative to the
-    site) is what goes to the trash, ``row`` that the table says the image's own is removed."""
+    site) is what goes to the trash, ``row`` that the table says the image's own is removed,
+    ``hidden`` that it is, below what goes."""
 
     verb: Literal["overlay remove"] = "overlay remove"
     stray: str = ""
     row: bool = False
+    hidden: bool = False
 
 
 class SetGroup(_Request):

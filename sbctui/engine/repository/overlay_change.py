@@ -8,35 +8,27 @@ from __future__ import annotations
 
 import os
 import secrets
-import stat
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 from sbctui.engine.context import Context, Undo
-from sbctui.engine.errors import BadInput, Refused
+from sbctui.engine.errors import Refused
 from sbctui.engine.files import (
     Owner,
     fsync_dir,
-    hit,
     make_dir,
     move_back,
     remove_tree,
     rename_noreplace,
     swap,
     sync_tree,
-    write_all,
-    write_new,
 )
 from sbctui.engine.model.overlay import Place
 from sbctui.engine.model.text import clean
 from sbctui.engine.plan import ChangeOverlay, MoveFolder
-from sbctui.engine.repository import overlay_fields as fields
-from sbctui.engine.repository.overlay_read import STOWED, layer, read, stowed
-from sbctui.engine.repository.overlay_table import TABLE, Row, parse_table, with_row
-
-_STEP = 1024**2
-_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+from sbctui.engine.repository.overlay_build import build, check, copy_all
+from sbctui.engine.repository.overlay_read import STOWED, stowed
 
 
 def change_overlay(action: ChangeOverlay, ctx: Context) -> Undo:
@@ -46,7 +38,7 @@ def change_overlay(action: ChangeOverlay, ctx: Context) -> Undo:
     staged = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.tmp")
     there = os.path.lexists(folder)
     try:
-        _build(action, folder if there else None, staged, ctx)
+        build(action, folder if there else None, staged, ctx)
         sync_tree(staged)
         if there:
             swap(staged, folder)
@@ -77,8 +69,8 @@ def take_overlay(source: Path, place: Place, ctx: Context) -> Undo:
     make_folders(ctx.site.path, folder.parent, ctx.owner)
     staged = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.tmp")
     try:
-        _copy(source, staged, ctx)
-        _check(place, staged, ctx)
+        copy_all(source, staged, ctx)
+        check(place, staged, ctx)
         sync_tree(staged)
         rename_noreplace(staged, folder)
     except BaseException:
@@ -104,120 +96,6 @@ def make_folders(site: Path, folder: Path, owner: Owner) -> None:
         if not path.is_dir():
             make_dir(path, owner=owner)
             fsync_dir(path.parent)
-
-
-def _build(action: ChangeOverlay, old: Path | None, staged: Path, ctx: Context) -> None:
-    make_dir(staged, owner=ctx.owner)
-    if old is not None:
-        _link_tree(old, staged, ctx.owner)
-    if action.source:
-        _put(Path(action.source), staged, action.target, ctx)
-    if not (action.source and _row(action) is None and not (staged / TABLE).exists()):
-        _write_table(action, staged, ctx.owner)
-    _check(Place.parse(action.place), staged, ctx)
-
-
-def _link_tree(old: Path, new: Path, owner: Owner) -> None:
-    """The same files under another folder. Raises Refused for what is no file."""
-    with os.scandir(old) as entries:
-        for entry in entries:
-            target = new / entry.name
-            if entry.is_dir(follow_symlinks=False):
-                mode = stat.S_IMODE(entry.stat(follow_symlinks=False).st_mode)
-                make_dir(target, mode=mode, owner=owner)
-                _link_tree(Path(entry.path), target, owner)
-            elif entry.is_symlink() or entry.is_file(follow_symlinks=False):
-                hit("overlay.link")
-                os.link(entry.path, target, follow_symlinks=False)
-            else:
-                raise Refused(f"{clean(entry.path)} is neither file, folder nor link")
-
-
-def _put(source: Path, staged: Path, target: str, ctx: Context) -> None:
-    *folders, name = target.split("/")
-    place = staged
-    for folder in folders:
-        place = place / folder
-        if place.is_symlink() or (place.exists() and not place.is_dir()):
-            raise Refused(f"{target} would be inside {folder}, which is no folder in the overlay")
-        if not place.exists():
-            make_dir(place, mode=0o755, owner=ctx.owner)
-    if name == TABLE and not folders:
-        raise Refused(f"{TABLE} is the overlay's own table; edit it, or lay the file elsewhere")
-    _copy(source, place / name, ctx)
-
-
-def _copy(source: Path, target: Path, ctx: Context) -> None:
-    """A file, a link as a link, or a folder with all in it, over what is there."""
-    ctx.raise_if_stopped("copying files into an overlay")
-    facts = os.lstat(source)
-    there = target.is_dir() and not target.is_symlink()
-    if stat.S_ISDIR(facts.st_mode):
-        if not there:
-            if os.path.lexists(target):
-                raise Refused(f"{clean(target.name)} is there and is no folder; take it out first")
-            make_dir(target, mode=0o755, owner=ctx.owner)
-        for name in sorted(os.listdir(source)):
-            _copy(source / name, target / name, ctx)
-        return
-    if there:
-        raise Refused(f"{clean(target.name)} is a folder in the overlay; take it out first")
-    target.unlink(missing_ok=True)
-    if stat.S_ISLNK(facts.st_mode):
-        hit("overlay.symlink")
-        os.symlink(os.readlink(source), target)
-        if ctx.owner is not None:
-            os.chown(target, *ctx.owner, follow_symlinks=False)
-    elif stat.S_ISREG(facts.st_mode):
-        _copy_file(source, target, ctx.owner)
-    else:
-        raise BadInput(f"{clean(str(source))} is neither file, folder nor link; leave it out")
-
-
-def _copy_file(source: Path, target: Path, owner: Owner) -> None:
-    given = os.open(source, _READ)
-    try:
-        mode = os.fstat(given).st_mode & 0o777
-        hit("overlay.copy")
-        made = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        try:
-            while data := os.read(given, _STEP):
-                write_all(made, data)
-            if owner is not None:
-                os.fchown(made, *owner)
-            os.fchmod(made, mode)
-        finally:
-            os.close(made)
-    finally:
-        os.close(given)
-
-
-def _row(action: ChangeOverlay) -> Row | None:
-    row = Row(
-        owner=action.owner, mode=action.mode, template=action.template, remove=action.remove
-    )  # fmt: skip
-    return None if action.forget or row == Row() else row
-
-
-def _write_table(action: ChangeOverlay, staged: Path, owner: Owner) -> None:
-    path = staged / TABLE
-    before = path.read_bytes() if path.exists() else b""
-    parse_table(before, f"{action.place}/{TABLE}")
-    after = with_row(before, action.target, _row(action))
-    path.unlink(missing_ok=True)
-    write_new(path, after, owner=owner)
-
-
-def _check(place: Place | None, staged: Path, ctx: Context) -> None:
-    """What was built can be laid: names, owners, templates. Raises Refused, BadInput."""
-    assert place is not None
-    beside = Place(place.level, place.owner, staged.name)
-    try:
-        found = layer(ctx.site.path, beside)
-        for _, item in fields.templates_in((found,)):
-            fields.template(beside, item, read(ctx.site.path, beside, item, fields.LARGEST))
-    except (Refused, BadInput) as error:
-        raise type(error)(str(error).replace(staged.name, place.image)) from None
 
 
 def move_folder(action: MoveFolder, ctx: Context) -> Undo:

@@ -2,44 +2,35 @@
 
 from __future__ import annotations
 
-import os
-import stat
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
 from sbctui.engine.boot.template import Template
-from sbctui.engine.errors import BadInput, NoSuchNode, Refused, SbcError, from_os
-from sbctui.engine.model.addresses import dashed, shown
+from sbctui.engine.errors import BadInput, Refused, SbcError
+from sbctui.engine.model.addresses import dashed
 from sbctui.engine.model.node import DiskSpec, NodeConfig
 from sbctui.engine.model.overlay import (
+    Item,
     Kind,
     Laid,
     Layer,
     Place,
     Record,
     State,
-    conflicts,
     fingerprint,
-    merged,
 )
+from sbctui.engine.model.overlay_merge import conflicts, given_back, merged
 from sbctui.engine.model.requests import (
-    AddOverlay,
-    ApplyOverlays,
     Cover,
-    CreateLeaves,
-    HideOverlay,
     LeafSpec,
-    RemoveOverlay,
-    Request,
 )
 from sbctui.engine.model.site import Site
-from sbctui.engine.model.text import clean
+from sbctui.engine.model.xattrs import Xattrs
 from sbctui.engine.repository import overlay_fields as fields
 from sbctui.engine.repository.overlay_places import image_of, places_of
 from sbctui.engine.repository.overlay_read import layer, read, read_record
-from sbctui.engine.repository.overlay_table import parse_mode, parse_owner
 
 _BLOCK = 4096
 
@@ -49,7 +40,7 @@ class Shown:
     """One path as a board gets it. ``place`` is None for what is given back to the root's.
 
     ``hides`` are the overlays whose own it hides; ``owner`` is uid:gid; ``size`` bytes, of a
-    template as it is written.
+    template as it is written. ``clears``: nothing of the image is left there, nor below it.
     """
 
     path: str
@@ -62,6 +53,8 @@ class Shown:
     size: int = 0
     target: str = ""
     template: bool = False
+    clears: bool = False
+    xattrs: Xattrs = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,9 +130,10 @@ class Looker:
             return Look(name, image, faults=(str(error),), applied=record.applied)
         values = fields.fields(config, self.site.settings, image)
         laid = merged(layers)
-        paths = {one.item.path for one in laid}
         rows = [_shown(one, record, texts, values) for one in _worth_telling(laid)]
-        rows += [Shown(path, None, None, "gone") for path in record.files if path not in paths]
+        told = {row.path for row in rows}
+        back = given_back(record, laid).all
+        rows += [Shown(path, None, None, "gone") for path in back if path not in told]
         rows.sort(key=lambda row: row.path)
         return Look(name, image, tuple(rows), tuple(conflicts(layers)), record.applied)
 
@@ -156,7 +150,6 @@ class Looker:
         values = fields.fields(config, self.site.settings, image)
         states = [_shown(one, record, texts, values).state for one in _worth_telling(laid)]
         sources = [one.place for one in laid if one.item.kind != "folder"]
-        paths = {one.item.path for one in laid}
         return Cover(
             leaf=config.name,
             places=tuple(place.path for place in places),
@@ -166,7 +159,7 @@ class Looker:
             inodes=len(laid),
             templates=bool(texts),
             todo=sum(state != "applied" for state in states),
-            gone=tuple(sorted(record.files.keys() - paths)),
+            gone=given_back(record, laid).all,
         )
 
 
@@ -176,8 +169,13 @@ def _worth_telling(laid: Sequence[Laid]) -> Iterator[Laid]:
     return (
         one
         for one in laid
-        if one.item.kind != "folder" or one.item.set_ or one.item.path not in ways
+        if one.item.kind != "folder" or one.item.path not in ways or _is_dressed(one.item)
     )
+
+
+def _is_dressed(item: Item) -> bool:
+    """Whether anything is said of a folder."""
+    return item.set_ or item.clears or bool(item.xattrs)
 
 
 def _shown(
@@ -196,6 +194,8 @@ def _shown(
         item.size,
         item.target,
         item.template,
+        item.clears,
+        item.xattrs,
     )
 
 
@@ -235,32 +235,6 @@ def _summary(looker: Looker, place: Place, leaves: list[str]) -> Summary:
     return Summary(place, layers[0].counted(), sum(item.size for item in items), tuple(leaves))
 
 
-# ── facts of requests ─────────────────────────────────────────────────────────────────────
-
-
-def gather_overlays(site: Site, request: Request) -> Request:
-    """The request with what only the overlays' folders say. Raises like ``Looker``."""
-    if isinstance(request, CreateLeaves):
-        return _for_new(site, request)
-    if isinstance(request, ApplyOverlays):
-        return _for_apply(site, request)
-    if isinstance(request, AddOverlay):
-        return _for_add(site, request)
-    if isinstance(request, HideOverlay):
-        return request.model_copy(update={"there": _there(site, request)})
-    if isinstance(request, RemoveOverlay):
-        return _for_remove(site, request)
-    return request
-
-
-def _for_new(site: Site, request: CreateLeaves) -> CreateLeaves:
-    if not site.overlays or request.root not in site.nodes:
-        return request.model_copy(update={"covers": ()})
-    root = site.nodes[request.root].config
-    found = covers(Looker(site), root.name, root.disk, request.leaves)
-    return request.model_copy(update={"covers": found})
-
-
 def covers(
     looker: Looker, root: str, disk: DiskSpec, leaves: Iterable[LeafSpec]
 ) -> tuple[Cover, ...]:
@@ -275,87 +249,3 @@ def covers(
         )
         found.append(looker.cover(leaf, root))
     return tuple(found)
-
-
-def _for_apply(site: Site, request: ApplyOverlays) -> ApplyOverlays:
-    looker = Looker(site)
-    nodes = [site.nodes[name] for name in _meant(site, request) if name in site.nodes]
-    found = tuple(
-        looker.cover(node.config, image_of(site, node.name)) for node in nodes if not node.is_root
-    )
-    return request.model_copy(update={"covers": found})
-
-
-def _meant(site: Site, request: ApplyOverlays) -> list[str]:
-    if not request.group:
-        return list(dict.fromkeys(request.names))
-    return [leaf.name for leaf in site.leaves if leaf.config.group == request.group]
-
-
-def _for_add(site: Site, request: AddOverlay) -> AddOverlay:
-    if request.owner:
-        parse_owner(request.owner)
-    if request.mode:
-        parse_mode(request.mode)
-    there = _there(site, request)
-    files = size = 0
-    try:
-        for path, facts in _below(request.source):
-            if stat.S_IFMT(facts.st_mode) not in (stat.S_IFREG, stat.S_IFLNK, stat.S_IFDIR):
-                raise BadInput(f"{clean(path)} is neither file, folder nor link; leave it out")
-            files += not stat.S_ISDIR(facts.st_mode)
-            size += facts.st_size if stat.S_ISREG(facts.st_mode) else 0
-            if request.template and stat.S_ISREG(facts.st_mode):
-                _check_template(path)
-    except FileNotFoundError:
-        raise BadInput(f"there is no {shown(request.source)} to lay over an image") from None
-    except OSError as error:
-        raise from_os(error, f"looking at {clean(request.source)}") from error
-    return request.model_copy(update={"files": files, "bytes": size, "there": there})
-
-
-def _there(site: Site, request: AddOverlay | HideOverlay) -> bool:
-    return os.path.lexists(site.path / request.place.path / request.target)
-
-
-def _below(source: str) -> Iterable[tuple[str, os.stat_result]]:
-    facts = os.lstat(source)
-    yield source, facts
-    if stat.S_ISDIR(facts.st_mode):
-        for folder, folders, files in os.walk(source):
-            for name in (*folders, *files):
-                path = os.path.join(folder, name)
-                yield path, os.lstat(path)
-
-
-def _check_template(path: str) -> None:
-    with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb") as file:
-        fields.checked(clean(path), file.read(fields.LARGEST))
-
-
-def _for_remove(site: Site, request: RemoveOverlay) -> RemoveOverlay:
-    place = request.place
-    if place not in site.overlays:
-        raise NoSuchNode(f"there is no {place.path}; see: sbctui overlay list")
-    found = layer(site.path, place)
-    item = next((one for one in found.items if one.path == request.target), None)
-    if item is None:
-        raise NoSuchNode(f"{place.path} holds no {request.target}; see: sbctui overlay list")
-    if item.kind == "removed":
-        return request.model_copy(update={"row": True, "stray": ""})
-    return request.model_copy(update={"row": False, "stray": _stray(found, request.target)})
-
-
-def _stray(found: Layer, path: str) -> str:
-    """The path, or the highest folder above it in which nothing else is."""
-    others = [
-        one.path
-        for one in found.items
-        if one.kind not in ("folder", "removed") and not f"{one.path}/".startswith(f"{path}/")
-    ]
-    while "/" in path:
-        above = path.rpartition("/")[0]
-        if any(other.startswith(f"{above}/") for other in others):
-            break
-        path = above
-    return f"{found.place.path}/{path}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +16,8 @@ from sbctui.engine.disks import fuse
 from sbctui.engine.disks.debugfs import Image
 from sbctui.engine.disks.ext4 import superblock
 from sbctui.engine.disks.inuse import read_lease, write_lease
-from sbctui.engine.disks.lay import Piece, lay, original
+from sbctui.engine.disks.lay import Piece, lay
+from sbctui.engine.disks.layback import original
 from sbctui.engine.disks.repair import repair
 from sbctui.engine.disks.stores import store_for
 from sbctui.engine.errors import Refused
@@ -34,22 +35,28 @@ from sbctui.engine.files import (
 )
 from sbctui.engine.model.node import DISK_FILES
 from sbctui.engine.model.overlay import (
+    OWN,
     RECORD,
     Laid,
     Layer,
     Place,
     Record,
-    conflicts,
     fingerprint,
-    merged,
     parse_path,
+)
+from sbctui.engine.model.overlay_merge import (
+    Back,
+    conflicts,
+    given_back,
+    hidden,
+    merged,
+    within,
 )
 from sbctui.engine.plan import CopyLeafDisk, LayOverlay, TakeDisk
 from sbctui.engine.repository import overlay_fields as fields
 from sbctui.engine.repository.overlay_read import copy, layer, read, read_record
 
-_OWN = ("etc/hostname", "etc/hosts", "etc/machine-id", "etc/ssh/ssh_host_")
-"""Beginnings of paths that personalising wrote: the root's are no board's."""
+_SHOWN = 3
 
 
 def copy_leaf_disk(action: CopyLeafDisk, ctx: Context) -> Undo:
@@ -83,10 +90,10 @@ def lay_overlay(action: LayOverlay, ctx: Context) -> Undo:
     laid = merged(layers)
     with _scratch(folder) as scratch:
         files, pieces = _pieces(action, ctx, laid, scratch)
-        gone = [path for path in before.files if path not in files]
-        _edit(action, ctx, scratch, [*pieces, *_given_back(action, ctx, gone, scratch)])
+        back = _given_back(action, ctx, given_back(before, laid), scratch)
+        _edit(action, ctx, scratch, [*_outside(back, laid), *pieces])
     now = datetime.fromtimestamp(ctx.site.facts.now, UTC).replace(microsecond=0)
-    record = before.model_copy(update={"files": files, "applied": now})
+    record = before.model_copy(update={"files": files, "hidden": hidden(laid), "applied": now})
     write_new(folder / RECORD, record.to_json(), owner=ctx.owner)
     ctx.found.data["overlay"] = f"{sum(one.item.kind != 'folder' for one in laid)} laid"
     return nothing
@@ -146,27 +153,45 @@ def _pieces(
         files[item.path] = fields.digest(item, text, action.fields)
         pieces.append(
             Piece(item.path, item.kind, item.mode, item.uid, item.gid, size, source, item.target,
-                  item.set_)
+                  item.set_, item.clears, item.xattrs)
         )  # fmt: skip
     return files, pieces
 
 
-def _given_back(
-    action: LayOverlay, ctx: Context, gone: list[str], scratch: Path
-) -> tuple[Piece, ...]:
-    """What the leaf's root has at paths that were laid earlier and are no more."""
-    if not gone:
-        return ()
-    kept = [path for path in gone if path.startswith(_OWN)]
-    if kept:
+def _given_back(action: LayOverlay, ctx: Context, back: Back, scratch: Path) -> tuple[Piece, ...]:
+    """What the leaf's root has at paths that were laid or hidden earlier and are no more."""
+    if kept := [path for path in back.all if path.startswith(OWN)]:
         ctx.warn(f"{action.name}: {', '.join(kept)} stay as they are: they are this board's own")
-    back = [parse_path(path) for path in gone if path not in kept]
+    back = Back(_but_own(back.paths), _but_own(back.folders))
+    if not back.all:
+        return ()
     node = ctx.site.nodes.get(action.image)
     root = ctx.site.node_path(action.image) / DISK_FILES["raw"]
     if node is None or not root.exists():
-        ctx.warn(f"{action.name}: {len(back)} files stay: the root they were laid over is gone")
+        ctx.warn(f"{action.name}: {len(back.all)} files stay: the root they were laid over is gone")
         return ()
-    return original(Image(root, scratch, ctx.stop, ctx.log), back)
+    found = original(Image(root, scratch, ctx.stop, ctx.log), back)
+    if found.left:
+        few = ", ".join(f"/{path}" for path in found.left[:_SHOWN])
+        more = f" and {len(found.left) - _SHOWN} more" if len(found.left) > _SHOWN else ""
+        ctx.warn(f"{action.name}: {few}{more} stay away: devices, pipes and sockets are not laid")
+    return found.pieces
+
+
+def _but_own(paths: Sequence[str]) -> tuple[str, ...]:
+    return tuple(parse_path(path) for path in paths if not path.startswith(OWN))
+
+
+def _outside(back: Sequence[Piece], laid: Sequence[Laid]) -> list[Piece]:
+    """What is given back but for that which is laid there now, or hidden again."""
+    here = {one.item.path: one.item.kind for one in laid}
+    away = set(hidden(laid))
+    return [
+        piece
+        for piece in back
+        if (piece.path not in here or piece.kind == here[piece.path] == "folder")
+        and not within(piece.path, away)
+    ]
 
 
 def _edit(action: LayOverlay, ctx: Context, scratch: Path, pieces: list[Piece]) -> None:
@@ -205,7 +230,7 @@ def take_disk(action: TakeDisk, ctx: Context) -> Undo:
     node, staged = ctx.site.node_path(action.name), ctx.staged(action.name)
     disk = ctx.site.disk_path(action.name)
     record = read_record(staged)
-    begun = read_record(node).begun(record.files)
+    begun = read_record(node).begun(record)
     old = _put_record(node, begun, ctx)
     ctx.holds.callback(remove_tree, staged)
     try:

@@ -82,15 +82,18 @@ def add(site: Site, request: ask.AddOverlay) -> Plan:
         owner=request.owner,
         mode=request.mode,
         template=request.template,
+        xattrs=request.xattrs,
     )
     what = f"{request.target} ({files(request.files)})"
     title = f"lay {what} over {request.image} for {_whose(request)}"
-    notes = ("it takes the place of what is there",) if request.there else ()
-    return _plan(site, request, title, [action], notes, request.bytes)
+    notes = ["it takes the place of what is there"] if request.there else []
+    if request.dressed:
+        notes.append(f"extended attributes come along: of {files(request.dressed)}")
+    return _plan(site, request, title, [action], tuple(notes), request.bytes)
 
 
 def hide(site: Site, request: ask.HideOverlay) -> Plan:
-    """Let boards have no such file. Raises Refused."""
+    """Let boards have no such file or folder. Raises Refused."""
     _check(site, request)
     if request.there:
         raise Refused(
@@ -99,7 +102,8 @@ def hide(site: Site, request: ask.HideOverlay) -> Plan:
         )
     action = ChangeOverlay(place=request.place.path, target=request.target, remove=True)
     title = f"take {request.target} of {request.image} away for {_whose(request)}"
-    return _plan(site, request, title, [action], ())
+    notes = (f"what {request.place.path} has in it stays",) if request.inside else ()
+    return _plan(site, request, title, [action], notes)
 
 
 def remove(site: Site, request: ask.RemoveOverlay) -> Plan:
@@ -110,6 +114,8 @@ def remove(site: Site, request: ask.RemoveOverlay) -> Plan:
     if request.stray:
         actions.append(to_trash_stray(site, request.stray))
         notes = (f"{request.stray} comes back with: sbctui undo",)
+    if request.hidden:
+        notes += (f"what {request.image} has there stays hidden; say this again to have it",)
     if request.row:
         place = request.place.path
         actions.append(ChangeOverlay(place=place, target=request.target, forget=True))

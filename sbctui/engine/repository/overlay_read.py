@@ -7,7 +7,6 @@ seems to, whoever plants links meanwhile.
 from __future__ import annotations
 
 import os
-import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,24 +14,21 @@ from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 
-from sbctui.engine.errors import BadInput, Refused, SbcError, from_os
+from sbctui.engine.errors import Refused, SbcError, from_os
 from sbctui.engine.files import write_all
-from sbctui.engine.model.overlay import FOLDERS, RECORD, Item, Layer, Place, Record, parse_path
-from sbctui.engine.model.text import clean
-from sbctui.engine.repository.overlay_table import (
-    TABLE,
-    Row,
-    Table,
-    parse_mode,
-    parse_owner,
-    parse_table,
+from sbctui.engine.model.overlay import (
+    FOLDERS,
+    RECORD,
+    Item,
+    Layer,
+    Place,
+    Record,
 )
+from sbctui.engine.model.text import clean
+from sbctui.engine.repository.overlay_items import SETTLED, hiding, table_in, walk
 
 _REPOSITORY = "repo"
 """The folder of the site's own repository, in which overlays lie."""
-_MOST = 20_000
-"""Files in one overlay: more are an image."""
-_LARGEST_TABLE = 4 * 1024**2
 _LARGEST_RECORD = 8 * 1024**2
 _STEP = 1024**2
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -90,8 +86,6 @@ def owners(site: Path) -> frozenset[str]:
     )
 
 
-_SETTLED = 10**9
-"""Nanoseconds after which a write would give a file another time."""
 _LISTS: dict[str, tuple[int, list[str]]] = {}
 
 
@@ -109,7 +103,7 @@ def _folders(path: str) -> list[str]:
             ]
     except OSError:
         return []
-    if time.time_ns() - changed > _SETTLED:
+    if time.time_ns() - changed > SETTLED:
         _LISTS[path] = (changed, found)
     return found
 
@@ -128,13 +122,11 @@ def layer(site: Path, place: Place, repository: Path | None = None) -> Layer:
     used, SbcError when it can't be read.
     """
     with _reading(place), _opened(*_where(site, place, repository)) as folder:
-        table = _table(folder, place)
-        items = {item.path: item for item in _walk(folder, "", table, place)}
+        table = table_in(folder, place)
+        items = {item.path: item for item in walk(folder, "", table, place)}
     for path, row in table.items():
-        if row.remove and path in items:
-            raise Refused(f"{place.path}: {clean(path)} is there and is to be removed as well")
         if row.remove:
-            items[path] = Item(path, "removed", mode=0)
+            items[path] = hiding(path, row, items.get(path), place)
     return Layer(place, tuple(items[path] for path in sorted(items)))
 
 
@@ -164,115 +156,6 @@ def _opened(site: Path, path: str) -> Iterator[int]:
         yield fd
     finally:
         os.close(fd)
-
-
-def _table(folder: int, place: Place) -> Table:
-    where = f"{place.path}/{TABLE}"
-    try:
-        fd = os.open(TABLE, _READ, dir_fd=folder)
-    except FileNotFoundError:
-        return {}
-    try:
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
-            raise Refused(f"{where} is no file")
-        data = os.read(fd, _LARGEST_TABLE + 1)
-    finally:
-        os.close(fd)
-    if len(data) > _LARGEST_TABLE:
-        raise BadInput(f"{where} is longer than {_LARGEST_TABLE} bytes")
-    return parse_table(data, where)
-
-
-def _walk(top: int, above: str, table: Table, place: Place) -> Iterator[Item]:
-    """Depth first; a folder comes before what is in it."""
-    count = 0
-    waiting = [above]
-    while waiting:
-        path = waiting.pop()
-        with _opened_below(top, path) as folder, os.scandir(folder) as entries:
-            for entry in sorted(entries, key=lambda entry: entry.name, reverse=True):
-                if not path and entry.name == TABLE:
-                    continue
-                item = _item(folder, f"{path}/{entry.name}".strip("/"), entry, table, place)
-                if item.kind == "folder":
-                    waiting.append(item.path)
-                count += 1
-                if count > _MOST:
-                    raise Refused(f"{place.path} holds more than {_MOST} files; make it an image")
-                yield item
-
-
-@contextmanager
-def _opened_below(top: int, path: str) -> Iterator[int]:
-    fd = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=top)
-    try:
-        for name in filter(None, path.split("/")):
-            inner = os.open(name, _READ | os.O_DIRECTORY, dir_fd=fd)
-            os.close(fd)
-            fd = inner
-        yield fd
-    finally:
-        os.close(fd)
-
-
-def _item(folder: int, path: str, entry: os.DirEntry[str], table: Table, place: Place) -> Item:
-    try:
-        parse_path(path)
-    except BadInput as error:
-        raise Refused(f"{place.path}: {error}") from None
-    facts = entry.stat(follow_symlinks=False)
-    row = table.get(path, Row())
-    uid, gid = parse_owner(row.owner) if row.owner else (0, 0)
-    said = bool(row.owner or row.mode)
-    mode = parse_mode(row.mode) if row.mode else facts.st_mode & 0o777
-    if stat.S_ISDIR(facts.st_mode):
-        usual = mode if row.mode else 0o755
-        return Item(path, "folder", usual, uid, gid, set_=said)
-    if stat.S_ISLNK(facts.st_mode):
-        return Item(path, "link", 0o777, uid, gid, target=_target(folder, entry, path, place))
-    if not stat.S_ISREG(facts.st_mode):
-        raise Refused(
-            f"{place.path}: {clean(path)} is neither file, folder nor link, and is not laid over "
-            "an image; take it away"
-        )
-    with open(os.open(entry.name, _READ, dir_fd=folder), "rb") as file:
-        facts = os.fstat(file.fileno())
-        if not stat.S_ISREG(facts.st_mode):
-            raise Refused(f"{place.path}: {clean(path)} was changed while it was read; try again")
-        content = _content(file.fileno(), facts)
-    size, template = facts.st_size, row.template
-    return Item(path, "file", mode, uid, gid, size, content=content, template=template)
-
-
-def _target(folder: int, entry: os.DirEntry[str], path: str, place: Place) -> str:
-    target = os.readlink(entry.name, dir_fd=folder)
-    if clean(target) != target or not target.isprintable():
-        raise Refused(f"{place.path}: the link {clean(path)} leads to a name with odd characters")
-    return target
-
-
-_HASHES: dict[tuple[int, ...], str] = {}
-_MOST_HASHES = 100_000
-
-
-def _content(fd: int, facts: os.stat_result) -> str:
-    """The hash of a file's bytes; of the same version of a file it is made once."""
-    key = (facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns)
-    if known := _HASHES.get(key):
-        return known
-    found = _hash(fd)
-    if time.time_ns() - max(facts.st_mtime_ns, facts.st_ctime_ns) > _SETTLED:
-        if len(_HASHES) >= _MOST_HASHES:
-            _HASHES.clear()
-        _HASHES[key] = found
-    return found
-
-
-def _hash(fd: int) -> str:
-    found = sha256()
-    while data := os.read(fd, _STEP):
-        found.update(data)
-    return found.hexdigest()
 
 
 def read(

@@ -1,8 +1,9 @@
 """``.overlay.toml``: what the files of an overlay can't say by themselves.
 
 The folder belongs to whoever runs the site, who can't give files to other users; so owners are
-written down beside them, and so is what is no file at all: that one of the image's is taken away.
-TOML as site.toml is, since it is written by hand as well.
+written down beside them, and so are extended attributes, of which some are root's to give, and what
+is no file at all: that one of the image's, or a folder, is taken away. TOML as site.toml is, since
+it is written by hand as well.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sbctui.engine.errors import BadInput
 from sbctui.engine.model.overlay import parse_path
 from sbctui.engine.model.text import clean
+from sbctui.engine.model.xattrs import ACCESS, parse
 
 TABLE = ".overlay.toml"
 """The table's name in an overlay's folder."""
@@ -47,7 +49,11 @@ def parse_mode(text: str) -> int:
 
 
 class Row(BaseModel):
-    """What is said of one path: ``owner`` as uid:gid, ``mode`` in octal; empty for the usual."""
+    """What is said of one path: ``owner`` as uid:gid, ``mode`` in octal; empty for the usual.
+
+    ``xattrs`` are extended attributes, each value as ``model.xattrs`` writes it. ``remove``: all of
+    the image and of other overlays is taken away there, below what this overlay has there itself.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -55,6 +61,12 @@ class Row(BaseModel):
     mode: str = ""
     template: bool = False
     remove: bool = False
+    xattrs: dict[str, str] = Field(default_factory=dict)
+
+    @property
+    def dresses(self) -> bool:
+        """Whether it says anything of a file that is there."""
+        return bool(self.owner or self.mode or self.template or self.xattrs)
 
 
 class _Table(BaseModel):
@@ -86,17 +98,19 @@ def _checked(row: Row) -> Row:
         parse_owner(row.owner)
     if row.mode:
         parse_mode(row.mode)
-    if row.remove and (row.owner or row.mode or row.template):
-        raise BadInput("what is removed has neither owner, mode nor template")
+    if row.mode and ACCESS in dict(parse(row.xattrs)):
+        raise BadInput(f"{ACCESS} comes with a mode of its own; say one of the two")
     return row
 
 
-def with_row(data: bytes, path: str, row: Row | None) -> bytes:
-    """The table's text with another row for a path, or without one; the rest stays as written.
+def with_rows(data: bytes, rows: Mapping[str, Row]) -> bytes:
+    """The table's text with other rows for some paths; an empty row takes a path's away.
 
-    Raises BadInput for a table that can't be used.
+    The rest stays as written. Raises BadInput for a table that can't be used.
     """
-    if parse_table(data, TABLE).get(path, Row()) == (row or Row()):
+    known = parse_table(data, TABLE)
+    changed = {path: row for path, row in rows.items() if known.get(path, Row()) != row}
+    if not changed:
         return data
     import tomlkit
 
@@ -104,12 +118,12 @@ def with_row(data: bytes, path: str, row: Row | None) -> bytes:
     if "schema" not in document:
         document["schema"] = 1
     files: Any = document.setdefault("files", tomlkit.table(is_super_table=True))
-    for old in [key for key in files if key.strip("/") == path]:
+    for old in [key for key in files if key.strip("/") in changed]:
         del files[old]
-    said = row.model_dump(exclude_defaults=True) if row else {}
-    if said:
-        table = tomlkit.table()
-        table.update(said)
-        files[path] = table
+    for path, row in changed.items():
+        if said := row.model_dump(exclude_defaults=True):
+            table = tomlkit.table()
+            table.update(said)
+            files[path] = table
     text: str = tomlkit.dumps(document)
     return text.encode()

@@ -1,0 +1,172 @@
+"""What one folder of an overlay holds, as values; nothing there is followed, run or trusted."""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from hashlib import sha256
+
+from sbctui.engine.errors import BadInput, Refused
+from sbctui.engine.model.overlay import OWN, Item, Place, parse_path
+from sbctui.engine.model.text import clean
+from sbctui.engine.model.xattrs import mode_of, parse
+from sbctui.engine.repository.overlay_table import (
+    TABLE,
+    Row,
+    Table,
+    parse_mode,
+    parse_owner,
+    parse_table,
+)
+
+SETTLED = 10**9
+"""Nanoseconds after which a write would give a file another time."""
+_MOST = 20_000
+"""Files in one overlay: more are an image."""
+_LARGEST_TABLE = 4 * 1024**2
+_STEP = 1024**2
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+def hiding(path: str, row: Row, there: Item | None, place: Place) -> Item:
+    """What a row that takes away says of a path, at which the overlay itself has something or not.
+
+    Raises Refused, BadInput.
+    """
+    if any(own.startswith(f"{path}/") for own in OWN):
+        raise Refused(
+            f"{place.path}: {path} holds files that are each board's own, as its host name or its "
+            "keys, and can't be hidden; hide what is in it"
+        )
+    if there is not None:
+        return replace(there, clears=True)
+    if row.dresses:
+        raise BadInput(
+            f"{place.path}/{TABLE}: {path}: what is removed has neither owner, mode, template nor "
+            "attributes"
+        )
+    return Item(path, "removed", mode=0)
+
+
+def table_in(folder: int, place: Place) -> Table:
+    """The table in an overlay's folder. Raises Refused, BadInput, OSError."""
+    where = f"{place.path}/{TABLE}"
+    try:
+        fd = os.open(TABLE, _READ, dir_fd=folder)
+    except FileNotFoundError:
+        return {}
+    try:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise Refused(f"{where} is no file")
+        data = os.read(fd, _LARGEST_TABLE + 1)
+    finally:
+        os.close(fd)
+    if len(data) > _LARGEST_TABLE:
+        raise BadInput(f"{where} is longer than {_LARGEST_TABLE} bytes")
+    return parse_table(data, where)
+
+
+def walk(top: int, above: str, table: Table, place: Place) -> Iterator[Item]:
+    """All in an overlay's folder, depth first; a folder comes before what is in it.
+
+    Raises Refused, OSError.
+    """
+    count = 0
+    waiting = [above]
+    while waiting:
+        path = waiting.pop()
+        with _opened_below(top, path) as folder, os.scandir(folder) as entries:
+            for entry in sorted(entries, key=lambda entry: entry.name, reverse=True):
+                if not path and entry.name == TABLE:
+                    continue
+                item = _item(folder, f"{path}/{entry.name}".strip("/"), entry, table, place)
+                if item.kind == "folder":
+                    waiting.append(item.path)
+                count += 1
+                if count > _MOST:
+                    raise Refused(f"{place.path} holds more than {_MOST} files; make it an image")
+                yield item
+
+
+@contextmanager
+def _opened_below(top: int, path: str) -> Iterator[int]:
+    fd = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=top)
+    try:
+        for name in filter(None, path.split("/")):
+            inner = os.open(name, _READ | os.O_DIRECTORY, dir_fd=fd)
+            os.close(fd)
+            fd = inner
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def _item(folder: int, path: str, entry: os.DirEntry[str], table: Table, place: Place) -> Item:
+    try:
+        parse_path(path)
+    except BadInput as error:
+        raise Refused(f"{place.path}: {error}") from None
+    facts = entry.stat(follow_symlinks=False)
+    row = table.get(path, Row())
+    uid, gid = parse_owner(row.owner) if row.owner else (0, 0)
+    xattrs = parse(row.xattrs)
+    listed = mode_of(xattrs)
+    said = bool(row.owner or row.mode or listed is not None)
+    is_folder = stat.S_ISDIR(facts.st_mode)
+    usual = 0o755 if is_folder else facts.st_mode & 0o777
+    mode = parse_mode(row.mode) if row.mode else usual if listed is None else listed
+    if is_folder:
+        return Item(path, "folder", mode, uid, gid, set_=said, xattrs=xattrs)
+    if stat.S_ISLNK(facts.st_mode):
+        if xattrs:
+            raise Refused(f"{place.path}: {clean(path)} is a link, and links have no attributes")
+        return Item(path, "link", 0o777, uid, gid, target=_target(folder, entry, path, place))
+    if not stat.S_ISREG(facts.st_mode):
+        raise Refused(
+            f"{place.path}: {clean(path)} is neither file, folder nor link, and is not laid over "
+            "an image; take it away"
+        )
+    with open(os.open(entry.name, _READ, dir_fd=folder), "rb") as file:
+        facts = os.fstat(file.fileno())
+        if not stat.S_ISREG(facts.st_mode):
+            raise Refused(f"{place.path}: {clean(path)} was changed while it was read; try again")
+        content = _content(file.fileno(), facts)
+    size, template = facts.st_size, row.template
+    return Item(
+        path, "file", mode, uid, gid, size, content=content, template=template, xattrs=xattrs
+    )
+
+
+def _target(folder: int, entry: os.DirEntry[str], path: str, place: Place) -> str:
+    target = os.readlink(entry.name, dir_fd=folder)
+    if clean(target) != target or not target.isprintable():
+        raise Refused(f"{place.path}: the link {clean(path)} leads to a name with odd characters")
+    return target
+
+
+_HASHES: dict[tuple[int, ...], str] = {}
+_MOST_HASHES = 100_000
+
+
+def _content(fd: int, facts: os.stat_result) -> str:
+    """The hash of a file's bytes; of the same version of a file it is made once."""
+    key = (facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns)
+    if known := _HASHES.get(key):
+        return known
+    found = _hash(fd)
+    if time.time_ns() - max(facts.st_mtime_ns, facts.st_ctime_ns) > SETTLED:
+        if len(_HASHES) >= _MOST_HASHES:
+            _HASHES.clear()
+        _HASHES[key] = found
+    return found
+
+
+def _hash(fd: int) -> str:
+    found = sha256()
+    while data := os.read(fd, _STEP):
+        found.update(data)
+    return found.hexdigest()
