@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -99,6 +100,8 @@ def _document(found: Look) -> dict[str, Any]:
 
 
 def _file(row: Shown) -> dict[str, Any]:
+    from sbctui.engine.model.xattrs import written
+
     return {
         "path": f"/{row.path}",
         "kind": row.kind,
@@ -111,12 +114,14 @@ def _file(row: Shown) -> dict[str, Any]:
         "size": row.size if row.kind == "file" else None,
         "target": row.target or None,
         "template": row.template,
+        "clears": row.clears,
+        "xattrs": written(row.xattrs),
     }
 
 
 def _print(found: Look) -> None:
     rows = [
-        (f"/{row.path}", words_of(row), row.place.said if row.place else found.image or "-",
+        (f"/{row.path}", _words_of(row), row.place.said if row.place else found.image or "-",
          row.owner if row.kind not in (None, "removed") else "-",
          f"{row.mode:04o}" if row.kind not in (None, "removed") else "-",
          row.state, ", ".join(place.said for place in row.hides) or "-")
@@ -124,6 +129,7 @@ def _print(found: Look) -> None:
     ]  # fmt: skip
     if rows:
         output.table(("PATH", "WHAT", "FROM", "OWNER", "MODE", "STATE", "HIDES"), rows)
+        _print_attributes(found)
     elif not found.faults:
         output.lines([f"no files are laid over {found.leaf}"])
     for fault in found.faults:
@@ -134,7 +140,16 @@ def _print(found: Look) -> None:
                    f"{found.leaf}")  # fmt: skip
 
 
-def words_of(row: Shown) -> str:
+def _print_attributes(found: Look) -> None:
+    from sbctui.engine.model.xattrs import said
+
+    rows = [(f"/{row.path}", *one) for row in found.rows for one in said(row.xattrs)]
+    if rows:
+        output.lines([""])
+        output.table(("PATH", "ATTRIBUTE", "VALUE"), rows)
+
+
+def _words_of(row: Shown) -> str:
     """What a path is, in words."""
     from sbctui import format as words
 
@@ -145,7 +160,7 @@ def words_of(row: Shown) -> str:
     if row.kind == "link":
         return f"-> {row.target}"
     if row.kind == "folder":
-        return "folder"
+        return "folder, image's hidden" if row.clears else "folder"
     return f"{words.size(row.size)}{' template' if row.template else ''}"
 
 
@@ -162,6 +177,8 @@ def _one_overlay(function: options.Decorated) -> options.Decorated:
 @_one_overlay
 @click.option("--owner", default="", metavar="UID[:GID]", help="Whose it is; else root's.")
 @click.option("--mode", default="", metavar="OCTAL", help="Its permissions; else the file's own.")
+@click.option("--xattr", "xattrs", multiple=True, metavar="NAME=VALUE",
+              help="An extended attribute beside those it has; VALUE as for setfattr.")  # fmt: skip
 @click.option("--template", is_flag=True, help="{{hostname}} and the like are filled in.")
 @options.mutating
 @click.pass_obj
@@ -174,20 +191,23 @@ def add(
     image: str,
     owner: str,
     mode: str,
+    xattrs: Sequence[str],
     template: bool,
     how: How,
 ) -> int:
     """Lay SOURCE (a file, link or folder) over an image as TARGET, a path on the board."""
     _check(owner, mode)
+    more = _attributes(xattrs)
     path, given = _target(target), os.path.abspath(source)
 
     def make(engine: Engine) -> Request:
         from sbctui.engine.model.requests import AddOverlay
 
-        more = _which(engine, group, client, image)
+        which = _which(engine, group, client, image)
         return AddOverlay(
-            target=path, source=given, owner=owner, mode=mode, template=template, **more
-        )
+            target=path, source=given, owner=owner, mode=mode, template=template, xattrs=more,
+            **which,
+        )  # fmt: skip
 
     return act(place, make, how)
 
@@ -201,44 +221,53 @@ def _check(owner: str, mode: str) -> None:
         parse_mode(mode)
 
 
+def _attributes(words: Sequence[str]) -> dict[str, str]:
+    from sbctui.engine.model.xattrs import parse_word
+
+    return dict(map(parse_word, words))
+
+
 def _target(text: str) -> str:
     from sbctui.engine.model.overlay import parse_path
 
     return parse_path(text)
 
 
+def _of_path(kind: Callable[[], Callable[..., Request]]) -> Callable[..., int]:
+    """A verb about one path of one overlay; ``kind`` gives its request, and is the verb's help."""
+
+    @click.argument("target")
+    @_one_overlay
+    @options.mutating
+    @click.pass_obj
+    @wraps(kind)
+    def verb(place: Place, target: str, group: str, client: str, image: str, how: How) -> int:
+        path = _target(target)
+
+        def make(engine: Engine) -> Request:
+            return kind()(target=path, **_which(engine, group, client, image))
+
+        return act(place, make, how)
+
+    return verb
+
+
 @overlay.command()
-@click.argument("target")
-@_one_overlay
-@options.mutating
-@click.pass_obj
-def hide(place: Place, target: str, group: str, client: str, image: str, how: How) -> int:
-    """Let boards have no file TARGET, though their image has one, or for a board its group."""
-    path = _target(target)
+@_of_path
+def hide() -> Callable[..., Request]:
+    """Let boards have no file or folder TARGET, though their image or a board's group has one."""
+    from sbctui.engine.model.requests import HideOverlay
 
-    def make(engine: Engine) -> Request:
-        from sbctui.engine.model.requests import HideOverlay
-
-        return HideOverlay(target=path, **_which(engine, group, client, image))
-
-    return act(place, make, how)
+    return HideOverlay
 
 
 @overlay.command()
-@click.argument("target")
-@_one_overlay
-@options.mutating
-@click.pass_obj
-def remove(place: Place, target: str, group: str, client: str, image: str, how: How) -> int:
+@_of_path
+def remove() -> Callable[..., Request]:
     """Take TARGET out of an overlay; its files go to the trash."""
-    path = _target(target)
+    from sbctui.engine.model.requests import RemoveOverlay
 
-    def make(engine: Engine) -> Request:
-        from sbctui.engine.model.requests import RemoveOverlay
-
-        return RemoveOverlay(target=path, **_which(engine, group, client, image))
-
-    return act(place, make, how)
+    return RemoveOverlay
 
 
 @overlay.command()

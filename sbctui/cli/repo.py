@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -16,6 +17,7 @@ from sbctui.cli.place import Place
 if TYPE_CHECKING:
     from sbctui.engine.model.repositories import Configured
     from sbctui.engine.model.repository import Repository, RepositoryImage
+    from sbctui.engine.model.requests import Request
     from sbctui.engine.repository.check import ImageFault
 
 _KINDS = ("ssh", "https", "nfs", "smb", "folder", "removable", "cache")
@@ -125,37 +127,44 @@ def _configured(fields: dict[str, Any]) -> Configured:
         raise BadInput(message.removeprefix("Value error, ")) from None
 
 
+def _of_repository(kind: Callable[[], Callable[..., Request]]) -> Callable[..., int]:
+    """A verb about one repository; ``kind`` gives its request, and is the verb's help."""
+
+    @click.argument("name", type=options.REPOSITORY)
+    @options.mutating
+    @click.pass_obj
+    @wraps(kind)
+    def verb(place: Place, name: str, how: How) -> int:
+        return act(place, lambda _: kind()(name=name), how)
+
+    return verb
+
+
 @repo.command()
-@click.argument("name", type=options.REPOSITORY)
-@options.mutating
-@click.pass_obj
-def remove(place: Place, name: str, how: How) -> int:
+@_of_repository
+def remove() -> Callable[..., Request]:
     """Forget a repository; what is in it stays."""
     from sbctui.engine.model.requests import RemoveRepository
 
-    return act(place, lambda _: RemoveRepository(name=name), how)
+    return RemoveRepository
 
 
 @repo.command()
-@click.argument("name", type=options.REPOSITORY)
-@options.mutating
-@click.pass_obj
-def mount(place: Place, name: str, how: How) -> int:
+@_of_repository
+def mount() -> Callable[..., Request]:
     """Mount a repository, read-only unless it is a cache; needs root."""
     from sbctui.engine.model.requests import MountRepository
 
-    return act(place, lambda _: MountRepository(name=name), how)
+    return MountRepository
 
 
 @repo.command()
-@click.argument("name", type=options.REPOSITORY)
-@options.mutating
-@click.pass_obj
-def unmount(place: Place, name: str, how: How) -> int:
+@_of_repository
+def unmount() -> Callable[..., Request]:
     """Unmount a repository; needs root."""
     from sbctui.engine.model.requests import UnmountRepository
 
-    return act(place, lambda _: UnmountRepository(name=name), how)
+    return UnmountRepository
 
 
 @repo.command()

@@ -2,129 +2,74 @@
 
 from __future__ import annotations
 
-from functools import partial
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
-from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.screen import Screen
 
 from sbctui import format as fmt
 from sbctui.actions import bindings
 from sbctui.engine.model.requests import ApplyOverlays, Request
 from sbctui.engine.model.text import clean
 from sbctui.format import Line
-from sbctui.messages import Changed, World, in_thread
+from sbctui.messages import World
 from sbctui.screens import forms
-from sbctui.screens.acting import Acting
 from sbctui.screens.form import FormScreen
-from sbctui.screens.help import keys_for
+from sbctui.screens.learning import Learning
 from sbctui.screens.modal import TextModal
 from sbctui.screens.overlay_lines import about, counts, head, row, text
-from sbctui.widgets.bars import Bar
 from sbctui.widgets.pane import Pane
-from sbctui.widgets.rows import Rows
-from sbctui.widgets.sturdy import Sturdy
+from sbctui.widgets.rows import Draw, Rows
 
 if TYPE_CHECKING:
     from sbctui.engine.engine import Engine
     from sbctui.engine.repository.overlay_look import Look, Shown
 
-_KEYS = ("apply", "list.open", "group", "filter", "leave", "apply_again", "reload", "any.copy",
-         "any.help")  # fmt: skip
 
-
-class OverlayScreen(Sturdy, Acting, Screen[None]):
+class OverlayScreen(Learning["Look"]):
     """Every path of one leaf. It is read again when the site changes."""
 
     SCOPE = "overlay"
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("overlay")]
+    KEYS = ("apply", "list.open", "group", "filter", "leave", "apply_again", "reload", "any.copy",
+            "any.help")  # fmt: skip
+    WAITING = "looking"
 
     def __init__(self, world: World, leaf: str) -> None:
-        super().__init__()
-        self.world, self.leaf = world, leaf
         node = world.site.nodes.get(leaf) if world.site else None
         name = node.config.hostname if node else leaf
-        self.pane = Pane(0, f"Laid over {clean(name)}", id="overlay", head=head)
-        self._found: Look | None = None
-        self._trouble = ""
-        self._asked: object = None
-        self._asking = False
+        super().__init__(world, Pane(0, f"Laid over {clean(name)}", id="overlay", head=head))
+        self.leaf = leaf
 
-    def compose(self) -> ComposeResult:
-        """The paths, the keys."""
-        yield self.pane
-        yield Bar(id="keys")
+    def stamp(self) -> object:
+        """The site's generation."""
+        return self.world.site.generation if self.world.site else None
 
-    def on_mount(self) -> None:
-        """Look."""
-        self.pane.rows.focus()
-        self._show()
-        self._ask()
-
-    def on_resize(self) -> None:
-        """The keys that fit."""
-        self._show()
-
-    def on_changed(self, event: Changed) -> None:
-        """Another site: look again."""
-        self.world = event.world
-        self._show()
-        self._ask()
-
-    def _ask(self) -> None:
-        site = self.world.site
-        asked = site.generation if site else None
-        if asked != self._asked and not self._asking:
-            self._asked, self._asking = asked, True
-            self.sbc.background(self._learn())
-
-    async def _learn(self) -> None:
-        from sbctui.engine.errors import SbcError
-
-        engine = self.sbc.feeds.engine
-        try:
-            if engine is not None:
-                self._found = await in_thread(partial(engine.overlay, self.leaf))
-                self._trouble = ""
-        except (SbcError, OSError) as error:
-            self._found, self._trouble = None, str(error)
-        finally:
-            self._asking = False
-        self._show()
+    def look(self, engine: Engine) -> Look:
+        """Its overlays, and what of them is on its disk."""
+        return engine.overlay(self.leaf)
 
     def _rows(self) -> dict[str, Shown]:
-        return {one.path: one for one in self._found.rows} if self._found else {}
+        return {one.path: one for one in self.found.rows} if self.found else {}
 
-    def _show(self) -> None:
-        if self not in self.app.screen_stack:
-            return
-        rows, image = self._rows(), self._found.image if self._found else ""
+    def rows(self) -> tuple[Sequence[str], Draw]:
+        """Each path."""
+        rows, image = self._rows(), self.found.image if self.found else ""
         keys = [path for path, one in rows.items() if fmt.says(text(one, image), self.pane.filter)]
-        self.pane.show(
-            keys,
-            lambda key, width: row(rows[key], image, width),
-            note=self._note(),
-            empty=self._empty(),
-        )
-        self.query_one("#keys", Bar).show(keys_for(self, _KEYS))
+        return keys, lambda key, width: row(rows[key], image, width)
 
-    def _note(self) -> Line:
-        if self._trouble:
-            return ((f" {clean(self._trouble)} ", "bad"),)
-        if self._found is None:
-            return ()
-        if self._found.faults:
-            return ((f" {clean(self._found.faults[0])} ", "bad"),)
-        pending = self._found.pending
+    def note(self, found: Look) -> Line:
+        """How many from where, and how many of them are to be laid."""
+        if found.faults:
+            return ((f" {clean(found.faults[0])} ", "bad"),)
+        pending = found.pending
         state = f", {pending} to be laid" if pending else ", all on the disk"
-        return ((f" {clean(counts(self._found))}{state} ", "warn" if pending else "good"),)
+        return ((f" {clean(counts(found))}{state} ", "warn" if pending else "good"),)
 
-    def _empty(self) -> list[Line]:
-        if self._found is None:
-            return [] if self._trouble else [((" looking ...", "dim"),)]
-        if self._found.faults:
-            return [((f" {clean(fault)}", "bad"),) for fault in self._found.faults]
+    def empty(self, found: Look) -> list[Line]:
+        """What is wrong with them, or that there are none."""
+        if found.faults:
+            return [((f" {clean(fault)}", "bad"),) for fault in found.faults]
         if self.pane.filter:
             return [((f" no path has {clean(self.pane.filter)} in it; esc shows all", "dim"),)]
         return [
@@ -132,15 +77,11 @@ class OverlayScreen(Sturdy, Acting, Screen[None]):
             ((" :overlay add FILE /PATH --client or --group lays files over an image", "dim"),),
         ]
 
-    def on_pane_filtered(self, event: Pane.Filtered) -> None:
-        """Show what the filter lets through."""
-        self._show()
-
     def on_rows_opened(self, event: Rows.Opened) -> None:
         """Enter: all of a path."""
         one = self._rows().get(event.key)
-        if one is not None and self._found is not None:
-            self.sbc.push_screen(TextModal(f"/{clean(one.path)}", about(one, self._found.image)))
+        if one is not None and self.found is not None:
+            self.sbc.push_screen(TextModal(f"/{clean(one.path)}", about(one, self.found.image)))
 
     def reason(self, action: str) -> str | None:
         """Why not now, or None."""
@@ -153,11 +94,11 @@ class OverlayScreen(Sturdy, Acting, Screen[None]):
             return f"{clean(self.leaf)} is gone"
         if action == "group":
             return rules.can_create_root(site)
-        if self._found is not None and self._found.faults:
-            return clean(self._found.faults[0])
+        if self.found is not None and self.found.faults:
+            return clean(self.found.faults[0])
         if not self._rows():
             return "nothing is laid over its disk"
-        if action == "apply" and self._found is not None and not self._found.pending:
+        if action == "apply" and self.found is not None and not self.found.pending:
             return "all of it is on the disk already; A lays it again"
         return rules.can_lay(site, self.leaf)
 
@@ -189,19 +130,3 @@ class OverlayScreen(Sturdy, Acting, Screen[None]):
         """The form with its group."""
         if self.world.site is not None:
             self.sbc.push_screen(FormScreen(forms.edit(self.world.site, self.leaf)))
-
-    def do_filter(self) -> None:
-        """Type a filter."""
-        self.pane.start_filter()
-
-    def do_reload(self) -> None:
-        """Look again."""
-        self._asked = None
-        self._ask()
-
-    def do_leave(self) -> None:
-        """Leave the filter first, then the screen."""
-        if self.pane.filter:
-            self.pane.set_filter("")
-        else:
-            self.dismiss(None)

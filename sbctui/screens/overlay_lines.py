@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from sbctui import format as fmt
 from sbctui.engine.model.text import clean
+from sbctui.engine.model.xattrs import said
 from sbctui.format import Line
 
 if TYPE_CHECKING:
@@ -56,6 +57,8 @@ def what(one: Shown) -> str:
     """What stands at the path, in a word."""
     if one.kind == "file":
         return f"{fmt.size(one.size)} tmpl" if one.template else fmt.size(one.size)
+    if one.kind == "folder" and one.clears:
+        return "new folder"
     return {None: "the root's", "removed": "taken away"}.get(one.kind, one.kind or "")
 
 
@@ -72,12 +75,13 @@ def about(one: Shown, image: str) -> list[Line]:
         ("from", f"{one.place.path}/{one.path}" if one.place else f"the root {image}"),
         *(("hides", f"{place.path}/{one.path}") for place in one.hides),
         ("what", what(one)),
+        *([("root's", "hidden, with all that is below it")] if one.clears else []),
         *([("leads to", one.target)] if one.kind == "link" else []),
         *([("template", "filled in for this board")] if one.template else []),
     ]
     if one.kind not in (None, "removed"):
-        rows += [("owner", one.owner), ("mode", f"{one.mode:04o}")]
-    return [((f"{label:<9}", "dim"), (clean(text), "")) for label, text in rows]
+        rows += [("owner", one.owner), ("mode", f"{one.mode:04o}"), *said(one.xattrs)]
+    return [((f"{clean(label):<8} ", "dim"), (clean(text), "")) for label, text in rows]
 
 
 def text(one: Shown, image: str) -> str:

@@ -275,7 +275,6 @@ def test_hostile_files_are_refused_before_anything_is_made(
         ('[files."a"]\nowner = "4294967295"\n', "write numbers"),
         ('[files."a"]\nmode = "rwx"\n', "octal"),
         ('[files."a"]\nmode = 644\n', "string"),
-        ('[files."a"]\nremove = true\nmode = "0644"\n', "neither owner"),
         ('[files."a"]\nshell = "x"\n', "not permitted"),
         ("schema = 2\n", "schema"),
         ("files = 3 3\n", "overlay.toml"),

@@ -66,6 +66,23 @@ async def test_what_is_laid_is_shown_and_laid(kitchen: Path) -> None:
         await tui.expect("1 Tree")
 
 
+async def test_attributes_and_hidden_folders_are_told(kitchen: Path) -> None:
+    put(kitchen, f"clients/{LEAF}", "srv/app/[x]", "mine\n")
+    put(kitchen, "groups/kitchen", ".overlay.toml",
+        '[files."srv/app"]\nremove = true\n[files."etc/[bold]odd".xattrs]\n"user.n" = "[red]note"\n'
+        f'"security.capability" = "0x{"01000002002" + "0" * 29}"\n')  # fmt: skip
+    async with open_tui(kitchen, (110, 36)) as tui:
+        to_leaf(tui)
+        await tui.press("f")
+        await tui.expect("+ /srv/app ", "new folder")
+        await tui.press("enter")
+        await tui.expect("security.capability cap_net_raw=ep", "user.n   [red]note")
+        await tui.press("escape", "slash", *"app", "enter", "enter")
+        await tui.expect(
+            "hidden, with all that is below it", "repo/groups/kitchen/debian12/srv/app"
+        )
+
+
 async def test_faults_and_nothing_are_said(kitchen: Path) -> None:
     async with open_tui(kitchen) as tui:
         tui.app.screen.query_one("#allocations Rows", Rows).focus()

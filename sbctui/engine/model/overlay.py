@@ -51,6 +51,16 @@ def parse_path(text: str) -> str:
     return path
 
 
+def not_hidden(path: str) -> str | None:
+    """Why a path can't be hidden with all that may be below it, or None."""
+    if not any(own.startswith(f"{path}/") for own in OWN):
+        return None
+    return (
+        f"{path} holds files that are each board's own, as its host name or its keys, and can't be "
+        "hidden; hide what is in it"
+    )
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Place:
     """One overlay's folder: whose it is, and of which image (a root's name)."""

@@ -11,7 +11,7 @@ from dataclasses import replace
 from hashlib import sha256
 
 from sbctui.engine.errors import BadInput, Refused
-from sbctui.engine.model.overlay import OWN, Item, Place, parse_path
+from sbctui.engine.model.overlay import Item, Place, not_hidden, parse_path
 from sbctui.engine.model.text import clean
 from sbctui.engine.model.xattrs import mode_of, parse
 from sbctui.engine.repository.overlay_table import (
@@ -32,23 +32,15 @@ _STEP = 1024**2
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
-def hiding(path: str, row: Row, there: Item | None, place: Place) -> Item:
+def hiding(path: str, there: Item | None, place: Place) -> Item:
     """What a row that takes away says of a path, at which the overlay itself has something or not.
 
-    Raises Refused, BadInput.
+    Raises Refused.
     """
-    if any(own.startswith(f"{path}/") for own in OWN):
-        raise Refused(
-            f"{place.path}: {path} holds files that are each board's own, as its host name or its "
-            "keys, and can't be hidden; hide what is in it"
-        )
+    if fault := not_hidden(path):
+        raise Refused(f"{place.path}: {fault}")
     if there is not None:
         return replace(there, clears=True)
-    if row.dresses:
-        raise BadInput(
-            f"{place.path}/{TABLE}: {path}: what is removed has neither owner, mode, template nor "
-            "attributes"
-        )
     return Item(path, "removed", mode=0)
 
 

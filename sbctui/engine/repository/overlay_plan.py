@@ -5,6 +5,7 @@ from __future__ import annotations
 from sbctui.engine import rules
 from sbctui.engine.errors import Refused
 from sbctui.engine.model import requests as ask
+from sbctui.engine.model.overlay import not_hidden
 from sbctui.engine.model.site import Node, Site
 from sbctui.engine.nodes.making import NODE_BYTES, NODE_INODES, plan, refresh, to_trash_stray
 from sbctui.engine.plan import Action, ChangeOverlay, Plan, Unit
@@ -95,6 +96,7 @@ def add(site: Site, request: ask.AddOverlay) -> Plan:
 def hide(site: Site, request: ask.HideOverlay) -> Plan:
     """Let boards have no such file or folder. Raises Refused."""
     _check(site, request)
+    rules.require(not_hidden(request.target))
     if request.there:
         raise Refused(
             f"{request.place.path} has {request.target} itself; take that out first: "

@@ -126,7 +126,7 @@ def layer(site: Path, place: Place, repository: Path | None = None) -> Layer:
         items = {item.path: item for item in walk(folder, "", table, place)}
     for path, row in table.items():
         if row.remove:
-            items[path] = hiding(path, row, items.get(path), place)
+            items[path] = hiding(path, items.get(path), place)
     return Layer(place, tuple(items[path] for path in sorted(items)))
 
 

@@ -63,11 +63,6 @@ class Row(BaseModel):
     remove: bool = False
     xattrs: dict[str, str] = Field(default_factory=dict)
 
-    @property
-    def dresses(self) -> bool:
-        """Whether it says anything of a file that is there."""
-        return bool(self.owner or self.mode or self.template or self.xattrs)
-
 
 class _Table(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
