@@ -150,20 +150,21 @@ def run(
     if log:
         log(shown)
     began = time.monotonic()
-    given = stdin if isinstance(stdin, bytes) else None
-    feed = subprocess.DEVNULL if stdin is None else subprocess.PIPE
-    with subprocess.Popen(
-        _full(argv),
-        stdin=feed if stdin is None or isinstance(stdin, bytes) else stdin,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=environment(env),
-        cwd=cwd,
-        start_new_session=True,
-        pass_fds=pass_fds,
-    ) as process:
+    with (
+        _given(stdin) as given,
+        subprocess.Popen(
+            _full(argv),
+            stdin=given,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environment(env),
+            cwd=cwd,
+            start_new_session=True,
+            pass_fds=pass_fds,
+        ) as process,
+    ):
         try:
-            out, err = _collect(process, given, shown, began, timeout, stop)
+            out, err = _collect(process, shown, began, timeout, stop)
         except (Cancelled, ToolFailed):
             if log:
                 log(_ended(process, shown, began))
@@ -174,6 +175,19 @@ def run(
     if done.returncode not in ok:
         raise ToolFailed(_name(argv), done.returncode, _complaint(done))
     return done
+
+
+@contextmanager
+def _given(stdin: IO[bytes] | bytes | None) -> Iterator[IO[bytes] | int]:
+    """What a program reads. Bytes lie in memory as a file: ``communicate`` feeds a pipe no further
+    once it was interrupted by its timeout."""
+    if not isinstance(stdin, bytes):
+        yield subprocess.DEVNULL if stdin is None else stdin
+        return
+    with open(os.memfd_create("stdin"), "w+b") as file:
+        file.write(stdin)
+        file.seek(0)
+        yield file
 
 
 def _ended(process: subprocess.Popen[bytes], shown: str, began: float) -> Done:
@@ -202,7 +216,6 @@ def _name(argv: Sequence[str | os.PathLike[str]]) -> str:
 
 def _collect(
     process: subprocess.Popen[bytes],
-    given: bytes | None,
     shown: str,
     began: float,
     timeout: float | None,
@@ -211,10 +224,9 @@ def _collect(
     tick = 0.1 if stop is not None else timeout
     while True:
         try:
-            out, err = process.communicate(given, timeout=tick)
+            out, err = process.communicate(timeout=tick)
             return out.decode(errors="replace"), err.decode(errors="replace")
         except subprocess.TimeoutExpired:
-            given = None
             if stop is not None and stop.is_set():
                 end_session(process)
                 raise Cancelled(f"stopped while running {shown}") from None

@@ -57,6 +57,13 @@ TABLE = [
     (("overlay", "add", "/nowhere", "/x", "--client", "pi-01"), 2, "'/nowhere'"),
     (("overlay", "add", "/etc/hostname", "/x", "--client", "pi-01", "--mode", "9"), 2, "octal"),
     (("overlay", "add", "/etc/hostname", "/x", "--client", "pi-01", "--owner", "me"), 2, "numbers"),
+    (
+        ("overlay", "add", "/etc/hostname", "/x", "--client", "pi-01", "--xattr", "user.a"),
+        2,
+        "=text",
+    ),
+    (("overlay", "add", "/etc/hostname", "/x", "--client", "pi-01", "--xattr", "a=b"), 2, "user.*"),
+    (("overlay", "hide", "/etc", "--client", "pi-01"), 3, "each board's own"),
     (("overlay", "add", "/etc/hostname", "/x"), 2, "--group or --client"),
     (("overlay", "add", "/etc/hostname", "/x", "--group", "nobodys"), 2, "--image"),
     (("overlay", "add", "/etc/hostname", "/x", "--client", MAC.format(9)), 2, "--image ROOT"),

@@ -280,3 +280,23 @@ def test_without_a_verb_and_a_terminal_it_is_help_and_2(fresh: Program) -> None:
     ran = fresh.alone()
     assert ran.code == 2
     assert "Usage: sbctui" in ran.err
+
+
+def test_attributes_and_hidden_folders_of_an_overlay_are_shown(
+    sbctui: Program, tmp_path: Path
+) -> None:
+    (tmp_path / "ping").write_text("ping\n")
+    value = f"0x01000002002{'0' * 29}"
+    given = ("--xattr", f"security.capability={value}", "--xattr", "user.note=a=b")
+    board = ("--client", "pi-01")
+    sbctui.ok("overlay", "add", str(tmp_path / "ping"), "/srv/app/ping", *board, *given, "-y")
+    plan = sbctui.ok("overlay", "hide", "/srv/app", *board, "--dry-run")
+    assert "has in it stays" in plan.out + plan.err
+    sbctui.ok("overlay", "hide", "/srv/app", *board, "-y")
+    told = sbctui.ok("overlay", "show", "pi-01").out
+    assert "/srv/app/ping  security.capability  cap_net_raw=ep" in told
+    assert "folder, image's hidden" in told
+    found = sbctui.ok("overlay", "show", "pi-01", "--json").json["overlay"]["files"]
+    files = {one["path"]: one for one in found}
+    assert files["/srv/app/ping"]["xattrs"] == {"security.capability": value, "user.note": "a=b"}
+    assert files["/srv/app"]["clears"] is True

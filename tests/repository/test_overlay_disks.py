@@ -159,17 +159,23 @@ def test_qcow2_leaves_are_written_to_through_a_private_export(tmp_path: Path) ->
         pytest.skip(reason)
     engine = make_site(tmp_path / "site", image_tree(tmp_path / "tree"), kind="overlay")
     put(engine.path, KITCHEN, "etc/motd", "thin\n")
+    hides = '[files."opt"]\nremove = true\n[files."etc/motd".xattrs]\n"user.of" = "kitchen"\n'
+    table(engine.path, KITCHEN, hides)
     leaf(engine, 1, "kitchen")
     assert (engine.path / "nodes" / name(1) / "root.qcow2").exists()
-    assert Seen(engine, 1, tmp_path).read("/etc/motd") == "thin\n"
+    seen = Seen(engine, 1, tmp_path)
+    assert (seen.read("/etc/motd"), seen.facts("/opt")) == ("thin\n", ("", "", ""))
+    assert 'user.of (7) = "kitchen"' in tool("debugfs", "-R", "ea_list /etc/motd", seen.disk).stdout
     put(engine.path, KITCHEN, "etc/motd", "thinner\n")
     base = (engine.path / "nodes/deb/root.img").read_bytes()
     apply(engine, 1)
     seen = Seen(engine, 1, tmp_path)
     assert (seen.sound(), seen.read("/etc/motd")) == (True, "thinner\n")
     (engine.path / "repo" / KITCHEN / "deb/etc/motd").unlink()
+    table(engine.path, KITCHEN, "")
     apply(engine, 1)
-    assert Seen(engine, 1, tmp_path).read("/etc/motd") == "of the image\n"
+    seen = Seen(engine, 1, tmp_path)
+    assert (seen.read("/etc/motd"), seen.read("/opt/old/thing")) == ("of the image\n", "thing\n")
     assert (engine.path / "nodes/deb/root.img").read_bytes() == base
 
 
@@ -358,7 +364,8 @@ def test_an_ordinary_user_lays_them_as_well(furnished: Path, tmp_path: Path) -> 
     tool("cp", "-a", furnished.parent, folder)
     try:
         put(folder / "site", KITCHEN, "etc/motd", "by a user\n")
-        table(folder / "site", KITCHEN, '[files."etc/motd"]\nowner = "7:8"\nmode = "0400"\n')
+        table(folder / "site", KITCHEN, '[files."etc/motd"]\nowner = "7:8"\nmode = "0400"\n'
+              'xattrs = { "security.capability" = "0x01000002' + "0" * 32 + '" }\n')  # fmt: skip
         tool("chown", "-R", "65534:65534", folder)
         child = os.fork()
         if child == 0:
@@ -378,6 +385,8 @@ def test_an_ordinary_user_lays_them_as_well(furnished: Path, tmp_path: Path) -> 
         seen = Seen(Engine(folder / "site"), 1, tmp_path)
         assert seen.read("/etc/motd") == "by a user\n"
         assert seen.facts("/etc/motd") == ("regular", "0400", "7:8")
+        named = tool("debugfs", "-R", "ea_list /etc/motd", seen.disk).stdout
+        assert "security.capability (20)" in named
         assert seen.sound()
     finally:
         shutil.rmtree(folder)

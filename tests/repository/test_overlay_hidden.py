@@ -40,6 +40,7 @@ def furnished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (deep / "f #1").chmod(0o640)
     os.link(deep / "f #1", tree / "opt/app/again")
     (tree / "opt/app/to").symlink_to("/etc")
+    (tree / "opt/app/to long").symlink_to("/" + "long/" * 40)
     (tree / "opt/app/empty").mkdir(mode=0o700)
     (tree / "opt/app/many").mkdir()
     for number in range(300):

@@ -203,6 +203,9 @@ def test_what_can_not_be_an_attribute_is_named(engine: Engine, text: str, why: s
 def test_links_have_none_and_a_list_has_a_mode_of_its_own(engine: Engine) -> None:
     put(engine.path, KITCHEN, "etc/motd")
     (engine.path / "repo" / KITCHEN / "deb/etc/to").symlink_to("motd")
+    where = engine.path / "repo" / KITCHEN / "deb/etc/to"
+    with pytest.raises(BadInput, match="links have no attributes"):
+        engine.plan(add(where, "/etc/to", xattrs={"user.a": "x"}))
     table(engine.path, KITCHEN, '[files."etc/to".xattrs]\n"user.a" = "x"\n')
     with pytest.raises(Refused, match="etc/to is a link, and links have no attributes"):
         leaf(engine, 1, "kitchen")

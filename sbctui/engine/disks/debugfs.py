@@ -202,9 +202,21 @@ class Image:
 
     def target(self, path: str) -> str:
         """Where a symbolic link leads. Raises ToolFailed."""
-        done = self._run([f"stat {quoted(path)}"])
-        if match := _FAST_LINK.search(done.stdout):
-            return match[1]
+        return self.targets([path])[path]
+
+    def targets(self, paths: Sequence[str]) -> Mapping[str, str]:
+        """Path → where that symbolic link leads. Raises ToolFailed, Cancelled."""
+        done = self._run([f"stat {quoted(path)}" for path in paths])
+        told = done.stdout.split("debugfs: stat ")[1:]
+        short = {
+            path: match[1]
+            for path, text in zip(paths, told, strict=False)
+            if (match := _FAST_LINK.search(text))
+        }
+        return {path: short[path] if path in short else self._long(path) for path in paths}
+
+    def _long(self, path: str) -> str:
+        """Where a link leads that has a block of its own for it."""
         return self.dump(quoted(path), f"target-{secrets.token_hex(4)}").decode("utf-8", "replace")
 
     def has_attribute_block(self, paths: Sequence[str]) -> bool:

@@ -205,6 +205,10 @@ class _Work:
             del self._listing[folder]
 
     def _drop(self, path: str, how: Literal["rm", "rmdir"] = "rm") -> None:
+        if "/" not in path:
+            # debugfs looks for what it unlinks in the folder before the last slash, and for no name
+            # there in its current one
+            self.script.append("cd /")
         self.script.append(f"{how} {quoted(f'/{path}')}")
         self.removed.append(f"/{path}")
         del self._listing[_parent(path)][path.rpartition("/")[2]]

@@ -66,6 +66,7 @@ def _fetched(root: Image, wanted: dict[str, Entry], tops: set[str]) -> Sequence[
     """Pieces; files are fetched together. Folders come as they are, and ``tops`` clear first."""
     dressed = [f"/{path}" for path, one in wanted.items() if not one.is_link]
     xattrs = root.xattrs(dressed) if dressed else {}
+    targets = root.targets([f"/{path}" for path, one in wanted.items() if one.is_link])
     sources: dict[str, str] = {}
     pieces = []
     for number, (path, one) in enumerate(wanted.items()):
@@ -76,7 +77,7 @@ def _fetched(root: Image, wanted: dict[str, Entry], tops: set[str]) -> Sequence[
             source = sources[f"/{path}"] = f"root-{number}"
             piece = Piece(path, "file", mode, one.uid, one.gid, one.size, source, xattrs=own)
         else:
-            target = root.target(f"/{path}")
+            target = targets[f"/{path}"]
             piece = Piece(path, "link", 0o777, one.uid, one.gid, target=target)
         pieces.append(piece)
     if sources:

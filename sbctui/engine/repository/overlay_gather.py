@@ -72,7 +72,8 @@ def _for_add(site: Site, request: AddOverlay) -> AddOverlay:
         parse_owner(request.owner)
     if request.mode:
         parse_mode(request.mode)
-    xattrs.parse(request.xattrs)
+    if xattrs.parse(request.xattrs) and os.path.islink(request.source):
+        raise BadInput(f"{shown(request.source)} is a link, and links have no attributes")
     there = os.path.lexists(_lies(site, request))
     files = size = dressed = 0
     try:
