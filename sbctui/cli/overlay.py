@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sbctui.cli import options, output
+from sbctui.cli import options, output, overlayshow
 from sbctui.cli.act import act
 from sbctui.cli.audit import FINDINGS
 from sbctui.cli.options import How
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from sbctui.engine.model.overlay import Place as Folder
     from sbctui.engine.model.requests import Request
     from sbctui.engine.model.site import Site
-    from sbctui.engine.repository.overlay_look import Look, Shown
 
 _GROUP = click.option("--group", type=options.GROUP, default="", help="For the boards of a group.")
 _CLIENT = click.option(
@@ -83,85 +82,10 @@ def show(place: Place, name: str, json: bool) -> int:
 
     found = engine.overlay(find(engine.site(), name))
     if json:
-        output.document({"overlay": _document(found)})
+        output.document({"overlay": overlayshow.document(found)})
     else:
-        _print(found)
+        overlayshow.print_(found)
     return FINDINGS if found.faults else 0
-
-
-def _document(found: Look) -> dict[str, Any]:
-    return {
-        "node": found.leaf,
-        "image": found.image or None,
-        "applied": output.iso(found.applied) if found.applied else None,
-        "faults": list(found.faults),
-        "files": [_file(row) for row in found.rows],
-    }
-
-
-def _file(row: Shown) -> dict[str, Any]:
-    from sbctui.engine.model.xattrs import written
-
-    return {
-        "path": f"/{row.path}",
-        "kind": row.kind,
-        "state": row.state,
-        "source": f"{row.place.path}/{row.path}" if row.place else None,
-        "from": row.place.said if row.place else None,
-        "hides": [f"{place.path}/{row.path}" for place in row.hides],
-        "owner": row.owner or None,
-        "mode": f"{row.mode:04o}" if row.place and row.kind != "removed" else None,
-        "size": row.size if row.kind == "file" else None,
-        "target": row.target or None,
-        "template": row.template,
-        "clears": row.clears,
-        "xattrs": written(row.xattrs),
-    }
-
-
-def _print(found: Look) -> None:
-    rows = [
-        (f"/{row.path}", _words_of(row), row.place.said if row.place else found.image or "-",
-         row.owner if row.kind not in (None, "removed") else "-",
-         f"{row.mode:04o}" if row.kind not in (None, "removed") else "-",
-         row.state, ", ".join(place.said for place in row.hides) or "-")
-        for row in found.rows
-    ]  # fmt: skip
-    if rows:
-        output.table(("PATH", "WHAT", "FROM", "OWNER", "MODE", "STATE", "HIDES"), rows)
-        _print_attributes(found)
-    elif not found.faults:
-        output.lines([f"no files are laid over {found.leaf}"])
-    for fault in found.faults:
-        output.say(fault)
-    if found.pending:
-        count = found.pending
-        output.say(f"{count} of these not on its disk as they are: sbctui overlay apply "
-                   f"{found.leaf}")  # fmt: skip
-
-
-def _print_attributes(found: Look) -> None:
-    from sbctui.engine.model.xattrs import said
-
-    rows = [(f"/{row.path}", *one) for row in found.rows for one in said(row.xattrs)]
-    if rows:
-        output.lines([""])
-        output.table(("PATH", "ATTRIBUTE", "VALUE"), rows)
-
-
-def _words_of(row: Shown) -> str:
-    """What a path is, in words."""
-    from sbctui import format as words
-
-    if row.kind is None:
-        return "the image's own again"
-    if row.kind == "removed":
-        return "taken away"
-    if row.kind == "link":
-        return f"-> {row.target}"
-    if row.kind == "folder":
-        return "folder, image's hidden" if row.clears else "folder"
-    return f"{words.size(row.size)}{' template' if row.template else ''}"
 
 
 def _one_overlay(function: options.Decorated) -> options.Decorated:
