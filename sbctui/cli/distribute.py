@@ -19,10 +19,12 @@ if TYPE_CHECKING:
     from sbctui.cli.act import Make
     from sbctui.engine.engine import Engine, Job
     from sbctui.engine.model.distribution import ImageFile
+    from sbctui.engine.model.repository import ImageAddress
 
 FINDINGS = 8
 _REMOTE = re.compile(r"https?://|[^/]*:/")
 _ADDRESS = options.Parsed("image", "parse_image", names.addresses, module="distribution")
+_RECEIVER = options.Parsed("image", "parse_receiver", names.addresses, module="distribution")
 _RATE = options.Parsed("rate", "parse_rate", module="distribution")
 _INTERFACE = click.option(
     "--interface", default="", type=options.INTERFACE, help="Where, if not on the site's own."
@@ -160,29 +162,38 @@ def send(
 
 
 @click.command()
-@click.argument("image", metavar="IMAGE", type=_ADDRESS)
+@click.argument("image", metavar="IMAGE", type=_RECEIVER)
 @click.option("--multicast", "by", flag_value="multicast", default=True,
               help="By multicast; the usual.")  # fmt: skip
 @click.option("--torrent", "by", flag_value="torrent", help="By torrent.")
 @click.option("--from", "origin", default="", type=options.FILE, metavar="ORIGIN",
-              help="Its side file: a path, a URL, or HOST:/PATH; else the one that lies in the "
-              "repository.")  # fmt: skip
+              help="Its side file: a path, a URL, or HOST:/PATH; else the one that lies beside it "
+              "already.")  # fmt: skip
 @click.option("--wait", default=600, show_default=True, type=click.IntRange(1, 86400),
               metavar="SECONDS", help="Give up when nothing comes for so long.")  # fmt: skip
-@click.option("--replace", is_flag=True, help="Let it take the place of other contents.")
+@click.option(
+    "--replace",
+    is_flag=True,
+    help="Let it take the place of other contents, as a cache always does.",
+)
 @_INTERFACE
 @_BACKGROUND
 @options.mutating
 @click.pass_obj
 def receive(
-    place: Place, image: str, by: Literal["multicast", "torrent"], origin: str, wait: int,
+    place: Place, image: ImageAddress, by: Literal["multicast", "torrent"], origin: str, wait: int,
     replace: bool, interface: str, background: bool, how: How,
 ) -> int:  # fmt: skip
-    """Receive IMAGE from who sends or seeds it, verify it, and keep it in the repository."""
+    """Receive IMAGE from who sends or seeds it, verify it, and keep it.
+
+    It comes into this server's repository, and as cache:sub/dir/image into the cache.
+    """
+    from sbctui.engine.model.repository import OWN
     from sbctui.engine.model.requests import ReceiveImage
 
     asked = ReceiveImage(
-        image=image,
+        image=image.path,
+        cache=image.repository if image.repository != OWN else "",
         by=by,
         origin=origin if not origin or _REMOTE.match(origin) else os.path.abspath(origin),
         wait=wait,

@@ -363,11 +363,13 @@ class SendImage(_Action):
 class ReceiveImage(_Action):
     """Receive an image as ``.part``, verify it, rename it into place, write its side files.
 
-    ``before`` is what it replaces, which must still be there as it was.
+    ``cache`` is empty for the site's own repository; there ``before`` is what it replaces, which
+    must still be there as it was.
     """
 
     kind: Literal["receive"] = "receive"
     image: str
+    cache: str = ""
     by: Literal["multicast", "torrent"]
     origin: str
     wait: int

@@ -8,6 +8,7 @@ from textual.screen import Screen
 
 from sbctui.engine.model import requests as ask
 from sbctui.engine.model.distribution import MADE
+from sbctui.engine.model.repository import OWN
 from sbctui.format import Line
 from sbctui.messages import World
 from sbctui.screens.acting import Acting
@@ -128,7 +129,12 @@ class OnImages(Acting, Screen[None]):
         """Receive an image."""
         from sbctui.screens.forms_images import receive
 
-        self._form(receive(self.chosen().folder))
+        found = self.chosen()
+        folder = found.images[0].address.folder if found.images else found.folder
+        inside = found.shelf is not None and found.shelf.name in caches(self.known())
+        name = found.shelf.name if found.shelf and inside else OWN
+        own = found.shelf is not None and found.shelf.name == OWN
+        self._form(receive(name, folder if inside or own else ""))
 
     def do_update(self) -> None:
         """Bring a cache up to date."""
