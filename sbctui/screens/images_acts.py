@@ -14,6 +14,7 @@ from sbctui.messages import World
 from sbctui.screens.acting import Acting
 from sbctui.screens.images_lines import Chosen, chosen
 from sbctui.screens.images_why import caches, serving, why_not
+from sbctui.screens.job_acts import not_now
 from sbctui.widgets.pane import Pane
 
 if TYPE_CHECKING:
@@ -61,11 +62,8 @@ class OnImages(Acting, Screen[None]):
         if action.startswith("pane_"):
             pane = self.query_one(f"#{action[5:]}", Pane)
             return None if pane.region else f"the pane {pane.id} is not shown at this size"
-        if action == "stop_job":
-            job = self._job()
-            if job is None:
-                return "put the cursor of pane 3 on a job first"
-            return None if job.running else "it has ended"
+        if action in ("stop_job", "resume_job"):
+            return not_now(action.removesuffix("_job"), self._job(), pane=3)
         if action == "unmark" and not self.marks:
             return "nothing is marked"
         if action == "mark_all" and not any(s.images for s in self.known()):
@@ -215,6 +213,12 @@ class OnImages(Acting, Screen[None]):
         job = self._job()
         assert job is not None
         self.sbc.stop_job(job.id)
+
+    def do_resume_job(self) -> None:
+        """Show the plan for what the job under the cursor of pane 3 left undone."""
+        job = self._job()
+        assert job is not None
+        self.sbc.resume_job(job.id)
 
     def do_mark_all(self) -> None:
         """Mark all images that the filter shows."""

@@ -30,6 +30,11 @@ HALF = (".part", ".part.aria2")
 """Endings beside an image that is being received: what came of it, and what of that is right."""
 TRANSFERS = ("repo seed", "repo send", "repo receive")
 """Verbs of the requests that send and receive."""
+VERIFIED = "verified"
+"""The state of a receiver that has the image, with the right hash."""
+JOINED = "joined"
+UNDERWAY = (JOINED, "has ")
+"""How the states begin of a receiver that is at it."""
 _HEX = re.compile("[0-9a-f]{64}")
 _RATE = re.compile("[1-9][0-9]{0,5}[km]")
 

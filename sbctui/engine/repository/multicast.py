@@ -12,7 +12,7 @@ from pathlib import Path
 from sbctui.engine import commands
 from sbctui.engine.context import Context
 from sbctui.engine.errors import PartlyDone, SbcError, ServiceFailed
-from sbctui.engine.model.distribution import Lab, Offer
+from sbctui.engine.model.distribution import JOINED, VERIFIED, Lab, Offer
 from sbctui.engine.model.text import clean
 from sbctui.engine.repository.mcastfile import BLOCK, Channel, channel
 from sbctui.engine.repository.reports import Ear, tell
@@ -24,7 +24,6 @@ _SILENCE = 60
 _HEARING = 20.0
 """Seconds after the end in which receivers tell whether the hash is right."""
 _CHUNK = 1024**2
-VERIFIED = "verified"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +79,7 @@ def _follow(child: commands.Child, log: SenderLog, offer: Offer, wait: int, ctx:
     while child.ended is None:
         log.feed(child.said())
         for address in log.joined[known:]:
-            ctx.receiver(str(address), "joined")
+            ctx.receiver(str(address), JOINED)
         known = len(log.joined)
         if log.started and not started:
             started = True
