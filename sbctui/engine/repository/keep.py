@@ -79,12 +79,12 @@ def commit(image: Path, part: Path, sides: Callable[[], None], *, backup: bool) 
     ``sides`` then puts its side files beside it. There is an image under its name at every
     moment, where the file system knows hard links.
     """
-    for ending in (".torrent", ".mcast", *ATTACHED):
-        image.with_name(image.name + ending).unlink(missing_ok=True)
+    hit("cache.commit")
     if image.exists() and backup:
         _keep(image, hidden(image, PREVIOUS))
-    chunks.beside(image).unlink(missing_ok=True)
-    hit("cache.commit")
+    for ending in (*SIDE_FILES, *ATTACHED):
+        image.with_name(image.name + ending).unlink(missing_ok=True)
+    hit("cache.rename")
     part.replace(image)
     fsync_dir(image.parent)
     forget_parts(image)
@@ -100,6 +100,8 @@ def forget_parts(image: Path) -> None:
 
 
 def _keep(image: Path, previous: Path) -> None:
+    if previous.exists() and previous.samefile(image):
+        return  # a run that was killed has kept it
     beside, kept = chunks.beside(image), chunks.beside(previous)
     kept.unlink(missing_ok=True)
     if beside.exists() and chunks.known(image):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import singledispatch
+from typing import Any
 
 from sbctui.engine import rules
 from sbctui.engine.errors import NoSpace, Refused
@@ -85,7 +86,8 @@ def _(request: ask.ReceiveImage, site: Site) -> Plan:
     if found and (found.sha256, found.size) == (offer.sha256, offer.size):
         units = [*missing, listing()] if (missing := _missing([found])) else []
         return plan(site, request, title, units, notes=("it is here already",), hold=False)
-    if found and not request.replace and not request.cache:
+    maybe = found is not None and not found.sha256 and found.size == offer.size
+    if found and not maybe and not request.replace and not request.cache:
         raise Refused(
             f"there is {request.address} with other contents; let it be replaced with --replace"
         )
@@ -93,8 +95,13 @@ def _(request: ask.ReceiveImage, site: Site) -> Plan:
     unit = Unit(
         title=title, detail=f"sha256 {offer.sha256[:16]}…", actions=(_action(request, lab),)
     )
-    more = {"impact": "one", "notes": _replaced(request, found)} if found else {}
-    return plan(site, request, title, [unit, listing()], needs=offer.size, hold=False, **more)
+    more: dict[str, Any] = {}
+    if found and (request.replace or request.cache):
+        more = {"impact": "one", "notes": _replaced(request, found)}
+    elif found:
+        more = {"notes": (f"what {request.address} is now is read first: it may be the same",)}
+    units = [unit] if request.cache else [unit, listing()]
+    return plan(site, request, title, units, needs=offer.size, hold=False, **more)
 
 
 def _action(request: ask.ReceiveImage, lab: Lab) -> ReceiveImage:
@@ -106,7 +113,8 @@ def _action(request: ask.ReceiveImage, lab: Lab) -> ReceiveImage:
         origin=request.origin,
         wait=request.wait,
         offer=request.offer,
-        before=None if request.cache else request.found,
+        before=request.found,
+        replace=request.replace or bool(request.cache),
         lab=lab,
     )
 
