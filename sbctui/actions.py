@@ -267,6 +267,8 @@ IMAGES = _scope(
     Action("delete", "D", "Delete", "Move the marked images, or this one, to the trash",
            changes=True),
     Action("stop_job", "X", "Stop job", "Stop the job under the cursor of pane 3", changes=True),
+    Action("resume_job", "E", "Resume", "Do the rest of the job under the cursor of pane 3",
+           changes=True),
     Action("mark_all", "asterisk", "Mark all", "Mark all images that the filter shows"),
     Action("unmark", "U", "Unmark", "Take all marks away"),
     Action("filter", "slash", "Filter", "Show what has these words in its address, or is stale"),

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from sbctui.engine.engine import Engine, Job
     from sbctui.engine.model.shelf import Shelf
     from sbctui.engine.model.site import Site
-    from sbctui.format import Line
     from sbctui.screens.job_view import JobView
 
 _LATE = 3.0
@@ -239,10 +238,21 @@ class Feeds:
         if known is not None and known[0] == job:
             return known[1]
         before = self._views.get(job.id) or (known and known[1])
-        now = _ended(job, before.trouble if before else ())
+        now = self._ended(job, before)
         self._over[job.id] = job, now
         self._views.pop(job.id, None)
         return now
+
+    def _ended(self, job: Job, before: JobView | None) -> JobView:
+        """The job as its report tells it, with what was seen while it ran, or is read now."""
+        from sbctui.engine.model.distribution import TRANSFERS
+        from sbctui.screens.job_view import heard, view
+
+        assert self.engine is not None
+        now = replace(view(job), trouble=before.trouble if before else ())
+        if job.verb not in TRANSFERS:
+            return now
+        return heard(now, self.engine.receivers(job.id))
 
     def _follows(self, job: str) -> bool:
         """Whether a job's journal is still being read."""
@@ -284,10 +294,3 @@ class Feeds:
         thread = threading.Thread(target=follow, daemon=True, name=f"follow-{job.id}")
         self._followers[job.id] = thread
         thread.start()
-
-
-def _ended(job: Job, trouble: tuple[Line, ...]) -> JobView:
-    """The job as its report tells it, with the trouble that was seen while it ran."""
-    from sbctui.screens.job_view import view
-
-    return replace(view(job), trouble=trouble)

@@ -11,24 +11,24 @@ import click
 
 from sbctui.cli import names, options, output
 from sbctui.cli.act import act
+from sbctui.cli.background import act_or_start
+from sbctui.cli.background import option as in_background
 from sbctui.cli.failing import Failed
 from sbctui.cli.options import How
 from sbctui.cli.place import Place
 
 if TYPE_CHECKING:
-    from sbctui.cli.act import Make
     from sbctui.engine.engine import Engine, Job
     from sbctui.engine.model.distribution import ImageFile
+    from sbctui.engine.model.repository import ImageAddress
 
 FINDINGS = 8
 _REMOTE = re.compile(r"https?://|[^/]*:/")
 _ADDRESS = options.Parsed("image", "parse_image", names.addresses, module="distribution")
+_RECEIVER = options.Parsed("image", "parse_receiver", names.addresses, module="distribution")
 _RATE = options.Parsed("rate", "parse_rate", module="distribution")
 _INTERFACE = click.option(
     "--interface", default="", type=options.INTERFACE, help="Where, if not on the site's own."
-)
-_BACKGROUND = click.option(
-    "--background", is_flag=True, help="As a job in a session of its own; see: sbctui job."
 )
 
 
@@ -111,7 +111,7 @@ def _image_json(one: ImageFile) -> dict[str, Any]:
 @click.option("--receivers", default=0, type=click.IntRange(0, 1024), metavar="N",
               help="End when so many have each image; else it goes on until stopped.")  # fmt: skip
 @_INTERFACE
-@_BACKGROUND
+@in_background
 @options.mutating
 @click.pass_obj
 def seed(
@@ -122,7 +122,7 @@ def seed(
     from sbctui.engine.model.requests import SeedImages
 
     asked = SeedImages(images=images, receivers=receivers, interface=interface)
-    return _do(place, lambda engine: asked, how, background=background)
+    return act_or_start(place, lambda engine: asked, how, background=background)
 
 
 @click.command()
@@ -138,7 +138,7 @@ def seed(
 @click.option("--retries", default=60, show_default=True, type=click.IntRange(5, 1000),
               metavar="N", help="Drop a receiver that did not answer so often.")  # fmt: skip
 @_INTERFACE
-@_BACKGROUND
+@in_background
 @options.mutating
 @click.pass_obj
 def send(
@@ -156,58 +156,49 @@ def send(
         retries=retries,
         interface=interface,
     )
-    return _do(place, lambda engine: asked, how, background=background)
+    return act_or_start(place, lambda engine: asked, how, background=background)
 
 
 @click.command()
-@click.argument("image", metavar="IMAGE", type=_ADDRESS)
+@click.argument("image", metavar="IMAGE", type=_RECEIVER)
 @click.option("--multicast", "by", flag_value="multicast", default=True,
               help="By multicast; the usual.")  # fmt: skip
 @click.option("--torrent", "by", flag_value="torrent", help="By torrent.")
 @click.option("--from", "origin", default="", type=options.FILE, metavar="ORIGIN",
-              help="Its side file: a path, a URL, or HOST:/PATH; else the one that lies in the "
-              "repository.")  # fmt: skip
+              help="Its side file: a path, a URL, or HOST:/PATH; else the one that lies beside it "
+              "already.")  # fmt: skip
 @click.option("--wait", default=600, show_default=True, type=click.IntRange(1, 86400),
               metavar="SECONDS", help="Give up when nothing comes for so long.")  # fmt: skip
-@click.option("--replace", is_flag=True, help="Let it take the place of other contents.")
+@click.option(
+    "--replace",
+    is_flag=True,
+    help="Let it take the place of other contents, as a cache always does.",
+)
 @_INTERFACE
-@_BACKGROUND
+@in_background
 @options.mutating
 @click.pass_obj
 def receive(
-    place: Place, image: str, by: Literal["multicast", "torrent"], origin: str, wait: int,
+    place: Place, image: ImageAddress, by: Literal["multicast", "torrent"], origin: str, wait: int,
     replace: bool, interface: str, background: bool, how: How,
 ) -> int:  # fmt: skip
-    """Receive IMAGE from who sends or seeds it, verify it, and keep it in the repository."""
+    """Receive IMAGE from who sends or seeds it, verify it, and keep it.
+
+    It comes into this server's repository, and as cache:sub/dir/image into the cache.
+    """
+    from sbctui.engine.model.repository import OWN
     from sbctui.engine.model.requests import ReceiveImage
 
     asked = ReceiveImage(
-        image=image,
+        image=image.path,
+        cache=image.repository if image.repository != OWN else "",
         by=by,
         origin=origin if not origin or _REMOTE.match(origin) else os.path.abspath(origin),
         wait=wait,
         replace=replace,
         interface=interface,
     )
-    return _do(place, lambda engine: asked, how, background=background)
-
-
-def _do(place: Place, make: Make, how: How, *, background: bool) -> int:
-    if not background or how.dry_run or place.doer.hands_over:
-        return act(place, make, how)
-    from sbctui.cli.act import agreed
-
-    place.refuse_if_read_only()
-    engine = place.engine()
-    plan = engine.plan(make(engine))
-    if not agreed(plan, how):
-        return 0
-    job = engine.start(plan)
-    if how.json:
-        output.document({"job": job})
-    else:
-        output.lines([f"the job {job} does it; sbctui job follow {job}, or job cancel {job}"])
-    return 0
+    return act_or_start(place, lambda engine: asked, how, background=background)
 
 
 @click.command()
@@ -215,16 +206,27 @@ def _do(place: Place, make: Make, how: How, *, background: bool) -> int:
 @options.output_option
 @click.pass_obj
 def transfers(place: Place, all_: bool, json: bool) -> int:
-    """List what is being seeded, sent and received, and what became of each receiver."""
+    """List what is being seeded, sent and received, and what became of each receiver.
+
+    Those that a crash or a restart of the machine interrupted are among them until they are
+    resumed or closed.
+    """
     engine = place.engine()
-    found = [one for one in engine.transfers() if all_ or not one.over]
+    found = [one for one in engine.transfers() if all_ or not one.over or one.left]
     if json:
         output.document({"transfers": [_transfer_json(engine, one) for one in found]})
         return 0
-    output.table(("JOB", "STATE", "TITLE"), [(one.id, one.state, one.title) for one in found])
-    for one in found:
-        output.lines([f"  {who}: {how}" for who, how in engine.receivers(one.id).items()])
+    output.table(("JOB", "STATE", "TITLE"), [row for one in found for row in _rows(engine, one)])
     return 0
+
+
+def _rows(engine: Engine, one: Job) -> list[tuple[str, str, str]]:
+    """A transfer, below it each receiver, and how it goes on where it was interrupted."""
+    told = [f"{who}: {how}" for who, how in engine.receivers(one.id).items()]
+    if one.left:
+        again = f"sbctui job resume {one.id} --background"
+        told.append(f"go on with: {again}, or leave it: sbctui job close {one.id}")
+    return [(one.id, one.state, one.title), *(("", "", f"  {line}") for line in told)]
 
 
 def _transfer_json(engine: Engine, one: Job) -> dict[str, Any]:
@@ -237,6 +239,7 @@ def _transfer_json(engine: Engine, one: Job) -> dict[str, Any]:
         "finished": output.when(one.finished),
         "code": one.code if one.finished else None,
         "receivers": engine.receivers(one.id),
+        "resume": f"sbctui job resume {one.id} --background" if one.left else None,
     }
 
 

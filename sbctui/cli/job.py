@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sbctui.cli import options, output
-from sbctui.cli.act import act, essential, report_json, report_lines, stoppable
+from sbctui.cli.act import essential, report_json, report_lines, stoppable
+from sbctui.cli.background import act_or_start
+from sbctui.cli.background import option as in_background
 from sbctui.cli.options import How
 from sbctui.cli.place import Place
 from sbctui.engine.errors import NoSuchNode
@@ -143,11 +145,12 @@ def _entry_json(entry: Entry) -> dict[str, Any]:
 
 @job.command()
 @click.argument("id_", type=options.JOB, metavar="ID")
+@in_background
 @options.mutating
 @click.pass_obj
-def resume(place: Place, id_: str, how: How) -> int:
+def resume(place: Place, id_: str, background: bool, how: How) -> int:
     """Do what the job ID left undone: interrupted, stopped, or failed in part."""
-    return act(place, lambda engine: engine.rest(id_), how)
+    return act_or_start(place, lambda engine: engine.rest(id_), how, background=background)
 
 
 @job.command()

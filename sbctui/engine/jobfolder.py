@@ -53,6 +53,11 @@ class Job:
         """Whether no process works on it any more."""
         return self.state not in ("waiting", "running")
 
+    @property
+    def left(self) -> bool:
+        """Whether it was interrupted, and nobody has decided yet what becomes of the rest."""
+        return self.state == "interrupted" and not self.resumed_by and not self.closed
+
 
 class _File(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")

@@ -365,16 +365,20 @@ class SendImage(_Action):
 class ReceiveImage(_Action):
     """Receive an image as ``.part``, verify it, rename it into place, write its side files.
 
-    ``before`` is what it replaces, which must still be there as it was.
+    ``cache`` is empty for the site's own repository. ``before`` is what is there; without side
+    files to tell its contents it is read first, for it may be the image. With ``replace`` other
+    contents go; in the own repository they must still be there as they were.
     """
 
     kind: Literal["receive"] = "receive"
     image: str
+    cache: str = ""
     by: Literal["multicast", "torrent"]
     origin: str
     wait: int
     offer: Offer
     before: ImageFile | None
+    replace: bool = False
     lab: Lab
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, get_args
 from pydantic import ValidationError
 
 from sbctui.engine.model import requests as ask
-from sbctui.engine.model.distribution import parse_image, parse_rate
+from sbctui.engine.model.distribution import parse_rate, parse_receiver
 from sbctui.engine.model.repositories import Configured
 from sbctui.engine.model.repository import CACHE, OWN, parse_address, parse_repository
 from sbctui.screens.fields import Field, Values
@@ -98,18 +98,20 @@ def seed(addresses: Sequence[ImageAddress]) -> FormSpec:
     )  # fmt: skip
 
 
-def receive(folder: str) -> FormSpec:
-    """``repo receive``."""
+def receive(name: str, folder: str) -> FormSpec:
+    """``repo receive`` into a folder of this server's repository, or of a cache."""
 
     def image(text: str) -> str:
         if not text:
             return "name the image as it is named where it comes from, as repo:folder/image"
-        parse_image(text)
+        parse_receiver(text)
         return ""
 
     def arguments(values: Values) -> dict[str, object]:
+        named, colon, path = values["image"].partition(":")
         return {
-            "image": values["image"].removeprefix(f"{OWN}:"),
+            "image": path if colon else named,
+            "cache": named if colon and named != OWN else "",
             "by": values["by"],
             "origin": values["origin"],
             "wait": _int(values["wait"], 600),
@@ -119,13 +121,14 @@ def receive(folder: str) -> FormSpec:
     return FormSpec(
         "Receive an image",
         (
-            Field("image", "Image", image, f"{OWN}:{folder}/" if folder else f"{OWN}:",
+            Field("image", "Image", image, f"{name}:{folder}/" if folder else f"{name}:",
                   stand_in="IMAGE"),
             Field("by", "By", choices=("multicast", "torrent")),
             Field("origin", "Its side file",
-                  hint="a path, a URL or host:/path; empty: it lies in this repository already"),
+                  hint="a path, a URL or host:/path; empty: it lies there already"),
             Field("wait", "Wait", _WAIT, "600", hint="seconds without anything until it gives up"),
-            Field("replace", "Replace", choices=_NO_YES, hint="an image with other contents"),
+            Field("replace", "Replace", choices=_NO_YES,
+                  hint="an image with other contents, as a cache always does"),
         ),
         ask.ReceiveImage,
         arguments,

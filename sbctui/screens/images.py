@@ -32,7 +32,7 @@ _KEYS = {
             "any.help", "filter", "seed", "export", "former", "receive", "mount"),
     "": ("export", "import", "receive", "update", "mount", "add", "verify", "leave", "any.help",
          "serve", "index", "filter", "remove"),
-    "job": ("list.open", "stop_job", "leave", "any.help"),
+    "job": ("list.open", "stop_job", "resume_job", "leave", "any.help"),
 }  # fmt: skip
 
 
@@ -180,13 +180,13 @@ class ImagesScreen(Sturdy, OnImages):
         return self.world.late.get(f"repo:{shelf.name}", 0)
 
     def _show_transfers(self) -> None:
-        from sbctui.screens.job_view import line
-
         jobs = {f"job:{j.id}": j for j in lines.transfers(self.world)}
         empty: list[Line] = [
             ((" nothing was exported, imported or sent yet; jobs that do are shown here", "dim"),)
         ]
-        self.transfers.show(list(jobs), lambda key, width: line(jobs[key], width), empty=empty)
+        self.transfers.show(
+            list(jobs), lambda key, width: lines.transfer_line(jobs[key], width), empty=empty
+        )
 
     def now(self) -> float:
         """Epoch seconds of what is shown."""
@@ -215,6 +215,9 @@ class ImagesScreen(Sturdy, OnImages):
         """What is known of a row."""
         kind, _, rest = key.partition(":")
         name, _, path = rest.partition(":")
+        if kind == "job":
+            job = next((j for j in self.world.jobs if j.id == rest), None)
+            return lines.about_transfer(job) if job else []
         if key in self._images:
             return about.about_image(self._images[key], self.used(key), self.now())
         shelf = next((s for s in self.known() if s.name == name), None)

@@ -8,11 +8,13 @@ from textual.screen import Screen
 
 from sbctui.engine.model import requests as ask
 from sbctui.engine.model.distribution import MADE
+from sbctui.engine.model.repository import OWN
 from sbctui.format import Line
 from sbctui.messages import World
 from sbctui.screens.acting import Acting
 from sbctui.screens.images_lines import Chosen, chosen
 from sbctui.screens.images_why import caches, serving, why_not
+from sbctui.screens.job_acts import not_now
 from sbctui.widgets.pane import Pane
 
 if TYPE_CHECKING:
@@ -60,11 +62,8 @@ class OnImages(Acting, Screen[None]):
         if action.startswith("pane_"):
             pane = self.query_one(f"#{action[5:]}", Pane)
             return None if pane.region else f"the pane {pane.id} is not shown at this size"
-        if action == "stop_job":
-            job = self._job()
-            if job is None:
-                return "put the cursor of pane 3 on a job first"
-            return None if job.running else "it has ended"
+        if action in ("stop_job", "resume_job"):
+            return not_now(action.removesuffix("_job"), self._job(), pane=3)
         if action == "unmark" and not self.marks:
             return "nothing is marked"
         if action == "mark_all" and not any(s.images for s in self.known()):
@@ -128,7 +127,12 @@ class OnImages(Acting, Screen[None]):
         """Receive an image."""
         from sbctui.screens.forms_images import receive
 
-        self._form(receive(self.chosen().folder))
+        found = self.chosen()
+        folder = found.images[0].address.folder if found.images else found.folder
+        inside = found.shelf is not None and found.shelf.name in caches(self.known())
+        name = found.shelf.name if found.shelf and inside else OWN
+        own = found.shelf is not None and found.shelf.name == OWN
+        self._form(receive(name, folder if inside or own else ""))
 
     def do_update(self) -> None:
         """Bring a cache up to date."""
@@ -209,6 +213,12 @@ class OnImages(Acting, Screen[None]):
         job = self._job()
         assert job is not None
         self.sbc.stop_job(job.id)
+
+    def do_resume_job(self) -> None:
+        """Show the plan for what the job under the cursor of pane 3 left undone."""
+        job = self._job()
+        assert job is not None
+        self.sbc.resume_job(job.id)
 
     def do_mark_all(self) -> None:
         """Mark all images that the filter shows."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sbctui import format as fmt
+from sbctui.engine.model.distribution import UNDERWAY, VERIFIED
 from sbctui.engine.model.repository import SIDE_FILES
 from sbctui.engine.model.text import clean
 from sbctui.format import Line
@@ -214,8 +215,46 @@ def repository_line(shelf: Shelf, late: int, width: int) -> Line:
 
 def transfers(world: World) -> list[JobView]:
     """Jobs that move or make images: those at work first."""
-    found = [j for j in world.jobs if j.command.removeprefix("sbctui ").startswith(_TRANSFERS)]
+    found = [j for j in world.jobs if j.verb.startswith(_TRANSFERS)]
     return sorted(found, key=lambda j: not (j.running or j.undone))
+
+
+def transfer_line(job: JobView, width: int) -> Line:
+    """A transfer in one line: as every job, and how many receivers have it."""
+    from sbctui.screens.job_view import line
+
+    if not job.receivers:
+        return line(job, width)
+    tones = [tone_of(state, job.running) for _, state in job.receivers]
+    bad = "bad" in tones
+    told = f" {tones.count('good')}/{len(tones)} verified{'!' if bad else ''}"
+    return (
+        *line(job, width - len(told)),
+        (told, "bad" if bad else "key" if job.running else "good"),
+    )
+
+
+def tone_of(state: str, running: bool) -> str:
+    """How the state of a receiver looks: it has the image, is at it, or did not get it."""
+    if state == VERIFIED:
+        return "good"
+    return "" if running and state.startswith(UNDERWAY) else "bad"
+
+
+def about_transfer(job: JobView) -> list[Line]:
+    """A transfer and each of its receivers."""
+    from sbctui.screens.job_view import outcome
+    from sbctui.screens.job_view import tone_of as tone
+
+    word, how = (job.state, "key") if job.running else (outcome(job), tone(job))
+    lines: list[Line] = [((job.title, "key"),), ((word, how),)]
+    if job.undone:
+        lines.append((("E goes on with it; on its own page (enter) it is closed", "dim"),))
+    return [*lines, *((_receiver(who, state, job.running)) for who, state in job.receivers)]
+
+
+def _receiver(who: str, state: str, running: bool) -> Line:
+    return ((f"{who:<15} ", "dim"), (state, tone_of(state, running)))
 
 
 def empty(site: Site | None) -> list[Line]:

@@ -8,10 +8,10 @@ if TYPE_CHECKING:
     from sbctui.screens.job_view import JobView
 
 
-def not_now(action: str, job: JobView | None) -> str | None:
+def not_now(action: str, job: JobView | None, pane: int = 4) -> str | None:
     """Why a job can't be stopped or resumed (``action``) now, or None when it can."""
     if job is None:
-        return "put the cursor of pane 4 on a job first"
+        return f"put the cursor of pane {pane} on a job first"
     if action == "stop":
         return None if job.running else "it has ended"
     if job.running:

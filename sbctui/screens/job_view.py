@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -27,7 +28,7 @@ class JobView:
     ``inside`` is how much of the running unit is done, from 0 to 1; ``samples`` are units and
     ``bytes`` the bytes worked on, with those before this unit in ``before``. ``trouble`` are
     its warnings and failures, the first hundred. ``undone``: it was interrupted, and something
-    is left that nobody took over.
+    is left that nobody took over. ``receivers``: to whom it sends, and what became of each.
     """
 
     id: str
@@ -53,6 +54,8 @@ class JobView:
     samples: Samples = ()
     bytes: Samples = ()
     trouble: tuple[fmt.Line, ...] = ()
+    verb: str = ""
+    receivers: tuple[tuple[str, str], ...] = ()
 
     @property
     def running(self) -> bool:
@@ -86,6 +89,7 @@ def view(job: Job) -> JobView:
     """A job before its events are read."""
     return JobView(
         id=job.id,
+        verb=job.verb,
         title=clean(job.title),
         state=job.state,
         started=job.started,
@@ -120,12 +124,20 @@ def fold(now: JobView, event: Event) -> JobView:
         case "note":
             warning: fmt.Line = ((clean(event.text), "warn"),)
             return _troubled(now, warning) if event.level == "warning" else now
-        case "output" | "receiver":
+        case "receiver":
+            return heard(now, {event.who: event.state})
+        case "output":
             return now
         case "unit-finished":
             return _unit(now, event)
         case "finished":
             return _finished(now, event)
+
+
+def heard(now: JobView, told: Mapping[str, str]) -> JobView:
+    """With what became of receivers."""
+    said = {clean(who): clean(state) for who, state in told.items()}
+    return replace(now, receivers=tuple((dict(now.receivers) | said).items()))
 
 
 def _progress(now: JobView, event: Progress) -> JobView:

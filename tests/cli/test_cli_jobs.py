@@ -13,6 +13,7 @@ from sbctui.engine.lockfile import SiteLock
 from sbctui.engine.model.requests import CreateLeaves, CreateRoot, DeleteLeaves, LeafSpec
 from tests.cli.program import MAC, Program, until
 from tests.cli.test_cli_processes import large_source
+from tests.repository.interrupted import interrupted_seeding
 
 
 def killed(site: Path, engine: Engine) -> str:
@@ -55,6 +56,27 @@ def test_leaves_made_since_are_not_deleted_by_the_rest(sbctui: Program) -> None:
     sbctui.ok("job", "resume", job, "-y")
     left = sbctui.ok("leaf", "list", "debian12", "--json").json["leaves"]
     assert [leaf["alias"] for leaf in left] == ["late"]
+
+
+def test_a_transfer_that_a_restart_interrupted_is_listed_with_what_resumes_it(
+    sbctui: Program,
+) -> None:
+    engine = Engine(sbctui.site)
+    image = sbctui.site / "repo/images/lab/x.img"
+    image.parent.mkdir(parents=True)
+    image.write_bytes(b"x" * 4096)
+    told = {"10.0.0.7": "verified", "10.0.0.8": "has 40 % of it"}
+    job = interrupted_seeding(engine, "lab/x.img", told)
+    (listed,) = sbctui.ok("repo", "transfers", "--json").json["transfers"]
+    again = f"sbctui job resume {job} --background"
+    assert (listed["state"], listed["receivers"]) == ("interrupted", told)
+    assert listed["resume"] == again
+    text = sbctui.ok("repo", "transfers").out
+    assert all(line in text for line in ("10.0.0.7: verified", "10.0.0.8: has 40 %", again))
+    plan = sbctui.ok(*again.split()[1:], "--dry-run", "--json").json["plan"]
+    assert plan["title"] == "seed repo:lab/x.img on lo"
+    sbctui.ok("job", "close", job)
+    assert sbctui.ok("repo", "transfers", "--json").json["transfers"] == []
 
 
 def test_a_job_that_ended_well_has_nothing_to_resume(sbctui: Program) -> None:

@@ -27,6 +27,7 @@ Asks = Callable[[Engine], Request]
 
 FREEING = frozenset(
     {
+        "cache.rename",
         "file.back",
         "file.forget",
         "rmtree",

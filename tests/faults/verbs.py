@@ -6,20 +6,23 @@ import json
 import os
 import shutil
 import struct
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import Literal
 
 from sbctui.engine.bootkit import build
 from sbctui.engine.bootkit.kits import Manifest
 from sbctui.engine.engine import Engine, init_site
 from sbctui.engine.model import requests as ask
+from sbctui.engine.model.distribution import Offer
 from sbctui.engine.model.repositories import Configured
-from sbctui.engine.model.repository import SIDE_FILES
+from sbctui.engine.model.repository import SIDE_FILES, parse_address
 from sbctui.engine.model.settings import Settings
 from sbctui.engine.plan import Report
-from sbctui.engine.repository import sidefiles
+from sbctui.engine.repository import multicast, sidefiles, torrent
 from tests.boot.initrds import whole_for
 from tests.boot.kits import kit_bytes, plant
 
@@ -232,6 +235,73 @@ def _image(site: Path, done: bool) -> list[str]:
     return [str(one) for one in (wrong, *lacking) if one]
 
 
+SIDED = {IMAGE.rpartition("/")[2] + ending for ending in ("", *SIDE_FILES)}
+OLDER, CAME = b"the older one" * 777, b"what came" * 999
+
+
+def _offered(site: Path) -> None:
+    """Side files of an image that another server has, beside the site."""
+    image = site.parent / "offered" / "bare.tar.zst"
+    image.parent.mkdir(exist_ok=True)
+    _side(image, CAME)
+
+
+def _side(image: Path, data: bytes) -> None:
+    image.write_bytes(data)
+    digest = sidefiles.read(image, image.name, threading.Event(), lambda done, total: None)
+    sidefiles.write(image, digest)
+
+
+def _offered_to_a_cache(site: Path) -> None:
+    """The same, and a cache in the site's folder that has an older one."""
+    _offered(site)
+    folder = site / "cache/images/lab"
+    folder.mkdir(parents=True)
+    _side(folder / "bare.tar.zst", OLDER)
+    place = Configured(kind="cache", place=str(site.parent / "case" / "cache"))
+    do(Engine(site), ask.AddRepository(name="cache", repository=place))
+
+
+def _receive(engine: Engine, by: Literal["multicast", "torrent"], cache: str) -> ask.ReceiveImage:
+    """From a network that is left out: what it brings is tested where there is one."""
+
+    def multicast_(write: Callable[[bytes], None], offer: Offer, *_: object) -> tuple[None, Offer]:
+        write(CAME)
+        return None, offer
+
+    multicast.receive = multicast_  # type: ignore[assignment]
+    torrent.receive = lambda offered, part, *_: part.write_bytes(CAME)  # type: ignore[assignment]
+    torrent.acknowledge = lambda *_: None
+    origin = str(engine.path.parent / "offered" / "bare.tar.zst")
+    return ask.ReceiveImage(image=IMAGE, cache=cache, by=by, origin=origin, interface="lo")
+
+
+def _came(site: Path, done: bool) -> list[str]:
+    """The image is there with its side files; or taken back, nothing of it."""
+    folder = site / "repo/images/lab"
+    names = set(os.listdir(folder)) if folder.exists() else set()
+    whole = bool(names) and (folder / "bare.tar.zst").read_bytes() == CAME
+    return _image(site, done) if done or whole else sorted(names)
+
+
+def _came_to_a_cache(site: Path, done: bool) -> list[str]:
+    """It is there and the older one kept, as a cache keeps them; or the older one is as it was."""
+    folder = site / "cache/images/lab"
+    image, names = folder / "bare.tar.zst", set(os.listdir(folder))
+    kept = {".bare.tar.zst.lock", ".bare.tar.zst.previous", ".bare.tar.zst.previous.chunks"}
+    found = sorted(names ^ (SIDED | kept) if done else names - SIDED - kept)
+    data = image.read_bytes()
+    if data != CAME and (done or data != OLDER):
+        found.append("neither image is there")
+    faults = Engine(site).check_images(parse_address("cache"), threading.Event())
+    bare = {"it has no hash beside it"} if data == CAME and not done else set()
+    found += [one.what for one in faults if one.what not in bare]
+    previous = folder / ".bare.tar.zst.previous"
+    if done and previous.exists() and previous.read_bytes() != OLDER:
+        found.append("the former version is another one")
+    return found
+
+
 def verbs(source: Path) -> tuple[Verb, ...]:
     """The table; ``source`` is a directory to fill a root from."""
     return (
@@ -277,6 +347,18 @@ def verbs(source: Path) -> tuple[Verb, ...]:
             lambda e: ask.MakeSideFiles(anew=True),
             spoil=_image_by_hand,
             settled=_image,
+        ),
+        Verb(
+            "repo receive",
+            lambda e: _receive(e, "multicast", ""),
+            spoil=_offered,
+            settled=_came,
+        ),
+        Verb(
+            "repo receive into a cache",
+            lambda e: _receive(e, "torrent", "cache"),
+            spoil=_offered_to_a_cache,
+            settled=_came_to_a_cache,
         ),
         Verb("cache serve", lambda e: ask.ServeCache(), whole=False, spoil=_cached),
         Verb("root allocate", lambda e: ask.AllocateRoot(name="bare", mac=mac(8))),

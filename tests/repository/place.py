@@ -36,7 +36,8 @@ class Machine:
         return self.site / "repo" / "images" / IMAGE
 
     def argv(self, words: Sequence[str | os.PathLike[str]]) -> list[str]:
-        named = ["--interface", self.interface] if words[1] != "sidefiles" else []
+        transfers = words[1] in ("seed", "send", "receive")
+        named = ["--interface", self.interface] if transfers else []
         program = [sys.executable, "-m", "sbctui", "--site", str(self.site)]
         return [*program, *map(os.fspath, words), *named, "-y", "--json"]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,13 +17,15 @@ from sbctui.engine.archive.peek import manifest_of
 from sbctui.engine.engine import Engine, init_site
 from sbctui.engine.errors import NoCache, NoSuchNode, Refused
 from sbctui.engine.model import requests as ask
+from sbctui.engine.model.repository import parse_address
 from sbctui.engine.model.settings import Settings
 from sbctui.engine.plan import Plan
 from sbctui.engine.repository import serving as serving_
 from tests.faults.verbs import make_source
 from tests.lab import until
-from tests.repository.conftest import add, done
+from tests.repository.conftest import add, done, fetched
 from tests.repository.overlaid import MIB, OFF, Seen, image_tree, leaf, mac, make_site, name, put
+from tests.repository.places import sshd
 from tests.system.world import Serving, serving
 
 IMAGE = "lab/deb.tar.zst"
@@ -114,6 +117,42 @@ def test_what_is_missing_is_made_and_nothing_twice(pair: Pair, tmp_path: Path) -
     assert titles(pair.serve()) == [
         f"copy repo/clients/{name(2)}/deb", f"leaf {name(2)}"
     ]  # fmt: skip
+
+
+def test_what_came_over_ssh_serves_when_that_server_is_gone(tmp_path: Path) -> None:
+    """Nothing of the first server is on the second's disk, but what sftp brought."""
+    tree = image_tree(tmp_path / "tree")
+    (tree / "opt/thing").write_bytes(os.urandom(2 * MIB))
+    first = make_site(tmp_path / "a", tree)
+    leaf(first, 1, "kitchen")
+    put(first.path, "groups/kitchen", "etc/issue", "the kitchen's\n")
+    put(first.path, f"clients/{name(1)}", "etc/secret", "the first's\n", mode=0o600)
+    second = other(tmp_path / "b")
+    (tmp_path / "cache").mkdir()
+    add(second, "cache", kind="cache", place=str(tmp_path / "cache"))
+    pair = Pair(first, second, tmp_path / "cache")
+    pair.export("deb", IMAGE)
+    with sshd(tmp_path / "sshd") as server:
+        add(second, "main", kind="ssh", place=f"root@127.0.0.1:{first.path}/repo",
+            port=server.port, key=str(server.key), known_hosts=str(server.known_hosts))  # fmt: skip
+        pair.follow()
+        done(first, ask.EditNode(name="deb", notes="changed"))
+        pair.export("deb", IMAGE, replace=True)
+        done(first, ask.IndexRepository())
+        assert 0 < fetched(done(second, ask.UpdateCache(repository="main"))) < 2 * MIB
+    shutil.rmtree(first.path)
+    assert second.check_images(parse_address("cache"), threading.Event()) == ()
+    pair.serve()
+    site = second.site(full=True)
+    assert set(site.nodes) == {"deb", name(1)}
+    assert site.nodes["deb"].config.notes == "changed"
+    one = site.nodes[name(1)].config
+    assert (one.alias, one.group, str(one.ip)) == ("pi-1", "kitchen", "10.77.0.51")
+    seen = Seen(second, 1, tmp_path)
+    assert seen.sound()
+    assert seen.read("/etc/issue") == "the kitchen's\n"
+    assert seen.facts("/etc/secret")[1:] == ("0600", "0:0")
+    assert {f.id for f in second.audit(site)} == {"services:services"}
 
 
 def test_an_address_of_another_subnet_becomes_one_of_here(pair: Pair, tmp_path: Path) -> None:

@@ -115,13 +115,13 @@ def test_what_is_offered_is_told_over_ssh(
         init_site(other, Settings())
         (right,) = engine.side_files()
         for ending, by in ((".mcast", "multicast"), (".torrent", "torrent"), ("", "multicast")):
-            told = offered(other, "lab/pi.tar.zst", f"root@127.0.0.1:{image}{ending}", by)
+            told = offered(other / "lab/pi.tar.zst", f"root@127.0.0.1:{image}{ending}", by)
             assert (told.size, told.sha256) == (right.size, right.sha256)
         with pytest.raises(ToolFailed, match="No such file"):
-            offered(other, "lab/x", f"root@127.0.0.1:{image}-none", "multicast")
+            offered(other / "lab/x", f"root@127.0.0.1:{image}-none", "multicast")
         (image.parent / "bad.mcast").write_bytes(b"{}")
         with pytest.raises(BadInput, match="can't be read"):
-            offered(other, "lab/x", f"root@127.0.0.1:{image.parent}/bad.mcast", "multicast")
+            offered(other / "lab/x", f"root@127.0.0.1:{image.parent}/bad.mcast", "multicast")
 
 
 def follow(engine: Engine, images: Path, cache: Path) -> None:

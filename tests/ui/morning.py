@@ -306,13 +306,14 @@ def transfers() -> tuple[JobView, ...]:
         id="20261121T065920000Z-c0c0",
         title="send repo:raspios/debian12.tar.zst by multicast on eth1",
         state="running", started=began, total=1, done=0, inside=moved[-1][1] / whole,
+        verb="repo send",
         samples=tuple((at, done / whole) for at, done in moved), bytes=moved,
         command="sbctui repo send raspios/debian12.tar.zst --multicast --receivers 8", user="root",
     )  # fmt: skip
     over = replace(
         busy, id="20261121T060000000Z-c0c1", title="update the cache cache from main:raspios",
         state="failed", code=7, started=NOW - 3600, finished=NOW - 3480, total=3, done=2, failed=1,
-        command="sbctui cache update main:raspios",
+        verb="cache update", command="sbctui cache update main:raspios",
     )  # fmt: skip
     return (busy, over)
 

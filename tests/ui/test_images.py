@@ -22,6 +22,7 @@ from sbctui.engine.model.requests import (
 from sbctui.engine.model.settings import Settings
 from sbctui.screens.images import ImagesScreen
 from tests.driver import Tui, open_tui
+from tests.repository.interrupted import interrupted_seeding
 from tests.ui.conftest import MIB, SETTINGS, do
 from tests.ui.test_flows import start
 
@@ -201,6 +202,27 @@ async def test_an_image_is_offered_until_it_is_stopped(shelved: Path) -> None:
         await tui.expect_jobs_over()
 
 
+async def test_an_interrupted_transfer_tells_its_receivers_and_goes_on(shelved: Path) -> None:
+    told = {"10.0.0.7": "verified", "10.0.0.8": "has 40 % of it", "10.0.0.9": "no room\x1b[2J"}
+    engine = Engine(shelved)
+    job = interrupted_seeding(engine, "lab/golden.tar.zst", told)
+    async with open_tui(shelved, (120, 40)) as tui:
+        await at_image(tui)
+        await tui.expect("interrupted seed repo:lab/golden.tar.zst", "1/3 verified!")
+        await tui.press("3")
+        await tui.expect("10.0.0.7        verified", "10.0.0.8        has 40 % of it",
+                         "10.0.0.9        no room", ") E Resume")  # fmt: skip
+        await tui.press("E")
+        await tui.expect("The plan", "until 9 receivers have it")
+        await tui.awake()
+        await tui.press("y")
+        await tui.expect("running     seed", "resumed")
+        await tui.press("1", "3", "g", "X")
+        await tui.expect("stopping: what is done stays")
+        await tui.expect_jobs_over()
+    assert engine.jobs()[0].resumes == job
+
+
 async def test_what_is_not_possible_says_why(shelved: Path) -> None:
     async with open_tui(shelved, (160, 48)) as tui:
         screen = await at_image(tui)
@@ -210,6 +232,7 @@ async def test_what_is_not_possible_says_why(shelved: Path) -> None:
             "mount": "repo is of kind own, which is not mounted here",
             "remove": "repo is this server's own",
             "stop_job": "it has ended",
+            "resume_job": "it did all it was to do",
             "unmark": "nothing is marked",
         }.items():
             assert why in (screen.why_not(action) or ""), action

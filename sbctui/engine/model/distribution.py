@@ -14,7 +14,15 @@ from pydantic import AfterValidator, Field
 from sbctui.engine.errors import BadInput
 from sbctui.engine.model.addresses import shown
 from sbctui.engine.model.asked import Asked, Value
-from sbctui.engine.model.repository import IMAGES, OWN, is_image, parse_address, parse_path
+from sbctui.engine.model.repository import (
+    IMAGES,
+    OWN,
+    ImageAddress,
+    is_image,
+    parse_address,
+    parse_path,
+    parse_repository,
+)
 
 MADE = (".sha256", ".torrent", ".mcast")
 """Endings of the side files that are made here."""
@@ -22,6 +30,11 @@ HALF = (".part", ".part.aria2")
 """Endings beside an image that is being received: what came of it, and what of that is right."""
 TRANSFERS = ("repo seed", "repo send", "repo receive")
 """Verbs of the requests that send and receive."""
+VERIFIED = "verified"
+"""The state of a receiver that has the image, with the right hash."""
+JOINED = "joined"
+UNDERWAY = (JOINED, "has ")
+"""How the states begin of a receiver that is at it."""
 _HEX = re.compile("[0-9a-f]{64}")
 _RATE = re.compile("[1-9][0-9]{0,5}[km]")
 
@@ -34,10 +47,18 @@ def parse_image(text: str) -> str:
     repository, colon, _ = text.partition(":")
     if colon and repository != OWN:
         raise BadInput(f"{shown(text)} is not in this site's own repository; bring it there first")
-    parts = parse_address(text).parts if colon else parse_path(text)
-    if not parts or not is_image(parts[-1]) or parts[-1].endswith(HALF):
+    return parse_receiver(text).path
+
+
+def parse_receiver(text: str) -> ImageAddress:
+    """Where an image is to be received: of this site's own repository, or of a cache.
+
+    Without a repository it is the own one. Raises BadInput for what can't be an image.
+    """
+    address = parse_address(text) if ":" in text else ImageAddress(OWN, parse_path(text))
+    if not address.parts or not is_image(address.image) or address.image.endswith(HALF):
         raise BadInput(f"{shown(text)} can't be an image; write it as repo:sub/dir/image")
-    return "/".join(parts)
+    return address
 
 
 def parse_rate(text: str) -> str:
@@ -50,6 +71,13 @@ def parse_rate(text: str) -> str:
 def _image(text: str) -> str:
     try:
         return parse_image(text)
+    except BadInput as error:
+        raise ValueError(str(error)) from None
+
+
+def _cache(text: str) -> str:
+    try:
+        return parse_repository(text) if text else ""
     except BadInput as error:
         raise ValueError(str(error)) from None
 
@@ -146,16 +174,19 @@ class SendImage(Asked):
 
 
 class ReceiveImage(Asked):
-    """Receive an image into the repository, by multicast or torrent, and verify it.
+    """Receive an image into the repository or a cache, by multicast or torrent, and verify it.
 
-    ``origin`` tells what is offered: a side file's path, URL or ``host:path``; when empty the
-    side file lies in the repository already. It gives up when nothing comes for ``wait``
-    seconds. ``replace`` lets it take the place of other contents. ``offer``, ``found`` (what is
-    there now) and ``lab`` are filled in by the facade.
+    ``cache`` is empty for this site's own repository. ``origin`` tells what is offered: a side
+    file's path, URL or ``host:path``; when empty the side file lies there already. It gives up
+    when nothing comes for ``wait`` seconds. ``replace`` lets it take the place of other contents;
+    a cache follows, so there it needs no leave. ``offer``, ``found`` (what is there now), ``room``
+    and ``drop`` (free bytes of the cache, and whether it makes room by itself), ``backup``
+    (whether it keeps the former version) and ``lab`` are filled in by the facade.
     """
 
     verb: Literal["repo receive"] = "repo receive"
     image: Image
+    cache: Annotated[str, AfterValidator(_cache)] = ""
     by: Literal["multicast", "torrent"] = "multicast"
     origin: str = ""
     wait: int = Field(default=600, ge=1, le=86400)
@@ -163,7 +194,15 @@ class ReceiveImage(Asked):
     interface: str = ""
     offer: Offer | None = None
     found: ImageFile | None = None
+    room: int = 0
+    drop: bool = False
+    backup: bool = False
     lab: Lab | None = None
+
+    @property
+    def address(self) -> str:
+        """Where it will stand, in full."""
+        return f"{self.cache or OWN}:{self.image}"
 
 
 Transfer = SeedImages | SendImage | ReceiveImage

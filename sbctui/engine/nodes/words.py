@@ -203,7 +203,8 @@ def _(request: ask.SendImage) -> list[str]:
 def _(request: ask.ReceiveImage) -> list[str]:
     how = [f"--{request.by}", "--wait", str(request.wait)]
     more = _named({"--from": request.origin, "--interface": request.interface})
-    return [request.image, *how, *more, *(["--replace"] if request.replace else [])]
+    where = request.address if request.cache else request.image
+    return [where, *how, *more, *(["--replace"] if request.replace else [])]
 
 
 @_words.register

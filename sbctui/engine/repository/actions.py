@@ -6,7 +6,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from sbctui.engine.context import Context, Undo
-from sbctui.engine.repository import perform, perform_cache, perform_distribution
+from sbctui.engine.repository import (
+    perform,
+    perform_cache,
+    perform_distribution,
+    perform_receive,
+)
 
 ACTIONS: Mapping[str, Callable[[Any, Context], Undo]] = {
     "set-repository": perform.set_repository,
@@ -23,5 +28,5 @@ ACTIONS: Mapping[str, Callable[[Any, Context], Undo]] = {
     "publish-image": perform_distribution.publish_image,
     "seed": perform_distribution.seed,
     "send": perform_distribution.send,
-    "receive": perform_distribution.receive,
+    "receive": perform_receive.receive,
 }

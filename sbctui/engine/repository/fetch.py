@@ -20,7 +20,7 @@ from sbctui.engine.files import Owner, fsync_fd, write_all, write_atomic
 from sbctui.engine.model.text import clean
 from sbctui.engine.repository import chunks
 from sbctui.engine.repository.chunks import Chunk, Chunks, Report
-from sbctui.engine.repository.keep import OLDER, PART, commit, hidden
+from sbctui.engine.repository.keep import OLDER, PART, commit, hidden, write_sides
 from sbctui.engine.repository.source import Source
 
 
@@ -71,8 +71,11 @@ class Fetch:
                 os.fchown(fd, *self.owner)
             os.utime(fd, (mtime, mtime))
             fsync_fd(fd)
-        commit(self.image, part, self.wanted, backup=self.backup, owner=self.owner)
+        commit(self.image, part, self._sides, backup=self.backup)
         return Moved(self._fetched, self.wanted.size - self._fetched)
+
+    def _sides(self) -> None:
+        write_sides(self.image, self.wanted, self.owner)
 
     def _set_aside(self, part: Path) -> Path:
         """Begin another version beside what was left of one; what is in that counts as well."""

@@ -10,13 +10,18 @@ from sbctui.engine.model.distribution import (
     ImageFile,
     Lab,
     MakeSideFiles,
+    ReceiveImage,
     SeedImages,
     SendImage,
     Transfer,
 )
+from sbctui.engine.model.repository import IMAGES
 from sbctui.engine.model.site import Site
+from sbctui.engine.repository import chunks
+from sbctui.engine.repository.keep import free_bytes
+from sbctui.engine.repository.opening import Here
 from sbctui.engine.repository.origin import offered
-from sbctui.engine.repository.sidefiles import images, look
+from sbctui.engine.repository.sidefiles import image_path, images, look
 from sbctui.engine.services.dnsmasq_net import addresses
 
 
@@ -25,16 +30,43 @@ def gather_distribution(site: Site, request: Distribution) -> Distribution:
     if isinstance(request, MakeSideFiles):
         named = tuple(look(site.path, image) for image in dict.fromkeys(request.images))
         return request.model_copy(update={"found": named or tuple(images(site.path))})
-    return request.model_copy(update={"lab": _lab(site, request), **_found(site.path, request)})
+    return request.model_copy(update={"lab": _lab(site, request), **_found(site, request)})
 
 
-def _found(site: Path, request: Transfer) -> dict[str, object]:
+def _found(site: Site, request: Transfer) -> dict[str, object]:
     if isinstance(request, SeedImages):
-        return {"found": tuple(look(site, image) for image in dict.fromkeys(request.images))}
+        return {"found": tuple(look(site.path, image) for image in dict.fromkeys(request.images))}
     if isinstance(request, SendImage):
-        return {"found": look(site, request.image)}
-    offer = offered(site, request.image, request.origin, request.by)
-    return {"found": _there(site, request.image), "offer": offer}
+        return {"found": look(site.path, request.image)}
+    return _received(site, request)
+
+
+def _received(site: Site, request: ReceiveImage) -> dict[str, object]:
+    """Where it comes to, and what is there. Raises NoCache, Refused, like ``offered``."""
+    if not request.cache:
+        path = image_path(site.path, request.image)
+        offer = offered(path, request.origin, request.by)
+        return {"found": _there(site.path, request.image), "offer": offer}
+    here = Here(site.path, site.settings)
+    name, root = here.cache(request.cache)
+    path, one = root / IMAGES / request.image, here.known[name]
+    return {
+        "cache": name,
+        "found": _cached(path, request.image),
+        "offer": offered(path, request.origin, request.by),
+        "room": free_bytes(root),
+        "drop": one.full == "lru",
+        "backup": one.backup,
+    }
+
+
+def _cached(path: Path, image: str) -> ImageFile | None:
+    """An image of a cache, with its hash where its chunks are those of what is there."""
+    if not path.is_file():
+        return None
+    about, known = path.stat(), chunks.known(path)
+    sha256 = known.sha256 if known else ""
+    return ImageFile(image=image, size=about.st_size, mtime_ns=about.st_mtime_ns, sha256=sha256)
 
 
 def _there(site: Path, image: str) -> ImageFile | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import file_digest
@@ -29,6 +29,8 @@ from sbctui.engine.repository import chunks
 from sbctui.engine.repository.chunks import Chunks, Report
 
 PART, OLDER, LOCK, PREVIOUS = ".part", ".older", ".lock", ".previous"
+CONTROL = ".aria2"
+"""Behind the name of a part that came by torrent: which pieces are there."""
 
 
 def hidden(image: Path, ending: str) -> Path:
@@ -71,21 +73,22 @@ def sweep(image: Path) -> None:
             (image.parent / name).unlink()
 
 
-def commit(image: Path, part: Path, wanted: Chunks, *, backup: bool, owner: Owner) -> None:
+def commit(image: Path, part: Path, sides: Callable[[], None], *, backup: bool) -> None:
     """Put a whole new version in the place of the one that stands; that is kept or dropped.
 
-    There is an image under its name at every moment, where the file system knows hard links.
+    ``sides`` then puts its side files beside it. There is an image under its name at every
+    moment, where the file system knows hard links.
     """
-    for ending in (".torrent", ".mcast", *ATTACHED):
-        image.with_name(image.name + ending).unlink(missing_ok=True)
+    hit("cache.commit")
     if image.exists() and backup:
         _keep(image, hidden(image, PREVIOUS))
-    chunks.beside(image).unlink(missing_ok=True)
-    hit("cache.commit")
+    for ending in (*SIDE_FILES, *ATTACHED):
+        image.with_name(image.name + ending).unlink(missing_ok=True)
+    hit("cache.rename")
     part.replace(image)
     fsync_dir(image.parent)
     forget_parts(image)
-    write_sides(image, wanted, owner)
+    sides()
 
 
 def forget_parts(image: Path) -> None:
@@ -93,9 +96,12 @@ def forget_parts(image: Path) -> None:
     for ending in (PART, OLDER):
         hidden(image, ending).unlink(missing_ok=True)
         chunks.beside(hidden(image, ending)).unlink(missing_ok=True)
+    hidden(image, PART + CONTROL).unlink(missing_ok=True)
 
 
 def _keep(image: Path, previous: Path) -> None:
+    if previous.exists() and previous.samefile(image):
+        return  # a run that was killed has kept it
     beside, kept = chunks.beside(image), chunks.beside(previous)
     kept.unlink(missing_ok=True)
     if beside.exists() and chunks.known(image):
@@ -179,6 +185,16 @@ def make_room(root: Path, needs: int, image: Path, *, drop: bool, since: float) 
     return dropped
 
 
+def room_for(image: Path, root: Path, size: int, *, drop: bool, since: float) -> list[str]:
+    """``make_room`` for a new version of ``size`` bytes; what has come of it is no more needed.
+
+    What was dropped, clean to be shown.
+    """
+    part = hidden(image, PART)
+    here = part.stat().st_blocks * 512 if part.exists() else 0
+    return [clean(path) for path in make_room(root, size - here, image, drop=drop, since=since)]
+
+
 def free_bytes(root: Path) -> int:
     """Free bytes for an ordinary user."""
     space = os.statvfs(root)
@@ -216,7 +232,8 @@ def _used(image: Path) -> float:
 def _drop(path: Path) -> None:
     hit("cache.drop")
     path.unlink()
-    chunks.beside(path).unlink(missing_ok=True)
+    for ending in (chunks.ENDING, CONTROL):
+        path.with_name(path.name + ending).unlink(missing_ok=True)
     if not path.name.startswith("."):
         for ending in (*SIDE_FILES, *ATTACHED):
             path.with_name(path.name + ending).unlink(missing_ok=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,11 +12,10 @@ from pathlib import Path
 from sbctui.engine import commands
 from sbctui.engine.context import Context
 from sbctui.engine.errors import PartlyDone, SbcError, ServiceFailed
-from sbctui.engine.model.distribution import Lab, Offer
+from sbctui.engine.model.distribution import JOINED, VERIFIED, Lab, Offer
 from sbctui.engine.model.text import clean
 from sbctui.engine.repository.mcastfile import BLOCK, Channel, channel
 from sbctui.engine.repository.reports import Ear, tell
-from sbctui.engine.repository.sidefiles import Reading
 from sbctui.engine.repository.udpcastlog import ReceiverLog, SenderLog
 
 _TICK = 0.1
@@ -24,7 +24,6 @@ _SILENCE = 60
 _HEARING = 20.0
 """Seconds after the end in which receivers tell whether the hash is right."""
 _CHUNK = 1024**2
-VERIFIED = "verified"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +79,7 @@ def _follow(child: commands.Child, log: SenderLog, offer: Offer, wait: int, ctx:
     while child.ended is None:
         log.feed(child.said())
         for address in log.joined[known:]:
-            ctx.receiver(str(address), "joined")
+            ctx.receiver(str(address), JOINED)
         known = len(log.joined)
         if log.started and not started:
             started = True
@@ -132,38 +131,35 @@ def _judge(log: SenderLog, told: Mapping[IPv4Address, str]) -> None:
 
 
 def receive(
-    write: Callable[[bytes], None],
-    reading: Reading,
-    offer: Offer,
-    wait: int,
-    lab: Lab,
-    ctx: Context,
-) -> IPv4Address | None:
-    """Receive an image into ``write`` and hash it on its way; who sent it.
+    write: Callable[[bytes], None], offer: Offer, wait: int, lab: Lab, ctx: Context
+) -> tuple[IPv4Address | None, Offer]:
+    """Receive an image into ``write``; who sent it, and what came, hashed on its way.
 
-    Raises ServiceFailed when no sender came, or what came was not as long, ToolMissing,
-    Cancelled; what ``write`` raises ends it too.
+    Of hashes only the one that tells whether it is right: they cost a small board more time than
+    its line does. Raises ServiceFailed when no sender came, or what came was not as long,
+    ToolMissing, Cancelled; what ``write`` raises ends it too.
     """
     way, log = channel(offer.sha256), ReceiverLog()
     argv = [
         "udp-receiver", *_meeting(way, lab.interface), "--no-progress",
         "--start-timeout", str(wait), "--receive-timeout", str(_SILENCE),
     ]  # fmt: skip
-    report = ctx.progress("receiving")
+    report, whole, done = ctx.progress("receiving"), hashlib.sha256(), 0
     with commands.child(argv, heard=True, log=ctx.log) as child:
         while (data := child.read(_CHUNK, _TICK)) != b"":
             commands.go_on(ctx.stop, "udp-receiver")
             if data is None:
                 continue
-            if reading.done + len(data) > offer.size:
+            done += len(data)
+            if done > offer.size:
                 raise ServiceFailed(f"more than the {offer.size} bytes of the image came")
             write(data)
-            reading.feed(data)
-            report(reading.done, offer.size)
+            whole.update(data)
+            report(done, offer.size)
         log.feed(child.said() + "\n")
-    if reading.done < offer.size:
-        raise _short(reading.done, offer, wait, log)
-    return log.sender
+    if done < offer.size:
+        raise _short(done, offer, wait, log)
+    return log.sender, Offer(size=done, sha256=whole.hexdigest())
 
 
 def _short(done: int, offer: Offer, wait: int, log: ReceiverLog) -> SbcError:

@@ -13,7 +13,7 @@ from sbctui.engine.model.addresses import shown
 from sbctui.engine.model.distribution import Offer
 from sbctui.engine.model.text import clean
 from sbctui.engine.repository import mcastfile, torrentfile
-from sbctui.engine.repository.sidefiles import MCAST, TORRENT, image_path
+from sbctui.engine.repository.sidefiles import MCAST, TORRENT
 from sbctui.engine.repository.torrentfile import Torrent
 
 _URL = re.compile(r"https?://[A-Za-z0-9\[][^\s\\]*")
@@ -21,21 +21,24 @@ _HOST = re.compile(r"((?:[a-z_][a-z0-9_.-]*@)?[A-Za-z0-9][A-Za-z0-9.-]*):(/.*)")
 _SECONDS = 30
 
 
-def offered(site: Path, image: str, origin: str, by: str) -> Offer:
-    """What is offered there. Raises BadInput, NoSuchNode, ToolFailed, ToolMissing."""
+def offered(image: Path, origin: str, by: str) -> Offer:
+    """What is offered there, or where ``origin`` is empty, beside the image.
+
+    Raises BadInput, NoSuchNode, ToolFailed, ToolMissing.
+    """
     if by == "torrent":
-        return torrent(site, image, origin).offer
-    return mcastfile.parse(*_fetched(site, image, origin, MCAST, mcastfile.MOST_BYTES)).offer
+        return torrent(image, origin).offer
+    return mcastfile.parse(*_fetched(image, origin, MCAST, mcastfile.MOST_BYTES)).offer
 
 
-def torrent(site: Path, image: str, origin: str) -> Torrent:
+def torrent(image: Path, origin: str) -> Torrent:
     """The torrent there. Raises like ``offered``."""
-    data, name = _fetched(site, image, origin, TORRENT, torrentfile.MOST_BYTES)
+    data, name = _fetched(image, origin, TORRENT, torrentfile.MOST_BYTES)
     return torrentfile.parse(data, name)
 
 
-def _fetched(site: Path, image: str, origin: str, ending: str, most: int) -> tuple[bytes, str]:
-    where = origin or str(image_path(site, image))
+def _fetched(image: Path, origin: str, ending: str, most: int) -> tuple[bytes, str]:
+    where = origin or str(image)
     if not where.endswith(ending):
         where += ending
     if _URL.fullmatch(where):

@@ -23,8 +23,8 @@ from sbctui.engine.repository.keep import (
     hidden,
     locked,
     make_folders,
-    make_room,
     restore,
+    room_for,
     sha256_of,
     sweep,
     write_sides,
@@ -95,17 +95,11 @@ def _fetch(
 ) -> None:
     root, backup = to
     one = ctx.site.settings.repositories[action.cache]
-    part = hidden(root / action.path, PART)
-    here = part.stat().st_blocks * 512 if part.exists() else 0
-    dropped = make_room(
-        root,
-        wanted.size - here,
-        root / action.path,
-        drop=one.full == "lru",
-        since=ctx.site.facts.now,
-    )
-    for path in dropped:
-        ctx.warn(f"dropped from the cache, which was full: {clean(path)}")
+    part, since = hidden(root / action.path, PART), ctx.site.facts.now
+    for path in room_for(
+        root / action.path, root, wanted.size, drop=one.full == "lru", since=since
+    ):
+        ctx.warn(f"dropped from the cache, which was full: {path}")
     report = ctx.progress(f"fetch {clean(part.name[1:].removesuffix(PART))}")
     job = Fetch(source, action.path, root, wanted, ctx.stop, report, ctx.owner, backup)
     try:

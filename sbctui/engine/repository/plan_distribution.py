@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import singledispatch
+from typing import Any
 
 from sbctui.engine import rules
-from sbctui.engine.errors import Refused
+from sbctui.engine.errors import NoSpace, Refused
 from sbctui.engine.model import requests as ask
 from sbctui.engine.model.distribution import ImageFile, Lab, Offer
 from sbctui.engine.model.site import Site
@@ -80,38 +81,60 @@ def _(request: ask.ReceiveImage, site: Site) -> Plan:
     rules.require(rules.can_distribute(site))
     if request.offer is None:
         raise Refused("it is not known what is offered; name a side file with --from")
-    title = f"receive repo:{request.image} by {request.by} on {lab.interface}"
+    title = f"receive {request.address} by {request.by} on {lab.interface}"
     found, offer = request.found, request.offer
     if found and (found.sha256, found.size) == (offer.sha256, offer.size):
         units = [*missing, listing()] if (missing := _missing([found])) else []
         return plan(site, request, title, units, notes=("it is here already",), hold=False)
-    if found and not request.replace:
+    maybe = found is not None and not found.sha256 and found.size == offer.size
+    if found and not maybe and not request.replace and not request.cache:
         raise Refused(
-            f"there is repo:{request.image} with other contents; let it be replaced with --replace"
+            f"there is {request.address} with other contents; let it be replaced with --replace"
         )
-    rules.enough_space(site, offer.size)
+    _room(site, request, offer.size)
     unit = Unit(
         title=title, detail=f"sha256 {offer.sha256[:16]}…", actions=(_action(request, lab),)
     )
-    more = {"impact": "one", "notes": _replaced(found)} if found else {}
-    return plan(site, request, title, [unit, listing()], needs=offer.size, hold=False, **more)
+    more: dict[str, Any] = {}
+    if found and (request.replace or request.cache):
+        more = {"impact": "one", "notes": _replaced(request, found)}
+    elif found:
+        more = {"notes": (f"what {request.address} is now is read first: it may be the same",)}
+    units = [unit] if request.cache else [unit, listing()]
+    return plan(site, request, title, units, needs=offer.size, hold=False, **more)
 
 
 def _action(request: ask.ReceiveImage, lab: Lab) -> ReceiveImage:
     assert isinstance(request.offer, Offer)
     return ReceiveImage(
         image=request.image,
+        cache=request.cache,
         by=request.by,
         origin=request.origin,
         wait=request.wait,
         offer=request.offer,
         before=request.found,
+        replace=request.replace or bool(request.cache),
         lab=lab,
     )
 
 
-def _replaced(found: ImageFile) -> tuple[str, ...]:
-    return (f"what repo:{found.image} is now ({found.size} bytes) is replaced, without a copy",)
+def _room(site: Site, request: ask.ReceiveImage, size: int) -> None:
+    """Raises NoSpace, for a cache where it makes no room by itself."""
+    if not request.cache:
+        rules.enough_space(site, size)
+    elif size > request.room and not request.drop:
+        raise NoSpace(
+            f"the cache {request.cache} has {request.room} bytes free and this takes {size}; make "
+            'room, or let it drop what was not used for long: full = "lru"'
+        )
+
+
+def _replaced(request: ask.ReceiveImage, found: ImageFile) -> tuple[str, ...]:
+    now = f"what {request.address} is now ({found.size} bytes)"
+    if request.backup:
+        return (f"{now} is kept as its former version: sbctui cache restore {request.address}",)
+    return (f"{now} is replaced, without a copy",)
 
 
 def side_files(one: ImageFile) -> Unit:

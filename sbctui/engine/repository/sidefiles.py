@@ -10,7 +10,7 @@ import hashlib
 import os
 import secrets
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,23 +103,27 @@ def read(path: Path, name: str, stop: threading.Event, report: Report) -> Digest
     return Digest(torrent, before.st_mtime_ns, chunks)
 
 
-def write(path: Path, digest: Digest, owner: Owner = None) -> None:
+def write(path: Path, digest: Digest, owner: Owner = None, last: str = MCAST) -> None:
     """Put the side files beside an image, each whole or not at all. Raises OSError."""
-    with ready(path, digest, owner) as put:
+    with ready(path, digest, owner, last) as put:
         put()
 
 
 @contextmanager
-def ready(path: Path, digest: Digest, owner: Owner = None) -> Iterator[Callable[[], None]]:
+def ready(
+    path: Path, digest: Digest, owner: Owner = None, last: str = MCAST
+) -> Iterator[Callable[[], None]]:
     """The side files, written and flushed; what is given puts them beside the image at once.
 
-    So what may fail for want of space comes before a new image gets its name. Those that were
-    not put there are gone at the end, and so is what killed runs left. Raises Locked where another
+    The ``last`` one (ending) tells that all are there: in a cache it is that of the chunks. So
+    what may fail for want of space comes before a new image gets its name. Those that were not
+    put there are gone at the end, and so is what killed runs left. Raises Locked where another
     run makes them, OSError.
     """
     with _alone(path):
         sweep(path)
-        yield from _written(path, digest, owner)
+        files = sorted(digest.files.items(), key=lambda one: one[0] == last)
+        yield from _written(path, files, owner)
 
 
 @contextmanager
@@ -135,10 +139,12 @@ def _alone(path: Path) -> Iterator[None]:
         yield
 
 
-def _written(path: Path, digest: Digest, owner: Owner) -> Iterator[Callable[[], None]]:
+def _written(
+    path: Path, files: Iterable[tuple[str, bytes]], owner: Owner
+) -> Iterator[Callable[[], None]]:
     made: dict[Path, Path] = {}
     try:
-        for ending, data in digest.files.items():
+        for ending, data in files:
             target = _beside(path, ending)
             temp = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
             write_new(temp, data, owner=owner)

@@ -12,11 +12,10 @@ from typing import Any
 from sbctui.engine import commands
 from sbctui.engine.context import Context
 from sbctui.engine.errors import ServiceFailed
-from sbctui.engine.model.distribution import Lab, Offer
+from sbctui.engine.model.distribution import VERIFIED, Lab, Offer
 from sbctui.engine.model.text import clean
 from sbctui.engine.repository.aria2 import Aria2, running
 from sbctui.engine.repository.mcastfile import channel
-from sbctui.engine.repository.multicast import VERIFIED
 from sbctui.engine.repository.reports import Ear, tell
 from sbctui.engine.repository.torrentfile import Torrent
 
