@@ -18,7 +18,8 @@ from sbctui.engine.services.exportfile import render_export
 from sbctui.engine.services.port import Target
 from tests.archives.place import do, export, import_of
 from tests.disks.place import MIB, mounted, tool
-from tests.services.test_live_clone import BLOCK, BOARD, ONE, SIZE, Lab, instant, lab
+from tests.services.test_control_real import ONE
+from tests.services.test_live_clone import BLOCK, BOARD, SIZE, Lab, instant, lab
 
 pytestmark = [pytest.mark.lab, pytest.mark.loop]
 
