@@ -151,4 +151,5 @@ class NodeConfig(_Stored):
 
     def to_json(self) -> bytes:
         """The file's bytes: indented, stable key order, newline at the end."""
-        return self.model_dump_json(indent=2, by_alias=True).encode() + b"\n"
+        unknown = {"origin"} if self.origin is None else None
+        return self.model_dump_json(indent=2, by_alias=True, exclude=unknown).encode() + b"\n"
