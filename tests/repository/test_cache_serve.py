@@ -152,7 +152,7 @@ def test_the_newest_image_of_a_root_counts_and_the_rest_is_named(pair: Pair) -> 
     pair.follow()
     plan = pair.plan()
     assert [u.detail for u in plan.units if u.title == "import deb"] == [
-        f"from {pair.cache}/images/new/deb.tar.zst"
+        "from cache:new/deb.tar.zst"
     ]
     notes = "\n".join(plan.notes)
     assert f"cache:{IMAGE} is left out: new/deb.tar.zst is the newer one" in notes
