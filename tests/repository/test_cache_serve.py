@@ -160,7 +160,7 @@ def test_the_newest_image_of_a_root_counts_and_the_rest_is_named(pair: Pair) -> 
     assert "cache:pi.img is left out: it does not tell what it is" in notes
     named = pair.plan("lab")
     assert "import deb" in titles(named)
-    assert f"images/{IMAGE}" in named.units[0].detail
+    assert f"cache:{IMAGE}" in named.units[0].detail
     with pytest.raises(NoSuchNode, match=r"no image lab/x in cache; see: sbctui repo tree cache:"):
         pair.plan("lab/x")
 
