@@ -87,7 +87,7 @@ HOME = _scope(
     Action("attach", "T", "Attach", "List an orphan in a root's children again", changes=True),
     Action("export", "x", "Export", "Write a root, a leaf or the marked ones into archives",
            changes=True),
-    Action("import", "m", "Import", "Make a root of an archive: file, image, URL, other machine's",
+    Action("import", "m", "Import", "Make a root or a leaf of an archive: file, image, URL, ssh",
            changes=True),
     Action("delete", "D", "Delete", "Move a root, a leaf or the marked leaves to the trash",
            changes=True),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sbctui.cli import output
+from sbctui.cli import options, output
 from sbctui.cli.act import act, preview, report_lines, run, tell
 from sbctui.cli.options import Decorated, How
 from sbctui.cli.place import Place
@@ -79,21 +79,28 @@ def export(place: Place, make: Export, file: str, how: How) -> int:
     return 0
 
 
-def take(
-    place: Place,
-    file: str | None,
-    remote: str | None,
-    name: str | None,
-    base: str,
-    unverified: bool,
-    how: How,
-) -> int:
+def from_archive(function: Decorated) -> Decorated:
+    """Which archive, and whether one without hashes is taken, as ``where`` and ``unverified``."""
+
+    @click.argument("file", required=False, type=options.ARCHIVE)
+    @click.option("--from", "remote", metavar="PLACE",
+                  help="Read it from USER@HOST:PATH by ssh, or from an https address.")  # fmt: skip
+    @click.option("--allow-unverified", "unverified", is_flag=True,
+                  help="Take an archive without hashes, made by hand or otherwise.")  # fmt: skip
+    @functools.wraps(function)
+    def wrapped(*args: Any, file: str | None, remote: str | None, **kwargs: Any) -> Any:
+        if (file is None) == (remote is None):
+            raise click.UsageError("Give a FILE, or --from", click.get_current_context())
+        where = file if file is not None else _remote(remote or "")
+        if where == STREAM and output.is_captured():
+            raise BadInput("a console has no stdin; name a file")
+        return function(*args, where=where, **kwargs)
+
+    return wrapped
+
+
+def take(place: Place, where: str, name: str | None, base: str, unverified: bool, how: How) -> int:
     """Have a root made out of an archive."""
-    if (file is None) == (remote is None):
-        raise click.UsageError("Give a FILE, or --from", click.get_current_context())
-    where = file if file is not None else _remote(remote or "")
-    if where == STREAM and output.is_captured():
-        raise BadInput("a console has no stdin; name a file")
     called = name or own_name(where)
 
     def make(engine: Engine) -> Request:

@@ -224,6 +224,38 @@ def export(
     return archiving.export(place, make, file, how)
 
 
+@leaf.command("import")
+@archiving.from_archive
+@click.option("--mac", type=options.MAC, help="Its board's MAC; else the one it was of.")
+@click.option("--root", default="", type=options.ROOT,
+              help="The root it is a leaf of; else the one it was of.")  # fmt: skip
+@click.option("--ip", type=options.IP, help="Its address; else as leaf create chooses one.")
+@options.network
+@options.mutating
+@click.pass_obj
+def import_(
+    place: Place,
+    where: str,
+    mac: str | None,
+    root: str,
+    ip: IPv4Address | None,
+    network: str,
+    unverified: bool,
+    how: How,
+) -> int:
+    """Make a leaf out of the archive FILE; - is stdin. For another board it is made another's."""
+
+    def make(engine: Engine) -> Request:
+        from sbctui.engine.model.requests import ImportLeaf
+
+        archive = engine.archive(where)
+        return ImportLeaf(
+            archive=archive, mac=mac, root=root, ip=ip, network=network, unverified=unverified
+        )
+
+    return act(place, make, how)
+
+
 @leaf.command()
 @click.argument("root", type=options.ROOT)
 @click.argument("names", nargs=-1, type=options.LEAF, metavar="[MAC|ALIAS]...")

@@ -29,12 +29,15 @@ def create_root(
 
     def make(engine: Engine | None = None) -> CreateRoot:
         looked = inspect_source(source.expanduser().absolute()) if source is not None else None
+        if looked is not None and engine is not None:
+            looked = looked.model_copy(update={"origin": engine.origin(typed)})
         return CreateRoot(name=name, size=size or _own_size(looked), source=looked, notes=notes)
 
+    typed = str(source)
     if source is not None:
-        source = Path(place.archive(str(source)))
+        source = Path(place.archive(typed))
     if source is not None and is_archive(source.expanduser()):
-        return _from_archive(place, name, source, size, notes, how)
+        return _from_archive(place, name, typed, size, notes, how)
     if place.found() not in ("missing", "empty"):
         return act(place, make, how)
     place.refuse_if_read_only()
@@ -50,17 +53,17 @@ def create_root(
 
 
 def _from_archive(
-    place: Place, name: str, source: Path, size: int | None, notes: str, how: How
+    place: Place, name: str, typed: str, size: int | None, notes: str, how: How
 ) -> int:
     """What somebody exported is no image to make a file system of: it is imported."""
     from sbctui.cli.archiving import take
 
     if size is not None or notes:
         raise BadInput(
-            f"{source} is an archive of a node, which brings its own size and notes; leave out "
+            f"{typed} is an archive of a node, which brings its own size and notes; leave out "
             "--size and --notes, and change them afterwards"
         )
-    return take(place, str(source), None, name, "", False, how)
+    return take(place, typed, name, "", False, how)
 
 
 def _own_size(source: Source | None) -> int:

@@ -103,27 +103,22 @@ def export(place: Place, name: str, file: str, packing: Packing, replace: bool, 
 
 
 @root.command("import")
-@click.argument("file", required=False, type=options.ARCHIVE)
-@click.option("--from", "remote", metavar="PLACE",
-              help="Read it from USER@HOST:PATH by ssh, or from an https address.")  # fmt: skip
+@archiving.from_archive
 @click.option("--name", type=options.NAME, help="The new root's name; else that of the file.")
 @click.option("--base", default="", type=options.ROOT,
               help="The root that a difference is laid over; else the one it names.")  # fmt: skip
-@click.option("--allow-unverified", "unverified", is_flag=True,
-              help="Take an archive without hashes, made by hand or by another tool.")  # fmt: skip
 @options.mutating
 @click.pass_obj
 def import_(
     place: Place,
-    file: str | None,
-    remote: str | None,
+    where: str,
     name: str | None,
     base: str,
     unverified: bool,
     how: How,
 ) -> int:
     """Make a root out of the archive FILE; - is stdin."""
-    return archiving.take(place, file, remote, name, base, unverified, how)
+    return archiving.take(place, where, name, base, unverified, how)
 
 
 @root.command()

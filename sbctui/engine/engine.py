@@ -66,6 +66,7 @@ if TYPE_CHECKING:
     from sbctui.engine.boot.initramfs import Lack
     from sbctui.engine.boot.known import Known
     from sbctui.engine.boot.served import Served
+    from sbctui.engine.model.node import Origin
     from sbctui.engine.model.shelf import Shelf
     from sbctui.engine.repository.check import ImageFault
     from sbctui.engine.repository.opening import Here
@@ -117,7 +118,8 @@ class Engine:
 
     def source(self, path: Path) -> Source:
         """Look at what a root could be filled from. Raises BadInput when it is no image."""
-        return inspect_source(path)
+        found = inspect_source(path)
+        return found.model_copy(update={"origin": self.origin(str(path))})
 
     def archive(self, place: str) -> Incoming:
         """Look at an archive to be imported: a path, an image, ``-``, or another machine's.
@@ -126,7 +128,17 @@ class Engine:
         """
         from sbctui.engine.archive.look import looked_at
 
-        return looked_at(self.path, self.place(place))
+        found = looked_at(self.path, self.place(place))
+        return found.model_copy(update={"origin": self.origin(place)})
+
+    def origin(self, typed: str) -> Origin | None:
+        """What a node made of an archive or image remembers of it; None of a stream.
+
+        Raises BadInput, NoSuchNode, Refused.
+        """
+        from sbctui.engine.repository.view import origin
+
+        return origin(self._here(), typed)
 
     def target(self, file: str) -> Target:
         """Where an export goes: a path, ``repo:image``, or ``-``. Raises BadInput, Refused."""

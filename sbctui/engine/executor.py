@@ -92,6 +92,7 @@ PERFORM: dict[str, Callable[[Any, Context], Undo]] = {
     "write-archive": _of_archives,
     "publish-archive": _of_archives,
     "take-archive": _of_archives,
+    "take-leaf": _of_archives,
     "refresh": reconcile.refresh,
 }
 LOCKED = frozenset(

@@ -25,6 +25,7 @@ from sbctui.engine.model.requests import (
     CreateLeaves,
     DeleteImages,
     ExportMany,
+    ImportLeaf,
     KeepFindings,
     LeafSpec,
     Request,
@@ -106,6 +107,9 @@ def gather(site: Site, request: Request) -> Request:
         return request
     if isinstance(request, AllocateRoot) and request.ip is None:
         return request.model_copy(update={"resolved": _resolve([request.name])[request.name]})
+    if isinstance(request, ImportLeaf) and request.alias and request.ip is None:
+        answers = _resolve([request.alias])
+        return request.model_copy(update={"resolved": answers[request.alias]})
     if isinstance(request, CreateLeaves):
         names = [leaf.alias for leaf in request.leaves if leaf.alias and leaf.ip is None]
         if names:

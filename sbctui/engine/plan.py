@@ -494,11 +494,15 @@ class UnstageNode(_Action):
 
 
 class FlattenDisk(_Action):
-    """Copy what the overlay of node ``source`` shows into the staged node, as a raw disk."""
+    """Copy what the overlay of node ``source`` shows into the staged node, as a raw disk.
+
+    ``live`` = a board has it open: as it is at one instant, then checked and repaired.
+    """
 
     kind: Literal["flatten-disk"] = "flatten-disk"
     name: str
     source: str
+    live: bool = False
 
 
 class WriteArchive(_Action):
@@ -531,6 +535,21 @@ class TakeArchive(_Action):
     name: str
     place: str
     base: str
+    unverified: bool
+
+
+class TakeLeaf(_Action):
+    """Take a leaf's disk and boot files out of an archive into the staged node.
+
+    As an overlay on the disk of ``root`` where ``thin`` and that can be, else as a raw disk of its
+    own. What the archive says of its board counts if that is the one the leaf is for.
+    """
+
+    kind: Literal["take-leaf"] = "take-leaf"
+    name: str
+    place: str
+    root: str
+    thin: bool
     unverified: bool
 
 
@@ -592,6 +611,7 @@ Action = Annotated[
     | WriteArchive
     | PublishArchive
     | TakeArchive
+    | TakeLeaf
     | RefreshServices,
     Field(discriminator="kind"),
 ]

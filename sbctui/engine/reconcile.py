@@ -23,6 +23,7 @@ from sbctui.engine.errors import ServiceFailed
 from sbctui.engine.files import Owner, hit, make_dir, write_new
 from sbctui.engine.model.addresses import undashed
 from sbctui.engine.model.node import NodeConfig
+from sbctui.engine.model.repository import INDEX, OWN
 from sbctui.engine.model.site import BOOT, Site
 from sbctui.engine.plan import RefreshServices
 from sbctui.engine.services.exportfile import render_export
@@ -34,14 +35,26 @@ _DASHES = 5
 
 
 def refresh(action: RefreshServices, ctx: Context) -> Undo:
-    """Perform a plan's service refresh. Raises ServiceFailed with the daemon's own line."""
+    """Perform a plan's service refresh. Raises ServiceFailed with the daemon's own line.
+
+    What others read of this server's repository follows the nodes too.
+    """
     site = ctx.reload()
+    if (site.path / OWN / INDEX).exists():
+        _renew_lists(site, ctx.owner)
     changes = reconcile(site, ctx.control, action.names, before=ctx.site, owner=ctx.owner)
     if changes.refused:
         name, line = changes.refused[0]
         more = f" (and {len(changes.refused) - 1} more)" if len(changes.refused) > 1 else ""
         raise ServiceFailed(f"{name} is not served: {line}{more}")
     return nothing
+
+
+def _renew_lists(site: Site, owner: Owner) -> None:
+    """Most sites have none: what looks at them is loaded where there are some."""
+    from sbctui.engine.repository.lists import renew_lists
+
+    renew_lists(site, owner)
 
 
 def reconcile(

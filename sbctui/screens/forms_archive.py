@@ -1,4 +1,4 @@
-"""The forms that write nodes into archives and make roots of them."""
+"""The forms that write nodes into archives and make nodes of them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sbctui.engine import rules
 from sbctui.engine.archive.address import ENDINGS
 from sbctui.engine.errors import BadInput
 from sbctui.engine.model import requests as ask
-from sbctui.engine.model.addresses import parse_name, shown
+from sbctui.engine.model.addresses import dashed, parse_mac, parse_name, shown, undashed
 from sbctui.engine.model.repository import IMAGES, OWN
 from sbctui.format import Line
 from sbctui.screens.fields import Complete, Field, Values
@@ -198,19 +198,28 @@ def _about(site: Site, nodes: Sequence[Node]) -> tuple[Line, ...]:
 
 
 def take(site: Site, complete: Complete, archive: str = "", name: str = "") -> FormSpec:
-    """``root import``."""
+    """``root import``, or for a MAC as the name ``leaf import``."""
     bases = [r.name for r in site.roots]
+    new_root = new_name(site)
+
+    def either(values: Values) -> Any:
+        return ask.ImportLeaf if _board(values["name"]) else ask.ImportRoot
 
     def arguments(values: Values) -> dict[str, object]:
-        return {
-            "name": values["name"],
+        given: dict[str, object] = {
             "archive": ask.Incoming.model_construct(place=values["archive"]),
-            "base": values["base"],
             "unverified": values["unverified"] == "yes",
         }
+        if mac := _board(values["name"]):
+            return {**given, "mac": mac, "root": values["base"]}
+        return {**given, "name": values["name"], "base": values["base"]}
+
+    def called(text: str) -> object:
+        mac = _board(text)
+        return rules.free_name(site, dashed(mac)) if mac else new_root(text)
 
     def finish(engine: Engine, request: ask.Request) -> ask.Request:
-        assert isinstance(request, ask.ImportRoot)
+        assert isinstance(request, ask.ImportRoot | ask.ImportLeaf)
         found = engine.archive(engine.place(request.archive.place))
         return request.model_copy(update={"archive": found})
 
@@ -218,27 +227,43 @@ def take(site: Site, complete: Complete, archive: str = "", name: str = "") -> F
         return rules.can_clone(site, rules.root(site, text).name) if text else None
 
     return FormSpec(
-        "Import a root",
+        "Import a root or a leaf",
         (
             Field("archive", "Archive", _source, archive, path=True, complete=complete,
                   picks="read", stand_in="FILE",
                   hint="a file, repo:image, URL, user@host:/path"),
-            Field("name", "Name", new_name(site), name, hint="a-z, 0-9 and -", stand_in="NAME"),
-            Field("base", "Laid over", base, names=bases,
-                  hint="a difference: over which root, if renamed"),
+            Field("name", "Name", called, name, stand_in="NAME",
+                  hint="a-z, 0-9 and -; or a board's MAC for its leaf"),
+            Field("base", "Root", base, names=bases,
+                  hint="a leaf's; or that a difference goes over"),
             Field("unverified", "Without hashes", choices=_NO_YES,
                   hint="yes: nobody can tell whether it is whole"),
         ),
         ask.ImportRoot,
         arguments,
         finish=finish,
+        either=either,
     )  # fmt: skip
+
+
+def _board(text: str) -> str:
+    """The MAC, where one is typed; no root is called like one."""
+    try:
+        return parse_mac(text)
+    except BadInput:
+        return ""
 
 
 def _source(text: str) -> str:
     if text == "-":
         return "this is for the command line; name a file"
     return "" if text else "name an archive"
+
+
+def suggested_board(site: Site, named: str) -> str:
+    """The MAC of the leaf that an archive is of, if that board has none here; else empty."""
+    mac = undashed(named)
+    return mac if mac and rules.free_mac(site, mac) is None else ""
 
 
 def suggested(site: Site, place: str, named: str = "") -> str:

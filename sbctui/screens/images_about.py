@@ -43,9 +43,10 @@ def about_image(image: RepositoryImage, used: Users, now: float) -> list[Line]:
 
 
 def _users(used: Users) -> str:
-    if not used.roots:
-        return "no root of its name"
-    return f"root {used.roots[0]}, {fmt.plural(used.leaves, 'leaf')}"
+    if not used.roots and not used.leaves:
+        return "no root made of it"
+    roots = f"root{'' if len(used.roots) == 1 else 's'} {', '.join(used.roots)}, "
+    return f"{roots if used.roots else ''}{fmt.plural(used.leaves, 'leaf')}"
 
 
 def about_folder(shelf: Shelf, path: str) -> list[Line]:

@@ -15,7 +15,7 @@ from sbctui.screens.archive_lines import holds
 from sbctui.screens.fields import Entry, Values
 from sbctui.screens.form import FormScreen
 from sbctui.screens.form_spec import FormSpec
-from sbctui.screens.forms_archive import suggested
+from sbctui.screens.forms_archive import suggested, suggested_board
 from sbctui.screens.modal import Lines, inner_width
 
 if TYPE_CHECKING:
@@ -78,11 +78,14 @@ class ImportScreen(FormScreen):
             self._propose(found)
 
     def _propose(self, found: Preview) -> None:
-        """A name from the archive, while nobody typed another."""
+        """A name from the archive, or the board's MAC of a leaf's, while nobody typed another."""
         entry = self._entry(_NAMES)
         manifest = found.manifest
-        named = manifest.name if manifest and manifest.kind == "root" else ""
         site = self.sbc.feeds.world.site
-        name = suggested(site, found.place, named) if site else ""
+        leaf = manifest is not None and manifest.kind == "leaf"
+        named = manifest.name if manifest else ""
+        name = suggested_board(site, named) if site and leaf else ""
+        if site and not name:
+            name = suggested(site, found.place, "" if leaf else named)
         if isinstance(entry, Entry) and entry.value in ("", self._proposed) and name:
             entry.value = self._proposed = name

@@ -65,7 +65,7 @@ def _import(app: SbcApp, names: Names, asking: Names) -> None:
 
 
 def take(app: SbcApp, archive: str = "") -> None:
-    """The form that makes a root of an archive."""
+    """The form that makes a root or a leaf of an archive."""
     from sbctui.screens.import_form import ImportScreen
 
     complete = completing(lambda: app.feeds.engine)

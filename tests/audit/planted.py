@@ -634,3 +634,10 @@ def side_file_without_an_image(lab: LabSite) -> None:
     side = lab.file("repo/images/pi.img.mcast")
     side.parent.mkdir(parents=True, exist_ok=True)
     side.write_bytes(b"{}")
+
+
+@fault("lists:repo:", mends=True)
+def list_without_the_boards(lab: LabSite) -> None:
+    lists = lab.file("repo/index.json")
+    lists.parent.mkdir(parents=True, exist_ok=True)
+    lists.write_text('{"schema": 1, "entries": []}')

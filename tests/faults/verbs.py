@@ -337,6 +337,12 @@ def verbs(source: Path) -> tuple[Verb, ...]:
             spoil=_exported,
         ),
         Verb(
+            "leaf import",
+            lambda e: ask.ImportLeaf(archive=_incoming(e), mac=mac(4), root="full"),
+            whole=False,
+            spoil=_exported,
+        ),
+        Verb(
             "root export to the repository",
             lambda e: ask.ExportRoot(name="bare", target=e.target(f"repo:{IMAGE}"), replace=True),
             spoil=lambda site: None,

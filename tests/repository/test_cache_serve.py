@@ -191,7 +191,7 @@ def test_the_newest_image_of_a_root_counts_and_the_rest_is_named(pair: Pair) -> 
     pair.follow()
     plan = pair.plan()
     assert [u.detail for u in plan.units if u.title == "import deb"] == [
-        f"from {pair.cache}/images/new/deb.tar.zst"
+        "from cache:new/deb.tar.zst"
     ]
     notes = "\n".join(plan.notes)
     assert f"cache:{IMAGE} is left out: new/deb.tar.zst is the newer one" in notes
@@ -199,7 +199,7 @@ def test_the_newest_image_of_a_root_counts_and_the_rest_is_named(pair: Pair) -> 
     assert "cache:pi.img is left out: it does not tell what it is" in notes
     named = pair.plan("lab")
     assert "import deb" in titles(named)
-    assert f"images/{IMAGE}" in named.units[0].detail
+    assert f"cache:{IMAGE}" in named.units[0].detail
     with pytest.raises(NoSuchNode, match=r"no image lab/x in cache; see: sbctui repo tree cache:"):
         pair.plan("lab/x")
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from sbctui.engine.engine import Engine
-from sbctui.engine.model.requests import ExportRoot
+from sbctui.engine.model.addresses import dashed
+from sbctui.engine.model.requests import DeleteLeaves, ExportLeaf, ExportRoot
 from sbctui.screens.import_form import ImportScreen
 from sbctui.screens.picker import PickScreen
 from tests.driver import Tui, open_tui
@@ -52,6 +53,26 @@ async def test_a_root_goes_into_the_repository_and_comes_back(small_site: Path) 
         await tui.press("enter")
         await start(tui, "import the root golden-2")
         await tui.until(lambda: "golden-2" in site(tui).nodes, "no root was made")
+
+
+async def test_a_leaf_becomes_a_leaf_again(small_site: Path) -> None:
+    mac = "dc:a6:32:0a:00:01"
+    leaf = dashed(mac)
+    target = Engine(small_site).target("repo:pi-01.tar.zst")
+    do(
+        small_site,
+        ExportLeaf(name=leaf, target=target),
+        DeleteLeaves(root="debian12", macs=(mac,)),
+    )
+    async with open_tui(small_site) as tui:
+        await tui.press("m")
+        await tui.expect("Import a root or a leaf")
+        await tui.type("repo:pi-01")
+        await tui.press("right")
+        await tui.expect(f"leaf {leaf}, made", mac, "leaf import repo:pi-01.tar.zst")
+        await tui.press("enter")
+        await start(tui, "import the leaf pi-01 of debian12")
+        await tui.until(lambda: leaf in site(tui).nodes, "no leaf was made")
 
 
 async def test_marked_nodes_go_into_one_folder(small_site: Path) -> None:
@@ -173,7 +194,7 @@ async def test_a_root_in_use_says_what_its_export_is_worth(small_site: Path) -> 
         await tui.expect("Export rescue-07", "120K of it held here")
         await tui.press("escape")
         await tui.press("slash", *"pi-01", "enter", "j", "x")
-        await tui.expect("not possible", "is running from", "shut it")
+        await tui.expect("Export pi-01", "is running from it", "at one instant, then repaired")
 
 
 async def test_nobody_who_only_looks_exports(small_site: Path) -> None:

@@ -56,3 +56,20 @@ def path_of(site: Path, text: str) -> Path:
     if not text.startswith(_REPO):
         return Path(text).expanduser().absolute()
     return site.joinpath(OWN, IMAGES, parse_image(text))
+
+
+def image_at(site: Path, file: str) -> str:
+    """The image that a file is in this site's own repository; empty elsewhere."""
+    path, top = Path(file), site / OWN / IMAGES
+    if not path.is_relative_to(top):
+        return ""
+    try:
+        return parse_image(str(path.relative_to(top)))
+    except BadInput:
+        return ""
+
+
+def addressed(site: Path, file: str) -> str:
+    """A file as it is shown: one of this site's own repository by its address."""
+    image = image_at(site, file)
+    return f"{_REPO}{image}" if image else file

@@ -12,7 +12,8 @@ from pathlib import Path
 from sbctui.engine.archive.address import kind_of
 from sbctui.engine.archive.ahead import Ahead, ahead
 from sbctui.engine.archive.fetch import fetched
-from sbctui.engine.archive.format import CONFIG, DISK
+from sbctui.engine.archive.format import CONFIG, DISK, MOST_CONFIG
+from sbctui.engine.archive.guess import leaf_says
 from sbctui.engine.archive.manifest import Manifest, MemberSum
 from sbctui.engine.archive.peek import manifest_of
 from sbctui.engine.archive.places import incoming
@@ -44,14 +45,39 @@ class Contents:
 
 
 def looked_at(site: Path, place: str) -> Incoming:
-    """An archive to be imported, with what its end tells. Raises BadInput, NotPermitted."""
+    """An archive to be imported, with what its end and its first members tell.
+
+    Raises BadInput, NotPermitted.
+    """
     found = incoming(site, place)
-    manifest = manifest_of(Path(found.place)) if kind_of(found.place) == "file" else None
-    if manifest is None:
+    if kind_of(found.place) != "file":
         return found
-    disk = manifest.disk
-    base = disk.base.root if disk.base else ""
-    return found.model_copy(update={"disk": disk.size, "data": disk.data, "base": base})
+    manifest = manifest_of(Path(found.place))
+    update: dict[str, object] = {}
+    if manifest is not None:
+        disk = manifest.disk
+        base = disk.base.root if disk.base else ""
+        update = {"disk": disk.size, "data": disk.data, "base": base}
+    if manifest is None or manifest.kind == "leaf":
+        says = leaf_says(_config_of(Path(found.place)))
+        update |= {"mac": says.mac, "alias": says.alias, "parent": says.parent}
+    return found.model_copy(update=update)
+
+
+def _config_of(path: Path) -> bytes | None:
+    """The config among the first members of an archive; None where it is not there."""
+    stop = threading.Event()
+    with suppress(SbcError, OSError), _first_members(path, stop) as tar:
+        for _ in range(_FIRST):
+            entry = tar.next()
+            if entry is None or entry.name.split("/")[-1] == DISK:
+                return None
+            parts = _parts(entry.name)
+            if len(parts) <= 2 and parts[-1:] == [CONFIG]:
+                if entry.what != "file" or entry.size > MOST_CONFIG:
+                    return None
+                return b"".join(bytes(memory[a:b]) for memory, a, b in tar.pieces())
+    return None
 
 
 def listed(site: Path, place: str, stop: threading.Event, report: Report) -> Contents:
@@ -116,13 +142,22 @@ def is_archive(path: Path) -> bool:
     if not os.path.isfile(path):
         return False
     stop = threading.Event()
-    with suppress(SbcError), fetched(str(path), stop=stop) as read, ahead(read, stop) as stream:
-        tar = TarReader(stream)
+    with suppress(SbcError), _first_members(path, stop) as tar:
         for _ in range(_FIRST):
             entry = tar.next()
             if entry is None:
                 return False
-            parts = [part for part in entry.name.split("/") if part not in ("", ".")]
+            parts = _parts(entry.name)
             if len(parts) <= 2 and parts and parts[-1] in (CONFIG, DISK):
                 return True
     return False
+
+
+@contextmanager
+def _first_members(path: Path, stop: threading.Event) -> Iterator[TarReader]:
+    with fetched(str(path), stop=stop) as read, ahead(read, stop) as stream:
+        yield TarReader(stream)
+
+
+def _parts(name: str) -> list[str]:
+    return [part for part in name.split("/") if part not in ("", ".")]

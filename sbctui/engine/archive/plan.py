@@ -5,13 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from sbctui.engine import rules
-from sbctui.engine.archive.address import STREAM, kind_of
+from sbctui.engine.archive.address import STREAM, addressed, image_at, kind_of
 from sbctui.engine.archive.format import level_of
-from sbctui.engine.errors import BadInput, NoSpace, Refused
+from sbctui.engine.errors import NoSpace, Refused
 from sbctui.engine.model import requests as ask
-from sbctui.engine.model.distribution import parse_image
 from sbctui.engine.model.node import DiskSpec, NodeConfig, StoreKind
-from sbctui.engine.model.repository import IMAGES, OWN
 from sbctui.engine.model.site import Node, Site
 from sbctui.engine.nodes.making import NODE_BYTES, NODE_INODES, listing, made, plan, refresh
 from sbctui.engine.plan import (
@@ -51,7 +49,8 @@ def export(request: ask.ExportRoot | ask.ExportLeaf, site: Site) -> Plan:
     base = _base(site, node) if isinstance(request, ask.ExportLeaf) and request.difference else ""
     target = request.target
     if target.there and not request.replace:
-        raise Refused(f"{target.file} is there already; name another file, or add --replace")
+        there = addressed(site.path, target.file)
+        raise Refused(f"{there} is there already; name another file, or add --replace")
     way = _Way(site, node)
     if way.staged:
         rules.require(rules.free_name(site, way.staged))
@@ -65,7 +64,7 @@ def export(request: ask.ExportRoot | ask.ExportLeaf, site: Site) -> Plan:
         base=base,
     )
     stream = target.file == STREAM
-    image = _image(site, target)
+    image = image_at(site.path, target.file)
     publish: tuple[Action, ...] = ()
     if image:
         publish = (PublishImage(image=image, replace=request.replace),)
@@ -82,21 +81,10 @@ def export(request: ask.ExportRoot | ask.ExportLeaf, site: Site) -> Plan:
         units.append(refresh([node.name]))
     if image:
         units.append(listing())
-    where = "standard output" if stream else target.file
+    where = "standard output" if stream else addressed(site.path, target.file)
     title = f"export {node.config.hostname} to {where}"
     notes = (*way.notes, *_room_notes(request, node))
     return plan(site, request, title, units, needs=way.needs, notes=notes, hold=False)
-
-
-def _image(site: Site, target: ask.Target) -> str:
-    """The image that a file will be in this site's own repository; empty elsewhere."""
-    path, top = Path(target.file), site.path / OWN / IMAGES
-    if not path.is_relative_to(top):
-        return ""
-    try:
-        return parse_image(str(path.relative_to(top)))
-    except BadInput:
-        return ""
 
 
 class _Way:
@@ -112,7 +100,7 @@ class _Way:
         overlay = config.disk.format == "qcow2"
         connected = bool(site.sessions_of.get(config.export))
         store: StoreKind = "reflink" if site.facts.store == "reflink" else "copy"
-        live = served and not overlay and (connected or store == "reflink")
+        live = served and (connected or (store == "reflink" and not overlay))
         self.away = served and not live
         self.before: tuple[Action, ...] = ()
         if self.away:
@@ -122,7 +110,7 @@ class _Way:
             self.staged = (_COPY + node.name)[:_LONGEST].rstrip("-")
             self.before += (StageNode(name=self.staged), self._copy(node, store, live=live))
             self.after = (UnstageNode(name=self.staged),)
-            self.needs = NODE_BYTES + (0 if live and store == "reflink" else _below(site, node))
+            self.needs = NODE_BYTES + self._copied(site, node, store, live=live)
         if live:
             self.notes = (
                 f"{config.hostname} is in use: it is exported as after a power cut at one "
@@ -130,9 +118,16 @@ class _Way:
             )
 
     def _copy(self, node: Node, store: StoreKind, *, live: bool) -> Action:
-        if not live:
-            return FlattenDisk(name=self.staged, source=node.name)
+        if node.config.disk.format == "qcow2":
+            return FlattenDisk(name=self.staged, source=node.name, live=live)
         return CloneDisk(name=self.staged, source=node.name, store=store, live=True)
+
+    def _copied(self, site: Site, node: Node, store: StoreKind, *, live: bool) -> int:
+        """Bytes of the copies: an overlay that is in use is copied before it is read."""
+        if node.config.disk.format == "qcow2":
+            own = node.disk.allocated if live and node.disk else 0
+            return own + _below(site, node)
+        return 0 if store == "reflink" else _below(site, node)
 
 
 def _below(site: Site, node: Node) -> int:
@@ -194,12 +189,16 @@ def take(request: ask.ImportRoot, site: Site) -> Plan:
         needs += disk.allocated if disk and site.facts.store != "reflink" else 0
     rules.enough_space(site, needs, NODE_INODES)
     config = NodeConfig(
-        kind="root", name=request.name, created=made(site), disk=DiskSpec(size=incoming.disk)
+        kind="root",
+        name=request.name,
+        created=made(site),
+        disk=DiskSpec(size=incoming.disk),
+        origin=incoming.origin,
     )
     unit = Unit(
         title=f"import {request.name}",
         node=request.name,
-        detail=f"from {_from(incoming.place)}",
+        detail=f"from {from_where(incoming, site.path)}",
         actions=(
             StageNode(name=request.name),
             TakeArchive(
@@ -213,14 +212,19 @@ def take(request: ask.ImportRoot, site: Site) -> Plan:
         ),
     )
     title = f"import the root {request.name}"
-    return plan(site, request, title, [unit], needs=needs, notes=_notes(request), hold=False)
+    return plan(site, request, title, [unit], needs=needs, notes=archive_notes(request), hold=False)
 
 
-def _from(place: str) -> str:
-    return "standard input" if place == STREAM else place
+def from_where(incoming: ask.Incoming, site: Path) -> str:
+    """An archive's place as it is shown: an image of a repository by its address."""
+    origin = incoming.origin
+    if origin is not None and ":" in origin.image:
+        return origin.image
+    return "standard input" if incoming.place == STREAM else addressed(site, incoming.place)
 
 
-def _notes(request: ask.ImportRoot) -> tuple[str, ...]:
+def archive_notes(request: ask.ImportRoot | ask.ImportLeaf) -> tuple[str, ...]:
+    """What whoever imports should know of the archive."""
     incoming = request.archive
     notes = []
     if request.unverified:

@@ -92,7 +92,8 @@ class Drift:
     names and that are gone, ``images`` an overlay's node to what is wrong with its header.
     ``refused`` maps a node that has a MAC and can't be served to the reason; ``template`` says
     what is wrong with one of the admin's templates, and then nothing derived was compared.
-    ``stale`` are images of the repository that lack side files of what they are now.
+    ``stale`` are images of the repository that lack side files of what they are now, ``unlisted``
+    the lists of what is in it (relative to the site) that are not right.
     ``overlays`` are all folders of overlays, ``laid`` maps leaves to what their disks lack of them.
     ``strays`` lie in places that loading a site does not look at; ``status`` is every daemon.
     """
@@ -105,6 +106,7 @@ class Drift:
     refused: Mapping[str, str] = field(default_factory=dict)
     template: str = ""
     stale: tuple[ImageFile, ...] = ()
+    unlisted: tuple[str, ...] = ()
     strays: tuple[Stray, ...] = ()
     status: tuple[Status, ...] = ()
     overlays: tuple[OverlayFolder, ...] = ()

@@ -1,4 +1,4 @@
-"""Images of the repository whose side files are not theirs. Pure."""
+"""Images of the repository whose side files are not theirs, and lists that lack them. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sbctui.engine.audit.finding import Finding
 from sbctui.engine.audit.making import finding, fixed
 from sbctui.engine.model.distribution import MADE
 from sbctui.engine.model.site import Site
-from sbctui.engine.plan import MakeSideFiles
+from sbctui.engine.plan import IndexRepository, MakeSideFiles
 
 
 def side_files(site: Site, drift: Drift) -> Iterator[Finding]:
@@ -33,3 +33,23 @@ def side_files(site: Site, drift: Drift) -> Iterator[Finding]:
         yield fixed(
             found, f"make the side files of {address}", MakeSideFiles(image=one.image), safe=True
         )
+
+
+def lists(site: Site, drift: Drift) -> Iterator[Finding]:
+    """Lists that tell others of images and boards as they were.
+
+    Where side files are to be made these come first, and the lists with them.
+    """
+    if not drift.unlisted or drift.stale:
+        return
+    found = finding(
+        "lists",
+        "drift",
+        "repo:",
+        "the lists in repo: are not of what is in it now",
+        "Images or boards changed otherwise than by sbctui: who reads the repository over HTTPS "
+        "misses images, and a cache would not know all boards.",
+        proof=f"not right: {', '.join(drift.unlisted)}",
+    )
+    found = found.model_copy(update={"untrashable": "a list is written anew, and not moved"})
+    yield fixed(found, "list what is in the repository", IndexRepository(), safe=True)

@@ -3,7 +3,7 @@
 What is compared with what:
 - every host line and export file byte for byte, every TFTP link by its target;
 - every node folder's names against what belongs there;
-- images of the repository with what their side files say of them;
+- images of the repository with what their side files and the lists of all say of them;
 - an overlay's header: that it is qcow2 and has the size its config states;
 - boot files as ``boot_observe`` says. Disks are not read.
 """
@@ -52,12 +52,13 @@ def observe(site: Site, status: tuple[Status, ...] = (), booting: Booting = NOTH
 
     ``status`` is what the daemons say, ``booting`` what was seen of boots to come.
     """
-    from sbctui.engine.repository import sidefiles  # not before somebody audits
+    from sbctui.engine.repository import lists, sidefiles  # not before somebody audits
 
     strays = [*_in_nodes(site), *_in_places(site), *_in_trash(site), *_in_images(site)]
     seen = Drift(
         images={name: wrong for name, node in site.nodes.items() if (wrong := _image(site, node))},
         stale=tuple(one for one in sidefiles.images(site.path) if one.lacking),
+        unlisted=lists.stale_lists(site),
         strays=tuple(strays),
         status=status,
         overlays=overlays_of(site),

@@ -43,6 +43,7 @@ CHECKS: tuple[Check, ...] = (
     leftovers.pins,
     leftovers.roster,
     images.side_files,
+    images.lists,
     overlays.orphaned,
     overlays.faulty,
     served.draining,

@@ -56,13 +56,20 @@ class Overlay:
             SparseCopy().clone(source, target, stop=stop, report=report)
             return
         size = source.stat().st_size
+        self.make(source, target, size, stop=stop)
+        report(size, size)
+
+    def make(self, base: Path, target: Path, size: int, *, stop: threading.Event) -> None:
+        """An empty overlay of ``size`` bytes on ``base``, which may be smaller.
+
+        Raises like ``clone``.
+        """
         with new_disk(target, stop) as made:
-            template = self._template(source, target, size, stop)
+            template = self._template(base, target, size, stop)
             hit("disk.overlay")
             os.ftruncate(made, template.length)
             for offset, page in template.pages:
                 os.pwrite(made, page, offset)
-        report(size, size)
 
     def _template(self, source: Path, target: Path, size: int, stop: threading.Event) -> _Template:
         backing = os.path.relpath(source, target.parent)

@@ -124,7 +124,12 @@ def _copy(action: CloneDisk, source: Path, disk: Path, ctx: Context) -> None:
 
 
 def personalise_disk(action: PersonaliseDisk, ctx: Context) -> Undo:
-    """Host name, machine-id and host key into the staged disk; what is left out is said."""
+    """Host name, machine-id and host key into the staged disk; what is left out is said.
+
+    A disk that came here with what its board was given keeps that.
+    """
+    if ctx.found.personalised is not None:
+        return nothing
     folder = ctx.staged(action.name)
     format: DiskFormat = "raw" if ctx.found.base is None else "qcow2"
     disk = folder / DISK_FILES[format]

@@ -6,6 +6,7 @@ Sizes are bytes, times UTC.
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Literal
@@ -24,6 +25,9 @@ IpRule = Literal["explicit", "resolver", "number", "next"]
 """The rule of S0.12 that chose an address."""
 Promise = Literal["", "clean", "crash-consistent"]
 """What a clone's file system is worth: unmounted or frozen, or as after a power cut."""
+
+HOST_KEY = re.compile(r"ssh-ed25519 [A-Za-z0-9+/]{20,200}={0,2}")
+"""A public host key as it is stored."""
 
 DISK_FILES: dict[DiskFormat, str] = {"raw": "root.img", "qcow2": "root.qcow2"}
 
@@ -79,12 +83,24 @@ class BootSpec(_Stored):
     arch: str = ""
 
 
+class Origin(_Stored):
+    """The file that a root, and what was copied from it, was made of.
+
+    ``image`` is its address in a repository (``repo:sub/dir/image``), else the file's own name;
+    ``sha256`` the hash that its side files told then, empty where there was none.
+    """
+
+    image: str
+    sha256: str = Field(default="", pattern=r"^(?:[0-9a-f]{64})?$")
+
+
 class NodeConfig(_Stored):
     """A node: a root (an OS image) or a leaf (one board's own copy), S0.4.
 
     ``children`` (roots only) maps MAC → leaf folder and is the authority on parentage; a
     leaf's ``parent`` is a hint for re-attaching. ``mac`` and ``ip`` are set on every leaf and
-    on an allocated root. ``host_key`` is the public SSH key that personalising made.
+    on an allocated root. ``host_key`` is the public SSH key that personalising made. ``origin`` is
+    None of a node that was made of no file, or by a program that did not write it down.
     """
 
     schema_: Literal[1] = Field(default=1, alias="schema")
@@ -102,10 +118,11 @@ class NodeConfig(_Stored):
     boot: BootSpec = BootSpec()
     created: datetime = Field(default_factory=lambda: datetime.now(UTC))
     cloned_from: str = ""
+    origin: Origin | None = None
     store: StoreKind | Literal[""] = ""
     promise: Promise = ""
     personalised: tuple[str, ...] = ()
-    host_key: str = Field(default="", pattern=r"^(?:ssh-ed25519 [A-Za-z0-9+/]{20,200}={0,2})?$")
+    host_key: str = Field(default="", pattern=f"^(?:{HOST_KEY.pattern})?$")
 
     model_config = ConfigDict(frozen=True, extra="allow", populate_by_name=True)
 
@@ -134,4 +151,5 @@ class NodeConfig(_Stored):
 
     def to_json(self) -> bytes:
         """The file's bytes: indented, stable key order, newline at the end."""
-        return self.model_dump_json(indent=2, by_alias=True).encode() + b"\n"
+        unknown = {"origin"} if self.origin is None else None
+        return self.model_dump_json(indent=2, by_alias=True, exclude=unknown).encode() + b"\n"

@@ -20,6 +20,8 @@ OWN = "repo"
 CACHE = "cache"
 """The alias of the cache of this machine, whatever its name."""
 IMAGES, GROUPS, CLIENTS = "images", "groups", "clients"
+INDEX = "index.json"
+"""At the top of a repository: what is in it, for those who can't list folders (HTTPS)."""
 SIDE_FILES = (".sha256", ".torrent", ".mcast", ".chunks")
 """Endings of the files beside an image that are made here, and never out of date."""
 ATTACHED = (".md5", ".sig", ".asc", ".desc", ".info", ".macct", ".reg", ".postsync", ".prestart",

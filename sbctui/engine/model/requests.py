@@ -21,7 +21,7 @@ from sbctui.engine.model.distribution import ReceiveImage as ReceiveImage
 from sbctui.engine.model.distribution import SeedImages as SeedImages
 from sbctui.engine.model.distribution import SendImage as SendImage
 from sbctui.engine.model.imagework import DeleteImages as DeleteImages
-from sbctui.engine.model.node import BootSpec
+from sbctui.engine.model.node import BootSpec, Origin
 from sbctui.engine.model.overlay import Place, parse_path
 from sbctui.engine.model.repositories import Configured
 from sbctui.engine.model.text import clean
@@ -54,7 +54,8 @@ class Layout(_Value):
 class Source(_Request):
     """What a new root is filled from, as looked at: bytes are those of the unpacked files.
 
-    Of an ``image``, whose ``layout`` says what is where, they are those of its root.
+    Of an ``image``, whose ``layout`` says what is where, they are those of its root. ``origin`` is
+    what the root remembers of it.
     """
 
     path: str
@@ -62,6 +63,7 @@ class Source(_Request):
     bytes: int
     inodes: int = 0
     layout: Layout | None = None
+    origin: Origin | None = None
 
 
 class Hindrance(_Value):
@@ -427,7 +429,8 @@ class Incoming(_Value):
     ``place`` is a file's full path, ``-`` (standard input), ``USER@HOST:PATH`` or an address as
     ``https://…``. Zeros and an empty ``base`` are what could not be seen before reading it all:
     ``bytes`` of the file, ``disk`` the size a board sees, ``data`` the bytes of it that are
-    stored, ``base`` the root whose difference it holds.
+    stored, ``base`` the root whose difference it holds. ``origin`` is what a node made of it
+    remembers. Of a leaf's: ``mac`` of its board, ``alias``, and the root ``parent`` that it was of.
     """
 
     place: str
@@ -435,6 +438,10 @@ class Incoming(_Value):
     disk: int = 0
     data: int = 0
     base: str = ""
+    origin: Origin | None = None
+    mac: Mac | None = None
+    alias: Alias = ""
+    parent: str = ""
 
 
 class ImportRoot(_Request):
@@ -449,6 +456,34 @@ class ImportRoot(_Request):
     archive: Incoming
     base: str = ""
     unverified: bool = False
+
+
+class ImportLeaf(_Request):
+    """Make a leaf of ``root`` out of an archive, for the board ``mac``.
+
+    Where they are not given, the archive tells them: its own board, and the root that it is the
+    difference to or was a leaf of. For another board it is personalised anew. ``network`` as in
+    ``CreateLeaves``; ``resolved`` is what the resolver said for the archive's alias.
+    """
+
+    verb: Literal["leaf import"] = "leaf import"
+    archive: Incoming
+    mac: Mac | None = None
+    root: str = ""
+    ip: Ip | None = None
+    network: str = ""
+    resolved: tuple[IPv4Address, ...] = ()
+    unverified: bool = False
+
+    @property
+    def board(self) -> Mac | None:
+        """The board that the leaf is for, if that is known."""
+        return self.mac or self.archive.mac
+
+    @property
+    def alias(self) -> str:
+        """The alias that comes along: only with the very board that had it."""
+        return self.archive.alias if self.board == self.archive.mac else ""
 
 
 class AddRepository(_Request):
@@ -757,6 +792,7 @@ Request = Annotated[
     | ExportMany
     | DeleteImages
     | ImportRoot
+    | ImportLeaf
     | MakeSideFiles
     | SeedImages
     | SendImage

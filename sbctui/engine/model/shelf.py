@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sbctui.engine.model.repository import Repository, RepositoryImage, stem
-from sbctui.engine.model.site import Site
+from sbctui.engine.model.site import Node, Site
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Shelf:
 
 @dataclass(frozen=True, slots=True)
 class Users:
-    """Who has an image: roots of its name, boards with leaves of these, other repositories."""
+    """Who has an image: roots made of it, boards with leaves of these, other repositories."""
 
     roots: tuple[str, ...] = ()
     leaves: int = 0
@@ -39,9 +39,9 @@ class Users:
 
 def users(site: Site, shelves: Iterable[Shelf], image: RepositoryImage) -> Users:
     """Who has an image. Pure."""
-    root = stem(image.address.image)
-    node = site.nodes.get(root)
-    there = node is not None and node.is_root
+    roots = tuple(root.name for root in site.roots if _made_of(root, image))
+    leaves = {leaf for name in roots for leaf in site.nodes[name].config.children.values()}
+    leaves |= {leaf.name for leaf in site.leaves if leaf.config.origin and _made_of(leaf, image)}
     same: dict[bool, list[str]] = {True: [], False: []}
     for other in shelves:
         if other.name != image.address.repository:
@@ -49,17 +49,29 @@ def users(site: Site, shelves: Iterable[Shelf], image: RepositoryImage) -> Users
                 if one.address.parts == image.address.parts:
                     same[one.size == image.size].append(other.name)
     return Users(
-        roots=(root,) if there else (),
-        leaves=len(node.config.children) if there and node is not None else 0,
+        roots=roots,
+        leaves=len(leaves),
         held=tuple(same[True]),
         other=tuple(same[False]),
-        laid=_laid(site, root),
+        laid=_laid(site, {stem(image.address.image), *roots}),
     )
 
 
-def _laid(site: Site, root: str) -> tuple[str, ...]:
-    """For whom files are laid over the image of a root."""
-    places = [place for place in sorted(site.overlays) if place.image == root]
+def _made_of(node: Node, image: RepositoryImage) -> bool:
+    """Whether a node was made of an image, in whichever repository: paths are the same in all.
+
+    A root that does not know what it was made of is taken for the image of its name.
+    """
+    origin = node.config.origin
+    if origin is None:
+        return node.name == stem(image.address.image)
+    repository, colon, path = origin.image.partition(":")
+    return bool(colon and repository) and path == image.address.path
+
+
+def _laid(site: Site, roots: set[str]) -> tuple[str, ...]:
+    """For whom files are laid over the image of these roots."""
+    places = [place for place in sorted(site.overlays) if place.image in roots]
     boards = sum(1 for place in places if place.level == "board")
     groups = [place.said for place in places if place.level == "group"]
     told = [f"{boards} board{'' if boards == 1 else 's'}"] if boards else []

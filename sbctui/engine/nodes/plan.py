@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import singledispatch
 
 from sbctui.engine.archive import plan as archives
+from sbctui.engine.archive.plan_leaf import take_leaf
 from sbctui.engine.archive.plan_many import export_many
 from sbctui.engine.boards.plan import plan_boards
 from sbctui.engine.boot import plan as boot
@@ -46,6 +47,7 @@ for _export in (ask.ExportRoot, ask.ExportLeaf):
     plan_for.register(_export, archives.export)
 plan_for.register(ask.ExportMany, export_many)
 plan_for.register(ask.ImportRoot, archives.take)
+plan_for.register(ask.ImportLeaf, take_leaf)
 plan_for.register(ask.DeleteImages, plan_images.delete)
 plan_for.register(ask.ServeCache, plan_serve.serve)
 plan_for.register(ask.ApplyOverlays, lambda request, site: overlay_plan.apply(site, request))

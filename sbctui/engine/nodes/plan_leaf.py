@@ -58,9 +58,9 @@ def create(site: Site, request: ask.CreateLeaves) -> Plan:
     if units:
         notes += hindered(root.name, request.hindrance)
         units = [
-            _reserve(root.name, macs),
+            reserve(root.name, macs),
             *units,
-            _unlist_missing(root.name, macs),
+            unlist_missing(root.name, macs),
             refresh(dashed(mac) for mac in macs),
         ]
     title = f"create {rules.leaves(len(wanted))} of {root.name}"
@@ -132,6 +132,7 @@ def _leaf_unit(
         boot=root.config.boot,
         created=made(site),
         cloned_from=root.name,
+        origin=root.config.origin,
         store=site.facts.store,
         promise="clean",
     )
@@ -157,13 +158,15 @@ def _leaf_unit(
     )
 
 
-def _reserve(root: str, macs: tuple[str, ...]) -> Unit:
+def reserve(root: str, macs: tuple[str, ...]) -> Unit:
+    """The first unit of a plan that makes leaves: their root lists them before they are there."""
     action = SetChildren(root=root, add=macs)
     title = f"list them in {root}"
     return Unit(title=title, node=root, actions=(action,), required=True, counts=False)
 
 
-def _unlist_missing(root: str, macs: tuple[str, ...]) -> Unit:
+def unlist_missing(root: str, macs: tuple[str, ...]) -> Unit:
+    """The last unit of a plan that makes or deletes leaves: their root lists those there are."""
     action = DropMissingChildren(root=root, macs=macs)
     return Unit(title=f"settle the children of {root}", node=root, actions=(action,), always=True)
 
@@ -190,7 +193,7 @@ def delete(site: Site, request: ask.DeleteLeaves) -> Plan:
         site,
         request,
         f"delete {rules.leaves(len(macs))} of {root.name}",
-        [*units, _unlist_missing(root.name, macs), refresh(folders)],
+        [*units, unlist_missing(root.name, macs), refresh(folders)],
         frees=sum(disk.allocated for disk in disks if disk),
         notes=(f"they come back with: sbctui undo, for {days} days",),
         impact="one" if len(macs) == 1 and not connected else "many",

@@ -56,6 +56,7 @@ def create(site: Site, request: ask.CreateRoot) -> Plan:
         notes=request.notes,
         created=made(site),
         disk=DiskSpec(size=request.size),
+        origin=source.origin if source else None,
     )
     unit = Unit(
         title=f"make {request.name}",
@@ -126,6 +127,7 @@ def clone(site: Site, request: ask.CloneRoot) -> Plan:
         disk=DiskSpec(size=source.config.disk.size, filesystem=source.config.disk.filesystem),
         boot=source.config.boot,
         cloned_from=source.name,
+        origin=source.config.origin,
         store=store,
         promise="crash-consistent" if live else "clean",
     )

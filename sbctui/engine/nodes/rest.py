@@ -42,6 +42,13 @@ def _(request: ask.ImportRoot, plan: Plan, site: Site) -> ask.Request | None:
     return None if gone else request
 
 
+@_left.register
+def _(request: ask.ImportLeaf, plan: Plan, site: Site) -> ask.Request | None:
+    """All of it, but a stream that was read is gone."""
+    gone = request.archive.place == STREAM or (request.board or "") in site.by_mac
+    return None if gone else request
+
+
 @_left.register(ask.ExportRoot)
 @_left.register(ask.ExportLeaf)
 def _(request: ask.ExportRoot | ask.ExportLeaf, plan: Plan, site: Site) -> ask.Request | None:

@@ -303,6 +303,20 @@ def _(request: ask.ImportRoot) -> list[str]:
 
 
 @_words.register
+def _(request: ask.ImportLeaf) -> list[str]:
+    place = request.archive.place
+    where = ["--from", place] if kind_of(place) in ("ssh", "url") else [place]
+    named = {
+        "--mac": request.mac,
+        "--root": request.root,
+        "--ip": request.ip,
+        "--network": request.network,
+    }
+    flag = ["--allow-unverified"] if request.unverified else []
+    return [*where, *(w for key, value in named.items() if value for w in (key, str(value))), *flag]
+
+
+@_words.register
 def _(request: ask.ApplyOverlays) -> list[str]:
     which = ["--group", request.group] if request.group else list(request.names)
     return [*which, *(["--again"] if request.again else [])]

@@ -18,9 +18,9 @@ from sbctui.engine.repository import chunks
 from sbctui.engine.repository.listing import images
 from sbctui.engine.repository.opening import Here
 from sbctui.engine.repository.source import chunks_of
+from sbctui.engine.repository.sumfile import told_sum
 
 _STEP = 4 * 1024**2
-_LINE = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ def _elsewhere(
 def _on_disk(
     path: Path, one: RepositoryImage, stop: threading.Event, emit: Emit
 ) -> Iterator[ImageFault]:
-    told = _told(path)
+    told = told_sum(path)
     known = chunks.known(path)
     if not told and known is None:
         yield ImageFault(one.address, "it has no hash beside it", _remedy(one.address))
@@ -98,16 +98,6 @@ def _on_disk(
         yield ImageFault(
             one.address, f"it is not what its .chunks say{where}", _remedy(one.address)
         )
-
-
-def _told(path: Path) -> str:
-    """The hash in the side file, in the form of sha256sum(1); empty when there is none."""
-    try:
-        with path.with_name(path.name + ".sha256").open("rb") as file:
-            word = file.read(_LINE).split(b" ", 1)[0].removeprefix(b"\\")
-    except OSError:
-        return ""
-    return word.decode("ascii", "replace").strip().lower()
 
 
 def _hash(path: Path, stop: threading.Event, emit: Emit) -> str:

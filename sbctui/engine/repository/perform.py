@@ -15,7 +15,6 @@ from sbctui.engine.files import (
     hit,
     swap_back,
     swap_in,
-    write_atomic,
 )
 from sbctui.engine.model.repository import IMAGES, OWN, is_image
 from sbctui.engine.model.text import clean
@@ -27,10 +26,9 @@ from sbctui.engine.plan import (
     UnmountRepository,
 )
 from sbctui.engine.repository import mounts
-from sbctui.engine.repository.boards import board_lists, replace_files
 from sbctui.engine.repository.keep import make_folders
+from sbctui.engine.repository.lists import write_lists
 from sbctui.engine.repository.settings import edited
-from sbctui.engine.repository.tree import BOARDS, INDEX, to_json, walk
 from sbctui.engine.services.rundir import prepare_run_dir
 from sbctui.engine.store import SETTINGS
 
@@ -75,12 +73,7 @@ def index_repository(action: IndexRepository, ctx: Context) -> Undo:
 
     Of the site as it is now, under its lock: two jobs that end together leave the later list.
     """
-    root = ctx.site.path / OWN
-    make_folders(ctx.site.path, f"{OWN}/{IMAGES}", ctx.owner)
-    make_folders(root, BOARDS, ctx.owner)
-    lists = {f"{name}.csv": text.encode() for name, text in board_lists(ctx.reload()).items()}
-    replace_files(root / BOARDS, lists, ctx.owner)
-    write_atomic(root / INDEX, to_json(walk(root)), owner=ctx.owner)
+    write_lists(ctx.reload(), ctx.owner)
     return nothing
 
 

@@ -25,6 +25,7 @@ from sbctui.engine.repository.opening import Here
 from sbctui.engine.repository.overlay_look import Looker, covers
 from sbctui.engine.repository.overlay_places import places_of
 from sbctui.engine.repository.overlay_read import places_in
+from sbctui.engine.repository.sumfile import made_of
 from sbctui.engine.repository.tree import BOARDS, opened
 
 _SHOWN = 3
@@ -84,7 +85,11 @@ class _Cache:
             path=path,
             root=manifest.name,
             archive=Incoming(
-                place=str(file), bytes=facts.st_size, disk=disk.size, data=disk.data
+                place=str(file),
+                bytes=facts.st_size,
+                disk=disk.size,
+                data=disk.data,
+                origin=made_of(f"{self.name}:{path}", file),
             ),
             boards=self._boards(manifest.name),
             newer=here is not None and int(facts.st_ctime) > made,

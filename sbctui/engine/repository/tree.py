@@ -14,8 +14,6 @@ from typing import Literal
 IMAGES, TREES = "images", ("groups", "clients")
 BOARDS = "boards"
 """Lists of the boards of each root, ``<root>.csv``, as ``leaf create --macs`` takes them."""
-INDEX = "index.json"
-"""At the top of a repository: what is in it, for those who can't list folders (HTTPS)."""
 MOST = 1_000_000
 """Entries that a repository may have."""
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from sbctui.engine.archive.address import kind_of
+from sbctui.engine.archive.address import image_at, kind_of
 from sbctui.engine.archive.look import is_archive
 from sbctui.engine.archive.manifest import Manifest
 from sbctui.engine.archive.peek import manifest_of
@@ -15,6 +15,7 @@ from sbctui.engine.archive.places import incoming
 from sbctui.engine.errors import BadInput, Refused, SbcError, from_os
 from sbctui.engine.model.addresses import shown
 from sbctui.engine.model.distribution import MADE
+from sbctui.engine.model.node import Origin
 from sbctui.engine.model.repositories import kinds
 from sbctui.engine.model.repository import (
     IMAGES,
@@ -28,6 +29,7 @@ from sbctui.engine.model.shelf import Shelf
 from sbctui.engine.model.text import clean
 from sbctui.engine.repository import listing, sidefiles
 from sbctui.engine.repository.opening import Here
+from sbctui.engine.repository.sumfile import made_of
 
 
 def shelf(here: Here, name: str) -> Shelf:
@@ -70,6 +72,25 @@ def place(here: Here, text: str) -> str:
     if not address.parts:
         raise BadInput(f"{shown(text)} is a whole repository; name an image in it")
     return str(folder_of(here, address.repository) / address.path)
+
+
+def origin(here: Here, text: str) -> Origin | None:
+    """What a node that is made of an archive or image remembers of it; None of a stream.
+
+    Raises BadInput, NoSuchNode, Refused.
+    """
+    kind = kind_of(text)
+    if kind == "stream":
+        return None
+    last = clean(text.partition("?")[0].rstrip("/").rpartition("/")[2])
+    if kind != "file":
+        return Origin(image=last.rpartition(":")[2] if kind == "ssh" else last)
+    file = Path(place(here, text)).expanduser()
+    if _addressed(here, text):
+        told = ImageAddress(here.name(text.partition(":")[0]), parse_address(text).parts)
+        return made_of(str(told), file)
+    image = image_at(here.site, str(file.absolute()))
+    return made_of(f"{OWN}:{image}", file) if image else Origin(image=last)
 
 
 def not_ours(here: Here, text: str) -> None:

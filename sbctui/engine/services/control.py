@@ -106,7 +106,7 @@ class SiteControl:
         return True
 
     def copy(self, export: str, name: str, stop: threading.Event, report: Report) -> None:
-        """Copy a served raw disk as it is at one instant into the staged node ``name``."""
+        """Copy a served disk as it is at one instant into the staged node ``name``."""
         try:
             copy = self._caller.ask("copy", seconds=_ACT, export=export, name=name)
             try:

@@ -158,9 +158,10 @@ class Control(Protocol):
         """Admit nobody new, wait; True when nobody is connected any more."""
 
     def copy(self, export: str, name: str, stop: threading.Event, report: Report) -> None:
-        """Copy a served raw disk as it is at one instant into the staged node ``name``.
+        """Copy a served disk as it is at one instant into the staged node ``name``.
 
-        The node's disk is an empty file of the same size. Boards that write meanwhile go on.
+        The node's disk is an empty file of the same size, or for an overlay an empty one on the
+        same base. Boards that write meanwhile go on.
         Raises Cancelled, NoSpace, Refused, ServiceFailed; what is in the file then is nothing.
         """
 

@@ -16,8 +16,10 @@ from time import monotonic
 
 from sbctui.engine import commands
 from sbctui.engine.errors import Refused, ServiceFailed
+from sbctui.engine.model.node import DISK_FILES
 from sbctui.engine.services import storage_copy as copies
 from sbctui.engine.services import storage_nodes as nodes
+from sbctui.engine.services import storage_overlay as overlays
 from sbctui.engine.services.gate_rules import STORAGE
 from sbctui.engine.services.nbd_targets import DerivedExports
 from sbctui.engine.services.port import Changes, Target
@@ -183,22 +185,26 @@ class StorageDaemon:
 
     # ── copies ────────────────────────────────────────────────────────────────────────────
 
-    def copy(self, export: str, target: Path) -> str:
-        """Begin to copy a raw disk as it is now to an empty file; the copy's name.
+    def copy(self, export: str, folder: Path) -> str:
+        """Begin to copy a disk as it is now to the empty one in ``folder``; the copy's name.
 
-        Raises Refused, ServiceFailed, NoSpace; then nothing is left but the file.
+        That is a sparse file, or for an overlay an empty overlay on the same base. Raises
+        Refused, ServiceFailed, NoSpace; then nothing is left but the file.
         """
         with self._lock:
             self._view.survey()
             have = self._view.served.get(export)
             if have is None or have.target is None or have.node != nodes.identify(have.target):
                 raise ServiceFailed(f"{export} is not served just now; try again")
-            if have.target.format != "raw" or have.copying:
-                why = "it is being copied already" if have.copying else "only raw disks are copied"
-                raise Refused(f"{export}: {why}")
+            if have.copying:
+                raise Refused(f"{export}: it is being copied already")
             name = f"{copies.PREFIX}{token_hex(4)}"
-            disk = have.target.file
-            copies.begin(self._view, self._run / STORAGE, have.node, disk, target, name)
+            source, target = have.target, folder / DISK_FILES[have.target.format]
+            if source.format == "raw":
+                server = self._run / STORAGE
+                copies.begin(self._view, server, have.node, source.file, target, name)
+            else:
+                overlays.begin(self._view, have.node, source, target, name)
             have.copying = True
             self._copies[name] = _Copy(have, self._view.lives)
             return name

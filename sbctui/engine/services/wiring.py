@@ -10,7 +10,6 @@ from pathlib import Path
 
 from sbctui.engine.errors import SbcError, ServiceFailed
 from sbctui.engine.model.boots import BootNews
-from sbctui.engine.model.node import DISK_FILES
 from sbctui.engine.model.settings import Network, is_host
 from sbctui.engine.model.site import STAGING, Lease, Seen, Session
 from sbctui.engine.services.boots import BootFollower
@@ -33,8 +32,6 @@ from sbctui.engine.services.supervise_place import Place
 from sbctui.engine.services.supervisor import Services
 from sbctui.engine.services.supervisor_holds import Holds
 from sbctui.engine.store import read_settings
-
-_DISK = DISK_FILES["raw"]
 
 
 def services(site: Path, place: Place) -> Services:
@@ -124,7 +121,7 @@ class SiteServing:
         if process is None:
             raise ServiceFailed("whoever asked has ended")
         try:
-            copy = self.storage.copy(export, self._site / "nodes" / (STAGING + name) / _DISK)
+            copy = self.storage.copy(export, self._site / "nodes" / (STAGING + name))
         except SbcError:
             process.close()
             raise

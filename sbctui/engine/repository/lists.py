@@ -1,0 +1,79 @@
+"""The lists in this server's repository, by which others follow it: of all files, and of boards.
+
+They are there from the first export, or ``repo index``, on.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+from sbctui.engine.files import Owner, write_atomic
+from sbctui.engine.model.distribution import HALF
+from sbctui.engine.model.repository import IMAGES, INDEX, OWN
+from sbctui.engine.model.site import Site
+from sbctui.engine.repository.boards import board_lists, replace_files
+from sbctui.engine.repository.keep import make_folders
+from sbctui.engine.repository.tree import BOARDS, Entry, from_json, to_json, walk
+
+_MOST = 256 * 1024**2
+
+
+def write_lists(site: Site, owner: Owner) -> None:
+    """Write them as they should be now. Raises OSError."""
+    root = site.path / OWN
+    make_folders(site.path, f"{OWN}/{IMAGES}", owner)
+    make_folders(root, BOARDS, owner)
+    lists = {f"{name}.csv": text.encode() for name, text in board_lists(site).items()}
+    replace_files(root / BOARDS, lists, owner)
+    write_atomic(root / INDEX, to_json(walk(root)), owner=owner)
+
+
+def renew_lists(site: Site, owner: Owner) -> None:
+    """Write them anew where there are some and they are not right. Raises OSError."""
+    if stale_lists(site):
+        write_lists(site, owner)
+
+
+def stale_lists(site: Site) -> tuple[str, ...]:
+    """Lists that are not right, relative to the site; none where nothing was ever listed."""
+    root = site.path / OWN
+    try:
+        with open(root / INDEX, "rb") as file:
+            told = _known(from_json(file.read(_MOST)))
+    except FileNotFoundError:
+        return ()
+    except (OSError, ValueError):
+        told = None
+    wrong = _wrong_boards(site, root)
+    with suppress(OSError):
+        if told is None or told != _known(walk(root)):
+            wrong.append(INDEX)
+    return tuple(f"{OWN}/{name}" for name in wrong)
+
+
+def _known(entries: Iterable[Entry]) -> frozenset[tuple[str, str, int, int]]:
+    """What readers go by, of images and lists; not of what is being received."""
+    return frozenset(
+        (one.path, one.kind, one.size, one.mtime if one.kind == "file" else 0)
+        for one in entries
+        if one.path.partition("/")[0] in (IMAGES, BOARDS) and not one.path.endswith(HALF)
+    )
+
+
+def _wrong_boards(site: Site, root: Path) -> list[str]:
+    wanted = {f"{name}.csv": text.encode() for name, text in board_lists(site).items()}
+    there: set[str] = set()
+    with suppress(OSError):
+        there = set(os.listdir(root / BOARDS))
+    off = [name for name, data in wanted.items() if _read(root / BOARDS / name) != data]
+    return [f"{BOARDS}/{name}" for name in sorted({*off, *(there - wanted.keys())})]
+
+
+def _read(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return None
