@@ -23,7 +23,7 @@ from sbctui.engine.archive.format import FRAME, level_of
 from sbctui.engine.archive.seektable import seek_table
 from sbctui.engine.model.requests import Packing
 
-_MOST_THREADS, _DEEP = 64, 8
+_MOST_THREADS, _DEEP = 64, 16
 """Batches that wait: many, so that threads seldom wait for each other, and no more than that."""
 Squeeze = Callable[[memoryview], bytes]
 
@@ -182,7 +182,8 @@ class Packer:
     def _next(self) -> None:
         batch, future = self._waiting.popleft()
         packed = future.result()
-        self._write(packed[0] if len(packed) == 1 else b"".join(packed))
+        for data in packed:
+            self._write(data)
         if self._cuts:
             for frame, data in zip(batch.frames(), packed, strict=True):
                 self._table.extend((len(data), len(frame)))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from sbctui.engine.archive.ahead import Piece
 from sbctui.engine.archive.format import FRAME, GRAIN
-from sbctui.engine.archive.ranges import Ranges
+from sbctui.engine.archive.ranges import Ranges, some_nothing
 
 _NOTHING = bytes(GRAIN)
 
@@ -30,7 +30,8 @@ def land(fd: int, place: int, piece: Piece, *, zeros: bool = False) -> None:
     """Write a piece at its place in a file that is all hole there; ``zeros`` are written too."""
     memory, first, last = piece
     view = memoryview(memory)
-    if zeros or memory.find(_NOTHING, first, last) < 0:
+    head = min(first + -place % GRAIN, last)
+    if zeros or not (some_nothing(memory, first, head) or some_nothing(memory, head, last)):
         _put(fd, place, view[first:last])
         return
     begun = None

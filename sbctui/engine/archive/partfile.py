@@ -13,7 +13,7 @@ from pathlib import Path
 
 from sbctui.engine.archive.address import STREAM
 from sbctui.engine.errors import Refused
-from sbctui.engine.files import Owner, fsync_dir, fsync_fd, hit, rename_noreplace
+from sbctui.engine.files import Owner, Writeback, fsync_dir, fsync_fd, hit, rename_noreplace
 
 _MODE = 0o640
 _TRIES = 5
@@ -46,7 +46,7 @@ def written(target: str, owner: Owner, holds: ExitStack) -> Iterator[Write]:
         if owner is not None:
             os.fchown(fd, *owner)
         hit("archive.write")
-        yield lambda data: _write(fd, data)
+        yield _flushing(fd)
         hit("archive.fsync")
         fsync_fd(fd)
     except BaseException:
@@ -99,6 +99,18 @@ def publish(target: str, *, replace: bool) -> None:
         rename_noreplace(part, path)
     except FileExistsError:
         raise Refused(f"{target} was made meanwhile; name another file, or add --replace") from None
+
+
+def _flushing(fd: int) -> Write:
+    written, behind = 0, Writeback(fd)
+
+    def write(data: bytes) -> None:
+        nonlocal written
+        _write(fd, data)
+        written += len(data)
+        behind.wrote(written, len(data))
+
+    return write
 
 
 def _write(fd: int, data: bytes) -> None:
