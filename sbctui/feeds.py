@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from sbctui.engine.engine import Engine, Job
     from sbctui.engine.model.shelf import Shelf
     from sbctui.engine.model.site import Site
-    from sbctui.format import Line
     from sbctui.screens.job_view import JobView
 
 _LATE = 3.0
@@ -149,20 +148,24 @@ class Feeds:
         return {"audit": 1.0, "jobs": min(1.0, self.refresh)}.get(name, self.refresh)
 
     async def _ask(self, feed: _Feed) -> None:
-        from sbctui.engine.errors import SbcError
+        from sbctui.engine.errors import NoSuchNode, SbcError
 
         errors = {k: v for k, v in self.world.errors.items() if k != feed.name}
         changes: dict[str, Any] = {}
         try:
             changes = self._took(feed.name, await in_thread(feed.fetch))
         except (SbcError, OSError) as error:
-            errors[feed.name] = str(error)
+            if not isinstance(error, NoSuchNode):  # a repository that was forgotten meanwhile
+                errors[feed.name] = str(error)
         except Exception as error:  # noqa: BLE001 - shown, saved, and the feed goes on
             errors[feed.name] = f"{type(error).__name__}: {error}"
             self.crashed(error)
         feed.began = 0.0
         late = {k: v for k, v in self.world.late.items() if k != feed.name}
-        self._tell(errors=errors, late=late, **changes)
+        asked = {f.name for f in self._feeds}
+        if feed.name in asked:
+            errors = {k: v for k, v in errors.items() if k in asked}
+            self._tell(errors=errors, late=late, **changes)
 
     def _took(self, name: str, result: Any) -> dict[str, Any]:
         if name == "site":
@@ -238,8 +241,7 @@ class Feeds:
         known = self._over.get(job.id)
         if known is not None and known[0] == job:
             return known[1]
-        before = self._views.get(job.id) or (known and known[1])
-        now = _ended(job, before.trouble if before else ())
+        now = _ended(job, self._views.get(job.id) or (known and known[1]))
         self._over[job.id] = job, now
         self._views.pop(job.id, None)
         return now
@@ -286,8 +288,11 @@ class Feeds:
         thread.start()
 
 
-def _ended(job: Job, trouble: tuple[Line, ...]) -> JobView:
-    """The job as its report tells it, with the trouble that was seen while it ran."""
+def _ended(job: Job, before: JobView | None) -> JobView:
+    """The job as its report tells it, with what was seen while it ran."""
     from sbctui.screens.job_view import view
 
-    return replace(view(job), trouble=trouble)
+    now = view(job)
+    if before is None:
+        return now
+    return replace(now, trouble=before.trouble, receivers=before.receivers)

@@ -122,7 +122,7 @@ def receive(folder: str) -> FormSpec:
             Field("image", "Image", image, f"{OWN}:{folder}/" if folder else f"{OWN}:",
                   stand_in="IMAGE"),
             Field("by", "By", choices=("multicast", "torrent")),
-            Field("origin", "Its side file",
+            Field("origin", "Its side file", path=True,
                   hint="a path, a URL or host:/path; empty: it lies in this repository already"),
             Field("wait", "Wait", _WAIT, "600", hint="seconds without anything until it gives up"),
             Field("replace", "Replace", choices=_NO_YES, hint="an image with other contents"),
@@ -186,7 +186,7 @@ def add(taken: Sequence[str]) -> FormSpec:
         "Add a repository",
         (
             Field("name", "Name", name, stand_in="NAME", hint="as it begins its addresses: NAME:"),
-            Field("kind", "Kind", choices=_KINDS),
+            Field("kind", "Kind", choices=_KINDS, hint=", ".join(_KINDS)),
             Field("place", "Place", _place, stand_in="PLACE"),
             Field("options", "Mount options", hint="of mount(8), for nfs, smb, removable, cache"),
         ),

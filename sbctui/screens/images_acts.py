@@ -51,8 +51,8 @@ class OnImages(Acting, Screen[None]):
         on_images = not self.shelves.rows.has_focus
         return chosen(self.known(), marked if marked and on_images else [self.cursor()])
 
-    def _job(self) -> JobView | None:
-        key = self.transfers.rows.cursor
+    def job(self, key: str) -> JobView | None:
+        """The job of a row of pane 3; None for any other row."""
         return next((j for j in self.world.jobs if f"job:{j.id}" == key), None)
 
     def reason(self, action: str) -> str | None:
@@ -61,7 +61,7 @@ class OnImages(Acting, Screen[None]):
             pane = self.query_one(f"#{action[5:]}", Pane)
             return None if pane.region else f"the pane {pane.id} is not shown at this size"
         if action == "stop_job":
-            job = self._job()
+            job = self.job(self.transfers.rows.cursor)
             if job is None:
                 return "put the cursor of pane 3 on a job first"
             return None if job.running else "it has ended"
@@ -206,7 +206,7 @@ class OnImages(Acting, Screen[None]):
 
     def do_stop_job(self) -> None:
         """Stop the job under the cursor of pane 3."""
-        job = self._job()
+        job = self.job(self.transfers.rows.cursor)
         assert job is not None
         self.sbc.stop_job(job.id)
 

@@ -29,6 +29,8 @@ _STATES = {
     "unreachable": ("! away", "bad"),
 }
 _TRANSFERS = ("root export", "leaf export", "root import", "repo ", "cache ", "archive ")
+_QUICK = ("repo add", "repo remove", "repo mount", "repo unmount", "repo index")
+_PACKED = ".tar.zst"
 
 
 @dataclass(frozen=True)
@@ -127,11 +129,22 @@ def image_line(image: RepositoryImage, used: Users, now: float, width: int) -> L
     letters = "".join(_letter(image, ending) for ending in SIDE_FILES)
     tone = "bad" if image.stale else "" if len(letters.replace("-", "")) > 2 else "dim"
     return (
-        (f"{fmt.cut(name, room):<{room}}", ""),
+        (f"{short(name, room):<{room}}", ""),
         (f"{fmt.size(image.size):>5} {age:>4} ", "dim"),
         (f"{letters} ", tone),
         (f"{_used(used):>5}", "good" if used.roots else "dim"),
     )
+
+
+def short(name: str, room: int) -> str:
+    """A name in so many columns: the usual ending goes first, then the middle; ``~`` says so."""
+    if len(name) <= room:
+        return name
+    stem = name.removesuffix(_PACKED)
+    if stem != name and len(stem) < room:
+        return f"{stem}~"
+    tail = room // 3
+    return f"{stem[: room - tail - 1]}~{stem[-tail:]}"
 
 
 def _letter(image: RepositoryImage, ending: str) -> str:
@@ -168,9 +181,9 @@ def _summed(name: str, inside: Sequence[RepositoryImage], width: int, tone: str)
     room = max(8, width - _TAIL)
     size = fmt.size(sum(i.size for i in inside)) if inside else ""
     return (
-        (f"{fmt.cut(name, room):<{room}}", tone),
+        (f"{short(name, room):<{room}}", tone),
         (f"{size:>5}", "dim"),
-        (f" {fmt.plural(len(inside), 'image')}" if inside else "", "dim"),
+        (f" {fmt.plural(len(inside), 'image')}" if inside else " empty", "dim"),
     )
 
 
@@ -180,7 +193,7 @@ def _summed(name: str, inside: Sequence[RepositoryImage], width: int, tone: str)
 def shelf_head(width: int) -> Line:
     """The column names of the repositories."""
     wide = "  IMAGES  PLACE" if width >= 60 else ""
-    return ((f"{'NAME':<9} {'KIND':<6} {'STATE':<9} {'FREE':>5}{wide}", "dim"),)
+    return ((f"{'NAME':<8} {'KIND':<9} {'STATE':<9} {'FREE':>5}{wide}", "dim"),)
 
 
 def state(shelf: Shelf, late: int = 0) -> fmt.Span:
@@ -199,10 +212,10 @@ def repository_line(shelf: Shelf, late: int, width: int) -> Line:
     more = ""
     if width >= 60 and found:
         count = "-" if found.images is None else str(found.images)
-        more = fmt.cut(f"  {count:>6}  {clean(found.place)}", width - 34)
+        more = fmt.cut(f"  {count:>6}  {clean(found.place)}", width - 35)
     return (
-        (f"{fmt.cut(clean(shelf.name), 9):<9} ", ""),
-        (f"{fmt.cut(found.kind if found else '', 6):<6} ", "dim"),
+        (f"{short(clean(shelf.name), 8):<8} ", ""),
+        (f"{found.kind if found else '':<9} ", "dim"),
         (f"{word:<9} ", tone),
         (f"{free:>5}", ""),
         (more, "dim"),
@@ -213,9 +226,15 @@ def repository_line(shelf: Shelf, late: int, width: int) -> Line:
 
 
 def transfers(world: World) -> list[JobView]:
-    """Jobs that move or make images: those at work first."""
-    found = [j for j in world.jobs if j.command.removeprefix("sbctui ").startswith(_TRANSFERS)]
+    """Jobs that move or make images, those at work first; what is quick unless it succeeded."""
+    found = [j for j in world.jobs if _moves(j)]
     return sorted(found, key=lambda j: not (j.running or j.undone))
+
+
+def _moves(job: JobView) -> bool:
+    verb = job.command.removeprefix("sbctui ")
+    told = job.running or job.code != 0 or not verb.startswith(_QUICK)
+    return told and verb.startswith(_TRANSFERS)
 
 
 def empty(site: Site | None) -> list[Line]:

@@ -65,7 +65,7 @@ def export(request: ask.ExportRoot | ask.ExportLeaf, site: Site) -> Plan:
         base=base,
     )
     stream = target.file == STREAM
-    image = _image(site, target)
+    image = _image(site, target.file)
     publish: tuple[Action, ...] = ()
     if image:
         publish = (PublishImage(image=image, replace=request.replace),)
@@ -82,15 +82,21 @@ def export(request: ask.ExportRoot | ask.ExportLeaf, site: Site) -> Plan:
         units.append(refresh([node.name]))
     if image:
         units.append(listing())
-    where = "standard output" if stream else target.file
+    where = "standard output" if stream else said(site, target.file)
     title = f"export {node.config.hostname} to {where}"
     notes = (*way.notes, *_room_notes(request, node))
     return plan(site, request, title, units, needs=way.needs, notes=notes, hold=False)
 
 
-def _image(site: Site, target: ask.Target) -> str:
-    """The image that a file will be in this site's own repository; empty elsewhere."""
-    path, top = Path(target.file), site.path / OWN / IMAGES
+def said(site: Site, file: str) -> str:
+    """A file as people call it: in this site's own repository by its address."""
+    image = _image(site, file)
+    return f"{OWN}:{image}" if image else file
+
+
+def _image(site: Site, file: str) -> str:
+    """The image that a file is in this site's own repository; empty elsewhere."""
+    path, top = Path(file), site.path / OWN / IMAGES
     if not path.is_relative_to(top):
         return ""
     try:
@@ -199,7 +205,7 @@ def take(request: ask.ImportRoot, site: Site) -> Plan:
     unit = Unit(
         title=f"import {request.name}",
         node=request.name,
-        detail=f"from {_from(incoming.place)}",
+        detail=f"from {_from(site, incoming.place)}",
         actions=(
             StageNode(name=request.name),
             TakeArchive(
@@ -216,8 +222,8 @@ def take(request: ask.ImportRoot, site: Site) -> Plan:
     return plan(site, request, title, [unit], needs=needs, notes=_notes(request), hold=False)
 
 
-def _from(place: str) -> str:
-    return "standard input" if place == STREAM else place
+def _from(site: Site, place: str) -> str:
+    return "standard input" if place == STREAM else said(site, place)
 
 
 def _notes(request: ask.ImportRoot) -> tuple[str, ...]:
@@ -230,5 +236,6 @@ def _notes(request: ask.ImportRoot) -> tuple[str, ...]:
     if kind_of(incoming.place) != "file":
         notes.append("how large it is will be seen when it comes")
     elif incoming.data:
-        notes.append(f"a disk of {incoming.disk} bytes, {incoming.data} of them stored")
+        disk, data = (f"{size / 1024**2:.1f} MiB" for size in (incoming.disk, incoming.data))
+        notes.append(f"a disk of {disk}, {data} of it stored")
     return tuple(notes)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sbctui.engine import rules
-from sbctui.engine.archive.plan import export
+from sbctui.engine.archive.plan import export, said
 from sbctui.engine.errors import Refused
 from sbctui.engine.model import requests as ask
 from sbctui.engine.model.site import Site
@@ -32,7 +32,8 @@ def export_many(request: ask.ExportMany, site: Site) -> Plan:
         units.append(refresh(dict.fromkeys(away)))
     if any(isinstance(action, IndexRepository) for action in last):
         units.append(listing())
-    folder = request.targets[0].file.rpartition("/")[0]
+    first = said(site, request.targets[0].file)
+    folder = first[: max(first.rfind("/"), first.rfind(":")) + 1]
     title = f"export {len(plans)} node{'' if len(plans) == 1 else 's'} to {folder}"
     needs = max((one.needs for one in plans), default=0)
     notes = tuple(dict.fromkeys(note for one in plans for note in one.notes))

@@ -133,6 +133,7 @@ def receive(torrent: Torrent, part: Path, wait: int, lab: Lab, ctx: Context) -> 
     """
     report, done, moved = ctx.progress("receiving"), -1, time.monotonic()
     announced = moved
+    ctx.say("looking for who seeds it")
     with running(lab, ctx.log) as aria2:
         again = {"check-integrity": "true"} if part.stat().st_size else {}
         number = aria2.add(torrent.to_bytes(), part, {**_FETCH, **again})

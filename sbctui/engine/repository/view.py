@@ -31,7 +31,10 @@ from sbctui.engine.repository.opening import Here
 
 
 def shelf(here: Here, name: str) -> Shelf:
-    """A repository as it is now, looked at for a bounded time. What is wrong is told by it."""
+    """A repository as it is now, looked at for a bounded time. What is wrong is told by it.
+
+    Raises NoSuchNode for one that was forgotten.
+    """
     found = listing.repository(here, name)
     if found.state != "ready":
         return Shelf(name, found)
