@@ -115,6 +115,8 @@ class Feeds:
         """Start what is due and tell of progress; called a few times a second."""
         now = time.monotonic()
         late = dict(self.world.late)
+        if self._ends():
+            self._soon("jobs")
         for feed in self._feeds:
             if feed.began:
                 if now - feed.began >= _LATE:
@@ -126,6 +128,16 @@ class Feeds:
                 task.add_done_callback(self._tasks.discard)
         jobs = tuple(self._views.get(j.id, j) for j in self.world.jobs)
         self._tell(late=late, jobs=jobs)
+
+    def _ends(self) -> bool:
+        """Whether a journal has come to its end, and its job is still shown at work."""
+        running = [self._followers.get(j.id) for j in self.world.jobs if j.running]
+        return any(one is not None and not one.is_alive() for one in running)
+
+    def _soon(self, name: str) -> None:
+        for feed in self._feeds:
+            if feed.name == name:
+                feed.due = 0.0
 
     def _wanted(self, name: str) -> bool:
         """An audit wants a site, and repositories are looked at while somebody sees them."""
@@ -202,9 +214,7 @@ class Feeds:
         """A site that was changed wants a new audit, once nothing works on it any more."""
         if site.generation != self._audited and not any(j.running for j in self.world.jobs):
             self._audited = site.generation
-            for feed in self._feeds:
-                if feed.name == "audit":
-                    feed.due = 0.0
+            self._soon("audit")
 
     def _tell(self, **changes: Any) -> None:
         new = {k: v for k, v in changes.items() if getattr(self.world, k) != v}

@@ -6,15 +6,15 @@ Everything runs against the real engine on a real site; nothing is replaced.
 from __future__ import annotations
 
 import asyncio
-import io
 import time
+import unicodedata
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from textual import events
+from textual.keys import REPLACED_KEYS, _character_to_key, _get_unicode_name_from_key
 from textual.pilot import Pilot
 
 from sbctui.app import SbcApp
@@ -24,6 +24,13 @@ from sbctui.terminal import Terminal
 
 PATIENCE = 20.0
 """Seconds an expectation may take on a busy machine."""
+_LOOK = 0.01
+"""Seconds between two looks at the screen."""
+_CALM, _BUSY, _RESTLESS = 0.005, 0.0005, 1.0
+"""The event loop rests when it took less of the processor than ``_BUSY`` in ``_CALM`` seconds;
+one that never does is waited for no longer than ``_RESTLESS``."""
+_BEGUN = 0.5
+"""Seconds that work in threads which a key began is waited for."""
 
 
 class Tui:
@@ -36,15 +43,8 @@ class Tui:
     @property
     def screen(self) -> list[str]:
         """The visible text, one string a row, trailing blanks cut."""
-        width, height = self.app.size
-        console = Console(
-            width=width, height=height, file=io.StringIO(), force_terminal=True,
-            color_system=None, legacy_windows=False, record=True,
-        )  # fmt: skip
-        update = self.app.screen._compositor.render_update(full=True)
-        console.print(update)
-        rows = console.export_text().split("\n")
-        return [row.rstrip() for row in rows[:height]]
+        strips = self.app.screen._compositor.render_strips()
+        return ["".join(s.text for s in row if not s.control).rstrip() for row in strips]
 
     @property
     def text(self) -> str:
@@ -52,23 +52,63 @@ class Tui:
         return "\n".join(self.screen)
 
     async def press(self, *keys: str) -> None:
-        """Press keys, by Textual's names."""
-        await self.pilot.press(*keys)
+        """Press keys, by Textual's names, each when what the one before did is done."""
+        for key in keys:
+            known = set(self.app._tasks)
+            self._send(key)
+            await self.settled()
+            if begun := self.app._tasks - known:
+                await asyncio.wait(begun, timeout=_BEGUN)
+                await self.settled()
+
+    def _send(self, key: str) -> None:
+        name = _character_to_key(key) if len(key) == 1 and not key.isalnum() else key
+        try:
+            char = unicodedata.lookup(_get_unicode_name_from_key(REPLACED_KEYS.get(name, name)))
+        except KeyError:
+            char = name if len(name) == 1 else ""
+        event = events.Key(name, char or None)
+        event.set_sender(self.app)
+        assert self.app._driver is not None
+        self.app._driver.send_message(event)
+
+    async def settled(self) -> None:
+        """Wait until every widget has done what it was told, and what followed from that.
+
+        Unlike Textual's own way it does not wait for this process to be idle: its threads never
+        are for long, and who types waits for the screen only.
+        """
+        end = time.monotonic() + _RESTLESS
+        while True:
+            await self.pilot._wait_for_screen()
+            self.app.screen._on_timer_update()
+            began = time.thread_time()
+            await asyncio.sleep(_CALM)
+            calm = time.thread_time() - began < _BUSY and not self._told()
+            if calm or time.monotonic() > end:
+                return
+
+    def _told(self) -> bool:
+        """Whether a widget has yet to do something."""
+        screen = self.app.screen
+        if screen._callbacks or screen._layout_required or screen._dirty_widgets:
+            return True
+        return any(one.message_queue_size for one in (self.app, *screen.walk_children()))
 
     async def type(self, text: str) -> None:
         """Type characters one by one."""
         names = {" ": "space", "\n": "enter"}
-        await self.pilot.press(*(names.get(c, c) for c in text))
+        await self.press(*(names.get(c, c) for c in text))
 
     async def paste(self, text: str) -> None:
         """Paste, as a terminal with bracketed paste sends it."""
         self.app.post_message(events.Paste(text))
-        await self.pilot.pause()
+        await self.settled()
 
     async def resize(self, width: int, height: int) -> None:
         """Give the terminal another size."""
         await self.pilot.resize_terminal(width, height)
-        await self.pilot.pause()
+        await self.settled()
 
     async def until(self, true: Callable[[], bool], what: str, within: float = PATIENCE) -> None:
         """Wait until something is so; fails with the screen."""
@@ -76,8 +116,9 @@ class Tui:
         while not true():
             if time.monotonic() > end:
                 raise AssertionError(f"{what}\n" + "\n".join(f"|{row}" for row in self.screen))
-            await asyncio.sleep(0.02)
-            await self.pilot.pause()
+            await asyncio.sleep(_LOOK)
+            await self.pilot._wait_for_screen()
+            self.app.screen._on_timer_update()
 
     async def expect(self, *words: str, within: float = PATIENCE) -> None:
         """Wait until all these words are seen."""
@@ -115,7 +156,7 @@ class Tui:
             ),
             "the site was never read",
         )
-        await self.pilot.pause()
+        await self.settled()
 
 
 @asynccontextmanager

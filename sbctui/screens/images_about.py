@@ -22,7 +22,7 @@ def about_image(image: RepositoryImage, used: Users, now: float) -> list[Line]:
     """What is known of an image without opening it: what there is to do about it first."""
     when = time.strftime("%Y-%m-%d %H:%M", time.localtime(image.mtime))
     lines: list[Line] = [((clean(str(image.address)), "key"),)]
-    lines.append(_said("version", f"{when}, {fmt.age(now - image.mtime)} old"))
+    lines.append(_said("version", f"{when}, {fmt.age(now - image.mtime)}"))
     lines += [*_beside(image), _said("used by", _users(used))]
     if used.held or used.other:
         also = [*used.held, *(f"{name} (another version)" for name in used.other)]
