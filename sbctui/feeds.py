@@ -165,7 +165,7 @@ class Feeds:
         errors = {k: v for k, v in self.world.errors.items() if k != feed.name}
         changes: dict[str, Any] = {}
         try:
-            changes = self._took(feed.name, await in_thread(feed.fetch))
+            changes = self._took(feed.name, await in_thread(feed.fetch, f"feed-{feed.name}"))
         except (SbcError, OSError) as error:
             if not isinstance(error, NoSuchNode):  # a repository that was forgotten meanwhile
                 errors[feed.name] = str(error)

@@ -6,6 +6,7 @@ Everything runs against the real engine on a real site; nothing is replaced.
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 import unicodedata
 from collections.abc import AsyncIterator, Callable
@@ -16,9 +17,11 @@ from typing import Any
 from textual import events
 from textual.keys import REPLACED_KEYS, _character_to_key, _get_unicode_name_from_key
 from textual.pilot import Pilot
+from textual.widgets._toast import Toast
 
 from sbctui.app import SbcApp
 from sbctui.cli.inside import Inside
+from sbctui.messages import ASKED
 from sbctui.prefs import Prefs
 from sbctui.terminal import Terminal
 
@@ -54,11 +57,12 @@ class Tui:
     async def press(self, *keys: str) -> None:
         """Press keys, by Textual's names, each when what the one before did is done."""
         for key in keys:
-            known = set(self.app._tasks)
+            known = _asked()
             self._send(key)
             await self.settled()
-            if begun := self.app._tasks - known:
-                await asyncio.wait(begun, timeout=_BEGUN)
+            end = time.monotonic() + _BEGUN
+            while _asked() - known and time.monotonic() < end:
+                await asyncio.sleep(_LOOK)
                 await self.settled()
 
     def _send(self, key: str) -> None:
@@ -87,6 +91,20 @@ class Tui:
             calm = time.thread_time() - began < _BUSY and not self._told()
             if calm or time.monotonic() > end:
                 return
+
+    async def rested(self) -> None:
+        """Wait until what follows a key or a cursor that rests has followed."""
+        end = time.monotonic() + _RESTLESS
+        await self.settled()
+        while (_asked() or self._resting()) and time.monotonic() < end:
+            await asyncio.sleep(_LOOK)
+            await self.settled()
+
+    def _resting(self) -> bool:
+        """Whether something begins in a moment; that a toast goes is nothing to wait for."""
+        pumps = [self.app, *self.app.screen.walk_children(with_self=True)]
+        timers = [t for one in pumps if not isinstance(one, Toast) for t in one._timers]
+        return any(t._repeat == 0 and t._task and not t._task.done() for t in timers)
 
     def _told(self) -> bool:
         """Whether a widget has yet to do something."""
@@ -157,6 +175,11 @@ class Tui:
             "the site was never read",
         )
         await self.settled()
+
+
+def _asked() -> set[threading.Thread]:
+    """What is being asked in threads for somebody, which the feeds' threads are not."""
+    return {one for one in threading.enumerate() if one.name == ASKED}
 
 
 @asynccontextmanager
