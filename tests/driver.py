@@ -6,6 +6,7 @@ Everything runs against the real engine on a real site; nothing is replaced.
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
 import time
 import unicodedata
@@ -138,14 +139,18 @@ class Tui:
             await self.pilot._wait_for_screen()
             self.app.screen._on_timer_update()
 
+    def sees(self, words: str) -> bool:
+        """Whether these words are on the screen, also where a box breaks the line between them."""
+        return words in self.text or words in re.sub(r"[\s│|]+", " ", self.text)
+
     async def expect(self, *words: str, within: float = PATIENCE) -> None:
         """Wait until all these words are seen."""
         for word in words:
-            await self.until(lambda w=word: w in self.text, f"never saw {word!r}", within)
+            await self.until(lambda w=word: self.sees(w), f"never saw {word!r}", within)
 
     async def expect_gone(self, word: str, within: float = PATIENCE) -> None:
         """Wait until this is seen no more."""
-        await self.until(lambda: word not in self.text, f"{word!r} is still there", within)
+        await self.until(lambda: not self.sees(word), f"{word!r} is still there", within)
 
     async def awake(self) -> None:
         """Wait until a plan listens: it ignores keys that come with its appearance."""
