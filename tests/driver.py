@@ -6,6 +6,7 @@ Everything runs against the real engine on a real site; nothing is replaced.
 from __future__ import annotations
 
 import asyncio
+import math
 import re
 import threading
 import time
@@ -153,13 +154,12 @@ class Tui:
         await self.until(lambda: not self.sees(word), f"{word!r} is still there", within)
 
     async def awake(self) -> None:
-        """Wait until a plan listens: it ignores keys that come with its appearance."""
+        """Wait for a plan, and let the moment be over in which it ignores held keys."""
         from sbctui.screens.plan import PlanScreen
 
-        await self.until(
-            lambda: isinstance(self.app.screen, PlanScreen) and not self.app.screen.deaf,
-            "the plan never listens",
-        )
+        await self.until(lambda: isinstance(self.app.screen, PlanScreen), "there is no plan")
+        if isinstance(self.app.screen, PlanScreen):
+            self.app.screen._opened = -math.inf
 
     async def expect_jobs_over(self, within: float = 60.0) -> None:
         """Wait until every job has ended and the console knows it."""

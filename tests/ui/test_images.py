@@ -205,7 +205,7 @@ async def test_what_is_not_possible_says_why(shelved: Path) -> None:
         for action, why in {
             "former": "only caches keep the former version",
             "serve": "there is no cache; a adds one",
-            "mount": "repo is of kind own, which is not mounted here",
+            "mount": "repo is of kind own, which wants no mounting",
             "remove": "repo is this server's own",
             "stop_job": "it has ended",
             "unmark": "nothing is marked",
