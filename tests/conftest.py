@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ for _name in ("NO_COLOR", "FORCE_COLOR", "TEXTUAL_THEME", "SBCTUI_SITE", "XDG_RU
     os.environ.pop(_name, None)
 os.environ.update(TEXTUAL_ANIMATIONS="none", TZ="UTC", LC_ALL="C.UTF-8")
 time.tzset()
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # programs inherit it where a runner ignores it
 settings.register_profile("here", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("here")
 
