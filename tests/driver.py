@@ -142,7 +142,10 @@ class Tui:
 
     def sees(self, words: str) -> bool:
         """Whether these words are on the screen, also where a box breaks the line between them."""
-        return words in self.text or words in re.sub(r"[\s│|]+", " ", self.text)
+        if words in self.text:
+            return True
+        rows = [re.sub(r"[\s│|]+", " ", row).strip() for row in self.screen]
+        return words in " ".join(rows) or words in "".join(rows)
 
     async def expect(self, *words: str, within: float = PATIENCE) -> None:
         """Wait until all these words are seen."""
@@ -163,11 +166,14 @@ class Tui:
 
     async def expect_jobs_over(self, within: float = 60.0) -> None:
         """Wait until every job has ended and the console knows it."""
-        await self.until(
-            lambda: bool(self.app.feeds.world.jobs)
-            and not any(j.running for j in self.app.feeds.world.jobs),
-            "a job still runs", within,
-        )  # fmt: skip
+        await self.until(self._jobs_over, "a job still runs", within)
+
+    def _jobs_over(self) -> bool:
+        engine, shown = self.app.feeds.engine, self.app.feeds.world.jobs
+        if engine is None or not shown or any(j.running for j in shown):
+            return False
+        jobs = engine.jobs()
+        return all(j.over for j in jobs) and jobs[0].id in {j.id for j in shown}
 
     async def ready(self) -> None:
         """Wait until the site, its jobs, its services and its audit have been read."""

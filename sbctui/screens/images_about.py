@@ -68,7 +68,7 @@ def about_job(job: JobView, now: float) -> list[Line]:
         lines.append(_said("waits", waits_for(job), "warn"))
     elif job.running and job.part:
         lines.append(_said("speed", f"{job.speed}, {fmt.duration(job.left)} left"))
-    elif job.running and job.told:
+    elif job.running and job.told and not job.receivers:
         lines.append(_said("now", job.told))
     lines += [_said("to", f"{who}: {state}") for who, state in job.receivers]
     return [*lines, *job.trouble]
