@@ -96,7 +96,7 @@ class Tui:
 
     async def rested(self) -> None:
         """Wait until what follows a key or a cursor that rests has followed."""
-        end = time.monotonic() + _RESTLESS
+        end = time.monotonic() + PATIENCE
         await self.settled()
         while (_asked() or self._resting()) and time.monotonic() < end:
             await asyncio.sleep(_LOOK)

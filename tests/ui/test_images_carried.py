@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from sbctui.engine.engine import Engine, init_site
+from sbctui.engine.errors import NoSuchNode
 from sbctui.engine.model.repositories import Configured
 from sbctui.engine.model.requests import AddRepository, CreateRoot, ExportRoot, UpdateCache
 from sbctui.engine.model.settings import Network, Pool, Settings
@@ -151,7 +152,10 @@ async def test_a_stick_is_mounted_read_and_forgotten(small_site: Path, tmp_path:
             await tui.expect_gone("stick    removable")
             await tui.press("r")
             await tui.expect("repo     own       ready")
-    assert "stick" not in Engine(small_site).repository_names()
+    engine = Engine(small_site)
+    assert "stick" not in engine.repository_names()
+    with pytest.raises(NoSuchNode, match="no repository 'stick'"):
+        engine.shelf("stick")
 
 
 async def test_a_cache_gives_back_the_former_version(empty_site: Path, tmp_path: Path) -> None:
