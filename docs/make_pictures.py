@@ -27,6 +27,8 @@ PICTURES = {
     "audit": (110, 28),
     "delete-plan": (90, 26),
     "boards": (130, 30),
+    "images": (130, 30),
+    "import": (90, 26),
 }
 """Of what size each screen is drawn, in cells."""
 
@@ -37,7 +39,7 @@ async def draw(site: Path, name: str, size: tuple[int, int]) -> str:
         morning.freeze(tui.app)
         await at_home(tui)
         await SCREENS[name](tui)
-        await tui.pilot.pause()
+        await tui.rested()
         return morning.still(tui.app.export_screenshot(title="sbctui"))
 
 

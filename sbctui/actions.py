@@ -243,8 +243,8 @@ IMAGES = _scope(
     Action("import", "m", "Import", "Make a root of the image, or of another archive",
            changes=True),
     Action("export", "x", "Export", "Write a root or a leaf into the repository", changes=True),
-    Action("sides", "f", "Side files", "Make the side files of the marked images, or of this one",
-           changes=True),
+    Action("sides", "f", "Side files", "Make the side files of the marked images, or of this one; "
+           "SIDE tells: sha256, torrent, mcast, chunks, ! stale", changes=True),
     Action("verify", "c", "Check", "Read images whole and compare them with their side files"),
     Action("send", "b", "Send", "Send the image once, by multicast, to all who listen",
            changes=True),
@@ -337,7 +337,7 @@ ACTIONS: tuple[Action, ...] = (
 BY_NAME: Mapping[str, Action] = {a.name: a for a in ACTIONS}
 """The table by ``SCOPE.ID``."""
 
-_NODE = ("home.audit", "home.undo", "home.filter", "home.boards", "home.images", "any.command",
+_NODE = ("home.audit", "home.undo", "home.boards", "home.images", "home.filter", "any.command",
          "home.trash", "home.quit")  # fmt: skip
 _ELSE = ("home.create", *_NODE)
 FOOTERS: Mapping[str, tuple[str, ...]] = {

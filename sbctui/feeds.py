@@ -115,6 +115,8 @@ class Feeds:
         """Start what is due and tell of progress; called a few times a second."""
         now = time.monotonic()
         late = dict(self.world.late)
+        if self._ends():
+            self._soon("jobs")
         for feed in self._feeds:
             if feed.began:
                 if now - feed.began >= _LATE:
@@ -126,6 +128,16 @@ class Feeds:
                 task.add_done_callback(self._tasks.discard)
         jobs = tuple(self._views.get(j.id, j) for j in self.world.jobs)
         self._tell(late=late, jobs=jobs)
+
+    def _ends(self) -> bool:
+        """Whether a journal has come to its end, and its job is still shown at work."""
+        running = [self._followers.get(j.id) for j in self.world.jobs if j.running]
+        return any(one is not None and not one.is_alive() for one in running)
+
+    def _soon(self, name: str) -> None:
+        for feed in self._feeds:
+            if feed.name == name:
+                feed.due = 0.0
 
     def _wanted(self, name: str) -> bool:
         """An audit wants a site, and repositories are looked at while somebody sees them."""
@@ -148,20 +160,24 @@ class Feeds:
         return {"audit": 1.0, "jobs": min(1.0, self.refresh)}.get(name, self.refresh)
 
     async def _ask(self, feed: _Feed) -> None:
-        from sbctui.engine.errors import SbcError
+        from sbctui.engine.errors import NoSuchNode, SbcError
 
         errors = {k: v for k, v in self.world.errors.items() if k != feed.name}
         changes: dict[str, Any] = {}
         try:
-            changes = self._took(feed.name, await in_thread(feed.fetch))
+            changes = self._took(feed.name, await in_thread(feed.fetch, f"feed-{feed.name}"))
         except (SbcError, OSError) as error:
-            errors[feed.name] = str(error)
+            if not isinstance(error, NoSuchNode):  # a repository that was forgotten meanwhile
+                errors[feed.name] = str(error)
         except Exception as error:  # noqa: BLE001 - shown, saved, and the feed goes on
             errors[feed.name] = f"{type(error).__name__}: {error}"
             self.crashed(error)
         feed.began = 0.0
         late = {k: v for k, v in self.world.late.items() if k != feed.name}
-        self._tell(errors=errors, late=late, **changes)
+        asked = {f.name for f in self._feeds}
+        if feed.name in asked:
+            errors = {k: v for k, v in errors.items() if k in asked}
+            self._tell(errors=errors, late=late, **changes)
 
     def _took(self, name: str, result: Any) -> dict[str, Any]:
         if name == "site":
@@ -198,9 +214,7 @@ class Feeds:
         """A site that was changed wants a new audit, once nothing works on it any more."""
         if site.generation != self._audited and not any(j.running for j in self.world.jobs):
             self._audited = site.generation
-            for feed in self._feeds:
-                if feed.name == "audit":
-                    feed.due = 0.0
+            self._soon("audit")
 
     def _tell(self, **changes: Any) -> None:
         new = {k: v for k, v in changes.items() if getattr(self.world, k) != v}

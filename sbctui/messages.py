@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from sbctui.screens.job_view import JobView
 
 T = TypeVar("T")
+ASKED = "engine-call"
+"""The name of a thread that was started because somebody asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +83,8 @@ class Restyled(Message):
         return isinstance(message, Restyled)
 
 
-async def in_thread(call: Callable[[], T]) -> T:
-    """Run a blocking call in a daemon thread; its result or its exception."""
+async def in_thread(call: Callable[[], T], name: str = ASKED) -> T:
+    """Run a blocking call in a daemon thread of this name; its result or its exception."""
     loop = asyncio.get_running_loop()
     future: asyncio.Future[T] = loop.create_future()
 
@@ -106,5 +108,5 @@ async def in_thread(call: Callable[[], T]) -> T:
         except RuntimeError:
             return  # the app is gone, and nobody waits
 
-    threading.Thread(target=run, daemon=True, name="engine-call").start()
+    threading.Thread(target=run, daemon=True, name=name).start()
     return await future

@@ -6,24 +6,36 @@ Everything runs against the real engine on a real site; nothing is replaced.
 from __future__ import annotations
 
 import asyncio
-import io
+import math
+import re
+import threading
 import time
+import unicodedata
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from textual import events
+from textual.keys import REPLACED_KEYS, _character_to_key, _get_unicode_name_from_key
 from textual.pilot import Pilot
+from textual.widgets._toast import Toast
 
 from sbctui.app import SbcApp
 from sbctui.cli.inside import Inside
+from sbctui.messages import ASKED
 from sbctui.prefs import Prefs
 from sbctui.terminal import Terminal
 
 PATIENCE = 20.0
 """Seconds an expectation may take on a busy machine."""
+_LOOK = 0.01
+"""Seconds between two looks at the screen."""
+_CALM, _BUSY, _RESTLESS = 0.005, 0.0005, 1.0
+"""The event loop rests when it took less of the processor than ``_BUSY`` in ``_CALM`` seconds;
+one that never does is waited for no longer than ``_RESTLESS``."""
+_BEGUN = 0.5
+"""Seconds that work in threads which a key began is waited for."""
 
 
 class Tui:
@@ -36,15 +48,8 @@ class Tui:
     @property
     def screen(self) -> list[str]:
         """The visible text, one string a row, trailing blanks cut."""
-        width, height = self.app.size
-        console = Console(
-            width=width, height=height, file=io.StringIO(), force_terminal=True,
-            color_system=None, legacy_windows=False, record=True,
-        )  # fmt: skip
-        update = self.app.screen._compositor.render_update(full=True)
-        console.print(update)
-        rows = console.export_text().split("\n")
-        return [row.rstrip() for row in rows[:height]]
+        strips = self.app.screen._compositor.render_strips()
+        return ["".join(s.text for s in row if not s.control).rstrip() for row in strips]
 
     @property
     def text(self) -> str:
@@ -52,23 +57,78 @@ class Tui:
         return "\n".join(self.screen)
 
     async def press(self, *keys: str) -> None:
-        """Press keys, by Textual's names."""
-        await self.pilot.press(*keys)
+        """Press keys, by Textual's names, each when what the one before did is done."""
+        for key in keys:
+            known = _asked()
+            self._send(key)
+            await self.settled()
+            end = time.monotonic() + _BEGUN
+            while _asked() - known and time.monotonic() < end:
+                await asyncio.sleep(_LOOK)
+                await self.settled()
+
+    def _send(self, key: str) -> None:
+        name = _character_to_key(key) if len(key) == 1 and not key.isalnum() else key
+        try:
+            char = unicodedata.lookup(_get_unicode_name_from_key(REPLACED_KEYS.get(name, name)))
+        except KeyError:
+            char = name if len(name) == 1 else ""
+        event = events.Key(name, char or None)
+        event.set_sender(self.app)
+        assert self.app._driver is not None
+        self.app._driver.send_message(event)
+
+    async def settled(self) -> None:
+        """Wait until every widget has done what it was told, and what followed from that.
+
+        Unlike Textual's own way it does not wait for this process to be idle: its threads never
+        are for long, and who types waits for the screen only.
+        """
+        end = time.monotonic() + _RESTLESS
+        while True:
+            await self.pilot._wait_for_screen()
+            self.app.screen._on_timer_update()
+            began = time.thread_time()
+            await asyncio.sleep(_CALM)
+            calm = time.thread_time() - began < _BUSY and not self._told()
+            if calm or time.monotonic() > end:
+                return
+
+    async def rested(self) -> None:
+        """Wait until what follows a key or a cursor that rests has followed."""
+        end = time.monotonic() + PATIENCE
+        await self.settled()
+        while (_asked() or self._resting()) and time.monotonic() < end:
+            await asyncio.sleep(_LOOK)
+            await self.settled()
+
+    def _resting(self) -> bool:
+        """Whether something begins in a moment; that a toast goes is nothing to wait for."""
+        pumps = [self.app, *self.app.screen.walk_children(with_self=True)]
+        timers = [t for one in pumps if not isinstance(one, Toast) for t in one._timers]
+        return any(t._repeat == 0 and t._task and not t._task.done() for t in timers)
+
+    def _told(self) -> bool:
+        """Whether a widget has yet to do something."""
+        screen = self.app.screen
+        if screen._callbacks or screen._layout_required or screen._dirty_widgets:
+            return True
+        return any(one.message_queue_size for one in (self.app, *screen.walk_children()))
 
     async def type(self, text: str) -> None:
         """Type characters one by one."""
         names = {" ": "space", "\n": "enter"}
-        await self.pilot.press(*(names.get(c, c) for c in text))
+        await self.press(*(names.get(c, c) for c in text))
 
     async def paste(self, text: str) -> None:
         """Paste, as a terminal with bracketed paste sends it."""
         self.app.post_message(events.Paste(text))
-        await self.pilot.pause()
+        await self.settled()
 
     async def resize(self, width: int, height: int) -> None:
         """Give the terminal another size."""
         await self.pilot.resize_terminal(width, height)
-        await self.pilot.pause()
+        await self.settled()
 
     async def until(self, true: Callable[[], bool], what: str, within: float = PATIENCE) -> None:
         """Wait until something is so; fails with the screen."""
@@ -76,34 +136,44 @@ class Tui:
         while not true():
             if time.monotonic() > end:
                 raise AssertionError(f"{what}\n" + "\n".join(f"|{row}" for row in self.screen))
-            await asyncio.sleep(0.02)
-            await self.pilot.pause()
+            await asyncio.sleep(_LOOK)
+            await self.pilot._wait_for_screen()
+            self.app.screen._on_timer_update()
+
+    def sees(self, words: str) -> bool:
+        """Whether these words are on the screen, also where a box breaks the line between them."""
+        if words in self.text:
+            return True
+        rows = [re.sub(r"[\s│|]+", " ", row).strip() for row in self.screen]
+        return words in " ".join(rows) or words in "".join(rows)
 
     async def expect(self, *words: str, within: float = PATIENCE) -> None:
         """Wait until all these words are seen."""
         for word in words:
-            await self.until(lambda w=word: w in self.text, f"never saw {word!r}", within)
+            await self.until(lambda w=word: self.sees(w), f"never saw {word!r}", within)
 
     async def expect_gone(self, word: str, within: float = PATIENCE) -> None:
         """Wait until this is seen no more."""
-        await self.until(lambda: word not in self.text, f"{word!r} is still there", within)
+        await self.until(lambda: not self.sees(word), f"{word!r} is still there", within)
 
     async def awake(self) -> None:
-        """Wait until a plan listens: it ignores keys that come with its appearance."""
+        """Wait for a plan, and let the moment be over in which it ignores held keys."""
         from sbctui.screens.plan import PlanScreen
 
-        await self.until(
-            lambda: isinstance(self.app.screen, PlanScreen) and not self.app.screen.deaf,
-            "the plan never listens",
-        )
+        await self.until(lambda: isinstance(self.app.screen, PlanScreen), "there is no plan")
+        if isinstance(self.app.screen, PlanScreen):
+            self.app.screen._opened = -math.inf
 
     async def expect_jobs_over(self, within: float = 60.0) -> None:
         """Wait until every job has ended and the console knows it."""
-        await self.until(
-            lambda: bool(self.app.feeds.world.jobs)
-            and not any(j.running for j in self.app.feeds.world.jobs),
-            "a job still runs", within,
-        )  # fmt: skip
+        await self.until(self._jobs_over, "a job still runs", within)
+
+    def _jobs_over(self) -> bool:
+        engine, shown = self.app.feeds.engine, self.app.feeds.world.jobs
+        if engine is None or not shown or any(j.running for j in shown):
+            return False
+        jobs = engine.jobs()
+        return all(j.over for j in jobs) and jobs[0].id in {j.id for j in shown}
 
     async def ready(self) -> None:
         """Wait until the site, its jobs, its services and its audit have been read."""
@@ -115,7 +185,12 @@ class Tui:
             ),
             "the site was never read",
         )
-        await self.pilot.pause()
+        await self.settled()
+
+
+def _asked() -> set[threading.Thread]:
+    """What is being asked in threads for somebody, which the feeds' threads are not."""
+    return {one for one in threading.enumerate() if one.name == ASKED}
 
 
 @asynccontextmanager

@@ -11,7 +11,7 @@ from textual.containers import Horizontal, Vertical
 
 from sbctui import format as fmt
 from sbctui.actions import bindings
-from sbctui.engine.model.repository import RepositoryImage
+from sbctui.engine.model.repository import OWN, RepositoryImage
 from sbctui.engine.model.shelf import Shelf, Users, users
 from sbctui.engine.model.text import clean
 from sbctui.format import Line
@@ -64,6 +64,7 @@ class ImagesScreen(Sturdy, OnImages):
         self.shelves = Pane(2, "Repositories", id="shelves", head=lines.shelf_head)
         self.transfers = Pane(3, "Transfers", id="transfers")
         self.about = Lines(id="about")
+        self.title_of_about = Bar(id="abouttitle", fill="─")
 
     def compose(self) -> ComposeResult:
         """Images, beside them repositories and what is known of the one chosen, transfers, keys."""
@@ -71,9 +72,7 @@ class ImagesScreen(Sturdy, OnImages):
             yield self.images
             with Vertical(id="side"):
                 yield self.shelves
-                title = Bar(id="abouttitle", fill="─")
-                title.show(((" Details ", "head"),), ((" enter: all ", "dim"),))
-                yield title
+                yield self.title_of_about
                 yield self.about
         yield self.transfers
         yield Bar(id="keys")
@@ -198,6 +197,9 @@ class ImagesScreen(Sturdy, OnImages):
             return
         key = self.cursor()
         self.about.put(self.story(key))
+        cut = len(self.about.keys) > self.about.size.height
+        sign = (" more: enter ", "key") if cut else (" enter: all ", "dim")
+        self.title_of_about.show(((" Details ", "head"),), (sign,))
         kind = key.partition(":")[0]
         keys = _KEYS.get(kind, _KEYS[""])
         self.query_one("#keys", Bar).show(keys_for(self, keys))
@@ -213,11 +215,11 @@ class ImagesScreen(Sturdy, OnImages):
 
     def story(self, key: str) -> list[Line]:
         """What is known of a row."""
-        kind, _, rest = key.partition(":")
+        kind, _, rest = (key or f"shelf:{OWN}").partition(":")
         name, _, path = rest.partition(":")
-        if kind == "job":
-            job = next((j for j in self.world.jobs if j.id == rest), None)
-            return lines.about_transfer(job) if job else []
+        job = self.job(key)
+        if job is not None:
+            return about.about_job(job, self.now())
         if key in self._images:
             return about.about_image(self._images[key], self.used(key), self.now())
         shelf = next((s for s in self.known() if s.name == name), None)

@@ -53,8 +53,8 @@ class OnImages(Acting, Screen[None]):
         on_images = not self.shelves.rows.has_focus
         return chosen(self.known(), marked if marked and on_images else [self.cursor()])
 
-    def _job(self) -> JobView | None:
-        key = self.transfers.rows.cursor
+    def job(self, key: str) -> JobView | None:
+        """The job of a row of pane 3; None for any other row."""
         return next((j for j in self.world.jobs if f"job:{j.id}" == key), None)
 
     def reason(self, action: str) -> str | None:
@@ -63,7 +63,8 @@ class OnImages(Acting, Screen[None]):
             pane = self.query_one(f"#{action[5:]}", Pane)
             return None if pane.region else f"the pane {pane.id} is not shown at this size"
         if action in ("stop_job", "resume_job"):
-            return not_now(action.removesuffix("_job"), self._job(), pane=3)
+            job = self.job(self.transfers.rows.cursor)
+            return not_now(action.removesuffix("_job"), job, pane=3)
         if action == "unmark" and not self.marks:
             return "nothing is marked"
         if action == "mark_all" and not any(s.images for s in self.known()):
@@ -210,13 +211,13 @@ class OnImages(Acting, Screen[None]):
 
     def do_stop_job(self) -> None:
         """Stop the job under the cursor of pane 3."""
-        job = self._job()
+        job = self.job(self.transfers.rows.cursor)
         assert job is not None
         self.sbc.stop_job(job.id)
 
     def do_resume_job(self) -> None:
         """Show the plan for what the job under the cursor of pane 3 left undone."""
-        job = self._job()
+        job = self.job(self.transfers.rows.cursor)
         assert job is not None
         self.sbc.resume_job(job.id)
 

@@ -29,7 +29,17 @@ _STATES = {
     "missing": ("missing", "warn"),
     "unreachable": ("! away", "bad"),
 }
-_TRANSFERS = ("root export", "leaf export", "root import", "repo ", "cache ", "archive ")
+_TRANSFERS = (
+    "root export",
+    "leaf export",
+    "root import",
+    "leaf import",
+    "repo ",
+    "cache ",
+    "archive ",
+)
+_QUICK = ("repo add", "repo remove", "repo mount", "repo unmount", "repo index")
+_PACKED = ".tar.zst"
 
 
 @dataclass(frozen=True)
@@ -128,11 +138,22 @@ def image_line(image: RepositoryImage, used: Users, now: float, width: int) -> L
     letters = "".join(_letter(image, ending) for ending in SIDE_FILES)
     tone = "bad" if image.stale else "" if len(letters.replace("-", "")) > 2 else "dim"
     return (
-        (f"{fmt.cut(name, room):<{room}}", ""),
+        (f"{short(name, room):<{room}}", ""),
         (f"{fmt.size(image.size):>5} {age:>4} ", "dim"),
         (f"{letters} ", tone),
         (f"{_used(used):>5}", "good" if used.roots else "dim"),
     )
+
+
+def short(name: str, room: int) -> str:
+    """A name in so many columns: the usual ending goes first, then the middle; ``~`` says so."""
+    if len(name) <= room:
+        return name
+    stem = name.removesuffix(_PACKED)
+    if stem != name and len(stem) < room:
+        return f"{stem}~"
+    tail = room // 3
+    return f"{stem[: room - tail - 1]}~{stem[-tail:]}"
 
 
 def _letter(image: RepositoryImage, ending: str) -> str:
@@ -169,9 +190,9 @@ def _summed(name: str, inside: Sequence[RepositoryImage], width: int, tone: str)
     room = max(8, width - _TAIL)
     size = fmt.size(sum(i.size for i in inside)) if inside else ""
     return (
-        (f"{fmt.cut(name, room):<{room}}", tone),
+        (f"{short(name, room):<{room}}", tone),
         (f"{size:>5}", "dim"),
-        (f" {fmt.plural(len(inside), 'image')}" if inside else "", "dim"),
+        (f" {fmt.plural(len(inside), 'image')}" if inside else " empty", "dim"),
     )
 
 
@@ -181,7 +202,7 @@ def _summed(name: str, inside: Sequence[RepositoryImage], width: int, tone: str)
 def shelf_head(width: int) -> Line:
     """The column names of the repositories."""
     wide = "  IMAGES  PLACE" if width >= 60 else ""
-    return ((f"{'NAME':<9} {'KIND':<6} {'STATE':<9} {'FREE':>5}{wide}", "dim"),)
+    return ((f"{'NAME':<8} {'KIND':<9} {'STATE':<9} {'FREE':>5}{wide}", "dim"),)
 
 
 def state(shelf: Shelf, late: int = 0) -> fmt.Span:
@@ -200,10 +221,10 @@ def repository_line(shelf: Shelf, late: int, width: int) -> Line:
     more = ""
     if width >= 60 and found:
         count = "-" if found.images is None else str(found.images)
-        more = fmt.cut(f"  {count:>6}  {clean(found.place)}", width - 34)
+        more = fmt.cut(f"  {count:>6}  {clean(found.place)}", width - 35)
     return (
-        (f"{fmt.cut(clean(shelf.name), 9):<9} ", ""),
-        (f"{fmt.cut(found.kind if found else '', 6):<6} ", "dim"),
+        (f"{short(clean(shelf.name), 8):<8} ", ""),
+        (f"{found.kind if found else '':<9} ", "dim"),
         (f"{word:<9} ", tone),
         (f"{free:>5}", ""),
         (more, "dim"),
@@ -214,9 +235,14 @@ def repository_line(shelf: Shelf, late: int, width: int) -> Line:
 
 
 def transfers(world: World) -> list[JobView]:
-    """Jobs that move or make images: those at work first."""
-    found = [j for j in world.jobs if j.verb.startswith(_TRANSFERS)]
+    """Jobs that move or make images, those at work first; what is quick unless it succeeded."""
+    found = [j for j in world.jobs if _moves(j)]
     return sorted(found, key=lambda j: not (j.running or j.undone))
+
+
+def _moves(job: JobView) -> bool:
+    told = job.running or job.code != 0 or not job.verb.startswith(_QUICK)
+    return told and job.verb.startswith(_TRANSFERS)
 
 
 def transfer_line(job: JobView, width: int) -> Line:
@@ -225,7 +251,7 @@ def transfer_line(job: JobView, width: int) -> Line:
 
     if not job.receivers:
         return line(job, width)
-    tones = [tone_of(state, job.running) for _, state in job.receivers]
+    tones = [receiver_tone(state, job.running) for _, state in job.receivers]
     bad = "bad" in tones
     told = f" {tones.count('good')}/{len(tones)} verified{'!' if bad else ''}"
     return (
@@ -234,27 +260,11 @@ def transfer_line(job: JobView, width: int) -> Line:
     )
 
 
-def tone_of(state: str, running: bool) -> str:
+def receiver_tone(state: str, running: bool) -> str:
     """How the state of a receiver looks: it has the image, is at it, or did not get it."""
     if state == VERIFIED:
         return "good"
     return "" if running and state.startswith(UNDERWAY) else "bad"
-
-
-def about_transfer(job: JobView) -> list[Line]:
-    """A transfer and each of its receivers."""
-    from sbctui.screens.job_view import outcome
-    from sbctui.screens.job_view import tone_of as tone
-
-    word, how = (job.state, "key") if job.running else (outcome(job), tone(job))
-    lines: list[Line] = [((job.title, "key"),), ((word, how),)]
-    if job.undone:
-        lines.append((("E goes on with it; on its own page (enter) it is closed", "dim"),))
-    return [*lines, *((_receiver(who, state, job.running)) for who, state in job.receivers)]
-
-
-def _receiver(who: str, state: str, running: bool) -> Line:
-    return ((f"{who:<15} ", "dim"), (state, tone_of(state, running)))
 
 
 def empty(site: Site | None) -> list[Line]:

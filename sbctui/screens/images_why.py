@@ -140,7 +140,7 @@ def _mount(site: Site, shelves: tuple[Shelf, ...], chosen: Chosen) -> str | None
     if found is None:
         return "put the cursor on a repository that has been looked at"
     if not found.mountable:
-        return f"{clean(found.name)} is of kind {found.kind}, which is not mounted here"
+        return f"{clean(found.name)} is of kind {found.kind}, which wants no mounting"
     if found.state == "missing":
         return clean(found.told)
     return None

@@ -27,8 +27,9 @@ class JobView:
 
     ``inside`` is how much of the running unit is done, from 0 to 1; ``samples`` are units and
     ``bytes`` the bytes worked on, with those before this unit in ``before``. ``trouble`` are
-    its warnings and failures, the first hundred. ``undone``: it was interrupted, and something
-    is left that nobody took over. ``receivers``: to whom it sends, and what became of each.
+    its warnings and failures, the first hundred. ``told`` is the last thing the running unit said
+    of itself, ``receivers`` what became of each of those to whom it sends. ``undone``: it was
+    interrupted, and something is left that nobody took over.
     """
 
     id: str
@@ -55,6 +56,7 @@ class JobView:
     bytes: Samples = ()
     trouble: tuple[fmt.Line, ...] = ()
     verb: str = ""
+    told: str = ""
     receivers: tuple[tuple[str, str], ...] = ()
 
     @property
@@ -113,19 +115,20 @@ def fold(now: JobView, event: Event) -> JobView:
     match event.kind:
         case "started":
             begun = replace(now, state="running", waits="", total=event.total, done=0, failed=0)
-            return replace(begun, samples=((event.at, 0.0),), bytes=(), before=0.0, trouble=())
+            begun = replace(begun, told="", receivers=(), trouble=())
+            return replace(begun, samples=((event.at, 0.0),), bytes=(), before=0.0)
         case "waiting":
             state = "waiting" if event.holder else "running"
             return replace(now, state=state, waits=clean(event.holder))
         case "unit-started":
-            return replace(now, unit=clean(event.title), inside=0.0)
+            return replace(now, unit=clean(event.title), inside=0.0, told="")
         case "progress":
             return _progress(now, event)
         case "note":
-            warning: fmt.Line = ((clean(event.text), "warn"),)
-            return _troubled(now, warning) if event.level == "warning" else now
+            return _noted(now, event.level, clean(event.text))
         case "receiver":
-            return heard(now, {event.who: event.state})
+            told = f"{clean(event.who)} {clean(event.state)}"
+            return heard(replace(now, told=told), {event.who: event.state})
         case "output":
             return now
         case "unit-finished":
@@ -140,10 +143,17 @@ def heard(now: JobView, told: Mapping[str, str]) -> JobView:
     return replace(now, receivers=tuple((dict(now.receivers) | said).items()))
 
 
+def _noted(now: JobView, level: str, text: str) -> JobView:
+    if level == "warning":
+        return _troubled(now, ((text, "warn"),))
+    return now if level == "command" else replace(now, told=text)
+
+
 def _progress(now: JobView, event: Progress) -> JobView:
     inside = min(1.0, event.done / event.total) if event.total else 0.0
     then = replace(now, inside=inside)
-    then = replace(then, samples=_sampled(now.samples, event.at, then.part))
+    before = now.samples if now.part else ()  # waiting for the first byte tells no speed
+    then = replace(then, samples=_sampled(before, event.at, then.part))
     if event.done >= event.total and not now.inside:
         return then  # a copy by reference: no bytes were moved
     return replace(then, bytes=_sampled(now.bytes, event.at, now.before + event.done))
@@ -229,6 +239,14 @@ def line(job: JobView, width: int) -> fmt.Line:
     return _running(job, width)
 
 
+def _telling(job: JobView, width: int) -> fmt.Line:
+    """One that has nothing to count yet, or never has, as who offers an image: what it says."""
+    room = max(16, width - 12)
+    title = fmt.cut(job.title, max(8, room - len(job.told) - 2, room // 2))
+    told = fmt.cut(job.told, max(8, room - len(title) - 2))
+    return (("running     ", "key"), (f"{title}  ", ""), (told, "dim"))
+
+
 def waits_for(job: JobView) -> str:
     """What a waiting job waits for, in words."""
     return f"for {job.waits}" if job.waits else "for its process to begin"
@@ -245,6 +263,8 @@ def _waiting(job: JobView, width: int) -> fmt.Line:
 
 
 def _running(job: JobView, width: int) -> fmt.Line:
+    if job.told and not job.part:
+        return _telling(job, width)
     percent = int(100 * job.part / job.total) if job.total else 0
     tail = f" {percent:3}% {job.done + job.failed}/{job.total} {fmt.duration(job.left)} left"
     if width >= 100:

@@ -88,7 +88,8 @@ class Pane(Sturdy, Vertical):
         rows = self.rows
         tone = "bar" if rows.has_focus else "head"
         number = f" {self._number} " if self._number else " "
-        left: list[Span] = [(f"{number}{self._title} ", tone)]
+        named = f"{number}{self._title} " if self._number or self._title else ""
+        left: list[Span] = [(named, tone)]
         if self.typing or self.filter:
             left.append((f" /{self._tail()}{'_' if self.typing else ''} ", "warn"))
         left += self._note

@@ -7,6 +7,7 @@ import hashlib
 import http.server
 import os
 import random
+import secrets
 import socket
 import ssl
 import struct
@@ -22,6 +23,7 @@ from pathlib import Path
 import pytest
 import zstandard
 
+from sbctui.engine.repository import mounts
 from tests.lab import needs
 
 MIB = 1024**2
@@ -55,6 +57,29 @@ def put(root: Path, path: str, data: bytes) -> Path:
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(data)
     return file
+
+
+@contextmanager
+def labelled_stick(folder: Path) -> Iterator[str]:
+    """A stick with a label of its own, in a loop device, that has an image on it: the label."""
+    needs("mke2fs", "losetup")
+    if os.geteuid():
+        pytest.skip("wants root")
+    label = f"SBC{secrets.token_hex(4)}"
+    tree, file = folder / "tree", folder / "stick"
+    put(tree, "images/pi.img", disk(1))
+    subprocess.run(["mke2fs", "-q", "-t", "ext4", "-L", label, "-d", tree, file, "8M"], check=True)
+    made = subprocess.run(["losetup", "-f", "--show", file], capture_output=True, text=True)
+    if made.returncode:
+        pytest.skip("no loop devices here")
+    device = made.stdout.strip()
+    try:
+        if all(one.label != label for one in mounts.labelled()):
+            pytest.skip("lsblk tells no labels here")
+        yield label
+    finally:
+        subprocess.run(["umount", "-q", device], check=False)
+        subprocess.run(["losetup", "-d", device], check=True)
 
 
 def free_port() -> int:

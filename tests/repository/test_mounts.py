@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import signal
 import subprocess
 import threading
@@ -22,7 +21,7 @@ from sbctui.engine.repository import hookenv, mounts
 from sbctui.engine.repository.look import look
 from tests.lab import needs
 from tests.repository.conftest import add, done, update
-from tests.repository.places import disk, put
+from tests.repository.places import disk, labelled_stick, put
 
 POINT = Path("/run/point")
 
@@ -73,25 +72,8 @@ def test_a_place_that_could_mean_something_else_is_refused(fields: dict[str, str
 
 @pytest.fixture
 def stick(tmp_path: Path) -> Iterator[str]:
-    """A stick with a label of its own, in a loop device, that has an image on it."""
-    needs("mke2fs", "losetup")
-    if os.geteuid():
-        pytest.skip("wants root")
-    label = f"SBC{secrets.token_hex(4)}"
-    tree, file = tmp_path / "tree", tmp_path / "stick"
-    put(tree, "images/pi.img", disk(1))
-    subprocess.run(["mke2fs", "-q", "-t", "ext4", "-L", label, "-d", tree, file, "8M"], check=True)
-    made = subprocess.run(["losetup", "-f", "--show", file], capture_output=True, text=True)
-    if made.returncode:
-        pytest.skip("no loop devices here")
-    device = made.stdout.strip()
-    try:
-        if all(one.label != label for one in mounts.labelled()):
-            pytest.skip("lsblk tells no labels here")
+    with labelled_stick(tmp_path) as label:
         yield label
-    finally:
-        subprocess.run(["umount", "-q", device], check=False)
-        subprocess.run(["losetup", "-d", device], check=True)
 
 
 def state(engine: Engine, name: str) -> str:

@@ -21,11 +21,11 @@ async def at_home(tui: Tui) -> None:
     """Back from wherever, the cursor on the first root, nothing marked, no toast."""
     while not isinstance(tui.app.screen, HomeScreen):
         tui.app.pop_screen()
-        await tui.pilot.pause()
+        await tui.settled()
     tui.app.clear_notifications()
     await tui.press("escape", "escape", "escape", "1")
     _rows(tui).move_to("root:debian12")
-    await tui.pilot.pause()
+    await tui.settled()
 
 
 async def _home(tui: Tui) -> None:
@@ -161,7 +161,7 @@ async def _command(tui: Tui) -> None:
 
 async def _copy(tui: Tui) -> None:
     await tui.press("y")
-    await tui.pilot.pause()
+    await tui.settled()
 
 
 async def _leaving(tui: Tui) -> None:
@@ -180,7 +180,7 @@ async def _export(tui: Tui) -> None:
 async def _import(tui: Tui) -> None:
     await tui.press("m")
     await tui.expect("Import a root")
-    await tui.type("repo:lab/golden.tar.zst")
+    await tui.paste("repo:lab/golden.tar.zst")
     await tui.expect("root golden, made", "golden-3")
 
 

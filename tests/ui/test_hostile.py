@@ -31,6 +31,8 @@ LONG = "日本語" * 70
 FORBIDDEN = {chr(c) for c in (*range(32), *range(127, 160))} | set(
     "\u061c\u200b\u200e\u200f\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff"
 )
+_STILL = 0.15
+"""Seconds without a byte after which the screen has followed."""
 KEYS: tuple[tuple[str, ...], ...] = (
     ("2", "G", "enter", "escape"),
     ("1", "G", "enter", "escape"),
@@ -96,7 +98,7 @@ async def inject(tui: Tui) -> None:
     feeds._tell(site=site.with_facts(facts), services=services, errors={"audit": EVIL})
     tui.app.refuse(EVIL)
     tui.app.notify(EVIL)
-    await tui.pilot.pause()
+    await tui.settled()
 
 
 def judge(tui: Tui) -> None:
@@ -125,7 +127,6 @@ async def test_every_screen_shows_it_as_text(hostile: Path, size: tuple[int, int
         for keys in KEYS:
             for key in keys:
                 await tui.press(key)
-                await tui.pilot.pause()
                 seen.add(type(tui.app.screen).__name__)
                 judge(tui)
             for _ in range(3):
@@ -142,7 +143,7 @@ def test_nothing_of_it_reaches_the_terminal_raw(hostile: Path, driver: str) -> N
         tui.until("rack-80", "services stopped")
         for keys in ("kl", "jG\r", "\x1b", "2G\r", "\x1b", "4jjj\r", "\x1b", "5G", "1gje", "\x1b"):
             tui.send(keys)
-            tui.read(0.4)
+            tui.quiet(_STILL)
         for keys in (
             "o",
             "G\r",
@@ -158,18 +159,18 @@ def test_nothing_of_it_reaches_the_terminal_raw(hostile: Path, driver: str) -> N
             "\x1b",
         ):
             tui.send(keys)
-            tui.read(0.4)
+            tui.quiet(_STILL)
         tui.paste(EVIL + "\n" + LONG)
         tui.until("Bulk leaves", "bad")
-        tui.read(1.0)
+        tui.quiet(_STILL)
         tui.send("\x1b")
-        tui.read(1.0)
+        tui.quiet(_STILL)
         assert not tui.screen.unknown, tui.screen.unknown
         assert not tui.screen.commands, tui.screen.commands
         assert not tui.screen.bells
         assert b"\\x1b[2J" in tui.raw
         tui.send("\x1b\x1b")
-        tui.read(0.5)
+        tui.quiet(_STILL)
         tui.send("q")
         assert tui.ended() == 0
 

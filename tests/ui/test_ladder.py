@@ -82,7 +82,7 @@ async def test_a_delete_says_how_it_comes_back(small_site: Path) -> None:
         await tui.expect("- dnsmasq, NBD, TFTP: dc:a6:32:0a:00:01 10.77.0.51 pi-01")
         await tui.awake()
         await tui.press("y")
-        await tui.expect("delete 1 leaf of debian12: done; z brings it back")
+        await tui.expect("delete 1 leaf of debian12: done; z brings it back", "in 2 leaves")
         await tui.press("z")
         await tui.until(lambda: len(Engine(small_site).site().leaves) == 3, "it did not come back")
         assert len(tui.app.unasked) == 1
@@ -128,6 +128,6 @@ async def test_keys_that_were_held_decide_nothing(
         await tui.press("y", "enter", "y")
         assert tui.app.screen is plan
         monkeypatch.setattr(plan_screen, "_DEAF", 0.3)
-        await tui.awake()
+        await tui.until(lambda: not plan.deaf, "the plan never listens")
         await tui.press("y")
         await tui.expect("resize golden: done")

@@ -5,24 +5,19 @@ The site is real; what changes from run to run (times, free space, paths) is set
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pytest_textual_snapshot import SVGImageExtension
 from syrupy.assertion import SnapshotAssertion
-from textual.pilot import Pilot
 
-from sbctui.app import SbcApp
-from sbctui.cli.inside import Inside
 from sbctui.prefs import Prefs
 from sbctui.terminal import Terminal
 from tests.driver import Tui, open_tui
 from tests.ui import morning
 from tests.ui.gallery import SCREENS, at_home
 
-_REST = 0.3
-"""Seconds: longer than any pane waits for a cursor to rest."""
 pytestmark = pytest.mark.xdist_group("pictures")
 LOOKS = {
     "80x24": ((80, 24), Terminal()),
@@ -44,14 +39,6 @@ def settings_place(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(morning.PLACE.parent / "config"))
 
 
-async def rested(tui: Tui) -> None:
-    """Wait until what follows a cursor that rests has followed."""
-    before = ""
-    while before != tui.text:
-        before = tui.text
-        await asyncio.sleep(_REST)
-
-
 def told(tui: Tui, *, mono: bool) -> str:
     """The screen as text; in mono also what is reversed, which alone shows where one is."""
     text = morning.still(tui.text)
@@ -64,9 +51,15 @@ def told(tui: Tui, *, mono: bool) -> str:
     return "\n".join([text, "-- reversed:", *reversed_])
 
 
+def drawn(tui: Tui) -> str:
+    """The screen as a picture."""
+    return morning.still(tui.app.export_screenshot(title="sbctui"))
+
+
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("look", LOOKS)
 async def test_text(lab: Path, look: str, snapshot: SnapshotAssertion) -> None:
+    """Every screen at this size; at the usual one also as a picture."""
     size, terminal = LOOKS[look]
     differ = []
     async with open_tui(lab, size, terminal=terminal, prefs=Prefs()) as tui:
@@ -74,35 +67,15 @@ async def test_text(lab: Path, look: str, snapshot: SnapshotAssertion) -> None:
         for name, way in SCREENS.items():
             await at_home(tui)
             await way(tui)
-            await rested(tui)
+            await tui.rested()
             assert all(len(row) <= size[0] for row in tui.screen), name
             if (now := told(tui, mono=look == "mono") + "\n") != snapshot(name=name):
                 differ.append(f"{name}:\n{now}")
+            elif look == "80x24" and drawn(tui) != snapshot(
+                name=f"picture-{name}", extension_class=SVGImageExtension
+            ):
+                differ.append(f"{name}: only its picture, which --snapshot-update makes anew")
     assert not differ, "\n".join(differ)
-
-
-@pytest.mark.parametrize("screen", SCREENS)
-def test_picture(
-    lab: Path,
-    screen: str,
-    snap_compare: Callable[..., bool],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    app = SbcApp(lab, terminal=Terminal(), verbs=Inside())
-    export = app.export_screenshot
-    monkeypatch.setattr(
-        app, "export_screenshot", lambda **how: morning.still(export(**{**how, "title": "sbctui"}))
-    )
-
-    async def before(pilot: Pilot[int]) -> None:
-        tui = Tui(app, pilot)
-        await tui.ready()
-        morning.freeze(app)
-        await at_home(tui)
-        await SCREENS[screen](tui)
-        await rested(tui)
-
-    assert snap_compare(app, terminal_size=(80, 24), run_before=before)
 
 
 async def test_nothing_is_told_by_colour_alone(lab: Path) -> None:

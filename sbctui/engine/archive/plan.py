@@ -234,5 +234,6 @@ def archive_notes(request: ask.ImportRoot | ask.ImportLeaf) -> tuple[str, ...]:
     if kind_of(incoming.place) != "file":
         notes.append("how large it is will be seen when it comes")
     elif incoming.data:
-        notes.append(f"a disk of {incoming.disk} bytes, {incoming.data} of them stored")
+        disk, data = (f"{size / 1024**2:.1f} MiB" for size in (incoming.disk, incoming.data))
+        notes.append(f"a disk of {disk}, {data} of it stored")
     return tuple(notes)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
-from sbctui.engine.errors import BadInput, Refused, SbcError
+from sbctui.engine.errors import BadInput, NoSuchNode, Refused, SbcError
+from sbctui.engine.model.addresses import shown
 from sbctui.engine.model.repositories import Configured
 from sbctui.engine.model.repository import (
     IMAGES,
@@ -28,6 +30,7 @@ from sbctui.engine.repository.tree import Entry
 
 _SECONDS = 12.0
 """Seconds that another server may take to tell of itself."""
+_NOTHING = "nothing was exported yet"
 
 
 def names(here: Here) -> tuple[str, ...]:
@@ -43,8 +46,10 @@ def repositories(here: Here) -> tuple[Repository, ...]:
 
 
 def repository(here: Here, name: str) -> Repository:
-    """One repository, looked at for a bounded time."""
+    """One repository, looked at for a bounded time. Raises NoSuchNode."""
     one = here.known.get(name)
+    if one is None and name != OWN:
+        raise NoSuchNode(f"there is no repository {shown(name)}; see: sbctui repo list")
     found = Repository(
         name=name,
         kind=one.kind if one else "own",
@@ -57,7 +62,7 @@ def repository(here: Here, name: str) -> Repository:
         folder = here.folder(name)
     except Refused as error:
         return _unmounted(here, found, one, str(error))
-    return _folder(found, folder) if folder is not None else _server(here, found)
+    return _folder(here, found, folder) if folder is not None else _server(here, found)
 
 
 def _unmounted(here: Here, found: Repository, one: Configured | None, told: str) -> Repository:
@@ -66,11 +71,13 @@ def _unmounted(here: Here, found: Repository, one: Configured | None, told: str)
     return replace(found, state="unmounted", told=told)
 
 
-def _folder(found: Repository, folder: Path) -> Repository:
+def _folder(here: Here, found: Repository, folder: Path) -> Repository:
     seen = look(folder)
     if isinstance(seen, str):
         if found.kind == "own":
-            return replace(found, folder=str(folder), images=0, told="nothing was exported yet")
+            space = shutil.disk_usage(here.site)
+            empty = replace(found, total=space.total, free=space.free, told=_NOTHING)
+            return replace(empty, folder=str(folder), images=0)
         return replace(found, state="unreachable", told=clean(seen), folder=str(folder))
     return replace(
         found,

@@ -76,6 +76,7 @@ def _follow(child: commands.Child, log: SenderLog, offer: Offer, wait: int, ctx:
     """Until udp-sender ends, or nobody joined in time."""
     began, known = time.monotonic(), 0
     report, started = ctx.progress("sending"), False
+    ctx.say("waiting for receivers")
     while child.ended is None:
         log.feed(child.said())
         for address in log.joined[known:]:
@@ -145,6 +146,7 @@ def receive(
         "--start-timeout", str(wait), "--receive-timeout", str(_SILENCE),
     ]  # fmt: skip
     report, whole, done = ctx.progress("receiving"), hashlib.sha256(), 0
+    ctx.say("waiting for the sender")
     with commands.child(argv, heard=True, log=ctx.log) as child:
         while (data := child.read(_CHUNK, _TICK)) != b"":
             commands.go_on(ctx.stop, "udp-receiver")

@@ -77,7 +77,7 @@ def seed(images: Sequence[tuple[Path, Torrent]], receivers: int, lab: Lab, ctx: 
         ctx.say(f"seeding on {lab.address} ({lab.interface})")
         while not ctx.stop.wait(_LOOK):
             for one in seeded:
-                _look(one, aria2, ctx)
+                _look(one, aria2, lab, ctx)
             done, now = sum(one.bytes for one in seeded), time.monotonic()
             if done != reported and now - last >= _REPORT:
                 reported, last = done, now
@@ -91,7 +91,7 @@ def _ear(torrent: Torrent, lab: Lab) -> Ear:
     return Ear(lab.address, way.seeded, torrent.sha256, way.rendezvous)
 
 
-def _look(one: Seeded, aria2: Aria2, ctx: Context) -> None:
+def _look(one: Seeded, aria2: Aria2, lab: Lab, ctx: Context) -> None:
     status = aria2.call("tellStatus", one.number, ["status", "errorMessage"])
     if status.get("status") == "error":
         raise ServiceFailed(
@@ -99,7 +99,7 @@ def _look(one: Seeded, aria2: Aria2, ctx: Context) -> None:
         )
     for peer in aria2.peers(one.number):
         address = _address(peer)
-        if address is None:
+        if address is None or address == lab.address:  # it hears its own announcements
             continue
         one.had[address] = max(one.had.get(address, 0), _has(peer, one.torrent))
         one.tell(address, ctx)
@@ -132,6 +132,7 @@ def receive(torrent: Torrent, part: Path, wait: int, lab: Lab, ctx: Context) -> 
     """
     report, done, moved = ctx.progress("receiving"), -1, time.monotonic()
     announced = moved
+    ctx.say("looking for who seeds it")
     with running(lab, ctx.log) as aria2:
         again = {"check-integrity": "true"} if part.stat().st_size else {}
         number = aria2.add(torrent.to_bytes(), part, {**_FETCH, **again})

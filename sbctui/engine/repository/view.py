@@ -33,7 +33,10 @@ from sbctui.engine.repository.sumfile import made_of
 
 
 def shelf(here: Here, name: str) -> Shelf:
-    """A repository as it is now, looked at for a bounded time. What is wrong is told by it."""
+    """A repository as it is now, looked at for a bounded time. What is wrong is told by it.
+
+    Raises NoSuchNode for one that was forgotten.
+    """
     found = listing.repository(here, name)
     if found.state != "ready":
         return Shelf(name, found)
