@@ -98,9 +98,11 @@ class Tui:
         """Wait until what follows a key or a cursor that rests has followed."""
         end = time.monotonic() + PATIENCE
         await self.settled()
-        while (_asked() or self._resting()) and time.monotonic() < end:
-            await asyncio.sleep(_LOOK)
-            await self.settled()
+        waits = True
+        while waits and time.monotonic() < end:
+            waits = bool(_asked()) or self._resting()
+            await asyncio.sleep(_LOOK if waits else 0)
+            await self.settled()  # a timer that has just gone off has told a widget, no more
 
     def _resting(self) -> bool:
         """Whether something begins in a moment; that a toast goes is nothing to wait for."""
