@@ -168,14 +168,23 @@ class Tui:
 
     async def expect_jobs_over(self, within: float = 60.0) -> None:
         """Wait until every job has ended and the console knows it."""
-        await self.until(self._jobs_over, "a job still runs", within)
+        end = time.monotonic() + within
+        while True:
+            left = max(0.0, end - time.monotonic())
+            await self.until(self._none_runs, "a job still runs", left)
+            if await self._none_is_new():
+                return
 
-    def _jobs_over(self) -> bool:
-        engine, shown = self.app.feeds.engine, self.app.feeds.world.jobs
-        if engine is None or not shown or any(j.running for j in shown):
-            return False
-        jobs = engine.jobs()
-        return all(j.over for j in jobs) and jobs[0].id in {j.id for j in shown}
+    def _none_runs(self) -> bool:
+        shown = self.app.feeds.world.jobs
+        return bool(shown) and not any(job.running for job in shown)
+
+    async def _none_is_new(self) -> bool:
+        """Whether the disk has no job that runs or is not shown yet; asked in a thread."""
+        engine = self.app.feeds.engine
+        jobs = await asyncio.to_thread(engine.jobs) if engine is not None else ()
+        shown = {job.id for job in self.app.feeds.world.jobs}
+        return bool(jobs) and all(job.over for job in jobs) and jobs[0].id in shown
 
     async def ready(self) -> None:
         """Wait until the site, its jobs, its services and its audit have been read."""

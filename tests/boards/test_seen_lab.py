@@ -52,7 +52,7 @@ def test_a_board_that_becomes_known_is_seen_no_more_and_known_ones_never_are(
     with served.lab.board(mac(1)).inside(), dhcp.Client(mac(1)) as asking:
         assert asking.lease(dhcp.UBOOT) is not None
     say(served.lab.board(mac(2)), dhcp.UBOOT)
-    until(served.seen, 2, "the unknown board is seen")
+    until(served.seen, 20, "the unknown board is seen")
     assert [one.mac for one in served.seen()] == [mac(2)]
     served.hosts.reconcile(table(host(1), host(2)))
     assert served.seen() == ()
@@ -64,7 +64,7 @@ def test_as_a_proxy_boards_that_dnsmasq_says_nothing_of_are_seen_too(tmp_path: P
             made.boards_seen.listen([made.lab.interface])
         say(made.lab.board("02:00:00:00:00:01"), dhcp.UBOOT)
         say(made.lab.board(mac(3)), dhcp.pi(mac(3)))
-        until(lambda: len(made.seen()) == 2, 2, "both boards are seen")
+        until(lambda: len(made.seen()) == 2, 20, "both boards are seen")
         found = {one.mac: one for one in made.seen()}
         assert found["02:00:00:00:00:01"].local
         assert found["02:00:00:00:00:01"].architecture == "ARM64 U-Boot"
@@ -80,7 +80,7 @@ def test_what_it_counts_is_what_was_asked_not_asked_and_logged(served: World) ->
     def counted() -> tuple[int, ...]:
         return tuple(one.count for one in served.seen())
 
-    until(lambda: counted() == (3,), 2, f"three requests, not {counted()}")
+    until(lambda: counted() == (3,), 20, f"three requests, not {counted()}")
 
 
 def test_junk_on_the_port_and_requests_elsewhere_are_not_heard_and_end_nothing() -> None:

@@ -169,6 +169,7 @@ def test_a_leaf_is_personalised_and_what_is_left_out_is_said(
     assert len(list(ctx.staged(LEAF).iterdir())) == 2
     monkeypatch.setattr(fuse, "unavailable", lambda: "no FUSE")
     monkeypatch.setattr("sbctui.engine.disks.personalise.superblock", lambda disk: None)
+    ctx.found.personalised = None
     personalise_disk(PersonaliseDisk(name=LEAF, hostname="pi-07", what=USUAL), ctx)
     assert ctx.found.personalised == ()
     assert "pi-07: hostname, machine id, ssh host key not written" in room.warnings()[0]

@@ -156,12 +156,13 @@ def test_only_reading_finds_a_change_that_left_size_and_time(engine: Engine, ima
 def test_side_files_without_their_image_are_strays(engine: Engine, image: Path) -> None:
     make(engine)
     image.unlink()
-    assert found(engine) == [f"stray:repo/images/{IMAGE}{ending}" for ending in sorted(SIDE_FILES)]
+    strays = [f"stray:repo/images/{IMAGE}{ending}" for ending in sorted(SIDE_FILES)]
+    assert found(engine) == [*strays, "lists:repo:"]
     part = beside(image, ".part")
     part.write_bytes(b"x")
     for ending in SIDE_FILES:
         beside(image, ending).unlink()
-    assert found(engine) == [f"stray:repo/images/{IMAGE}.part"]
+    assert found(engine) == [f"stray:repo/images/{IMAGE}.part", "lists:repo:"]
     assert engine.side_files() == ()
 
 

@@ -208,8 +208,8 @@ async def test_an_interrupted_transfer_tells_its_receivers_and_goes_on(shelved: 
         await at_image(tui)
         await tui.expect("interrupted seed repo:lab/golden.tar.zst", "1/3 verified!")
         await tui.press("3")
-        await tui.expect("10.0.0.7        verified", "10.0.0.8        has 40 % of it",
-                         "10.0.0.9        no room", ") E Resume")  # fmt: skip
+        await tui.expect("10.0.0.7: verified", "10.0.0.8: has 40 % of it",
+                         "10.0.0.9: no room", ") E Resume")  # fmt: skip
         await tui.press("E")
         await tui.expect("The plan", "until 9 receivers have it")
         await tui.awake()
