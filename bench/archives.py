@@ -26,7 +26,7 @@ from tests.disks.place import mounted
 
 MIB, GIB = 1024**2, 1024**3
 APPARENT, DATA, EXTENTS = 8 * GIB, 1229 * MIB, 9000
-LEVEL, RUNS = 3, 3
+LEVEL, RUNS = 3, 6
 LIMIT, HOLES, MEMORY = 1.1, 1.01, 150 * MIB
 PROGRAM = [sys.executable, "-m", "sbctui"]
 
