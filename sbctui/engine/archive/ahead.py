@@ -1,8 +1,7 @@
-"""A stream unpacked by threads of its own, a few MiB ahead of who reads it."""
+"""A stream unpacked by a thread of its own, a few MiB ahead of who reads it."""
 
 from __future__ import annotations
 
-import os
 import queue
 import threading
 from collections.abc import Iterator
@@ -16,8 +15,6 @@ from sbctui.engine.errors import Cancelled, SbcError
 
 _MEMORY, _DEPTH = 4 * 1024**2, 4
 """Large pieces: on a busy machine every meeting of two threads costs a turn of the processor."""
-_THREADS = 4
-"""More unpack faster than anything writes."""
 _TICK = 0.1
 Piece = tuple[bytearray, int, int]
 """Memory, and from where to where it holds what was read; until the next is asked for."""
@@ -40,8 +37,6 @@ class Ahead:
         self._at = self._end = 0
         self._over = False
         self.beside = ThreadPoolExecutor(1, thread_name_prefix="hash")
-        threads = min(_THREADS, len(os.sched_getaffinity(0)))
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="unpack")
         self._thread = threading.Thread(target=self._fill, daemon=True, name="unpack")
         self._thread.start()
 
@@ -71,7 +66,6 @@ class Ahead:
         """Let the thread go; one that waits for a stream ends when that does."""
         self._free.put(None)
         self.beside.shutdown(wait=True)
-        self._pool.shutdown(wait=True)
 
     def _turn(self) -> None:
         if self._memory:
@@ -94,7 +88,7 @@ class Ahead:
 
     def _fill(self) -> None:
         try:
-            inside = decoder(self._read, self._pool)
+            inside = decoder(self._read)
             while (memory := self._free.get()) is not None:
                 count = _filled(inside, memoryview(memory))
                 self._full.put((memory, count))

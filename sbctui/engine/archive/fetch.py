@@ -34,8 +34,9 @@ def fetched(
     if kind == "stream":
         yield lambda size: os.read(sys.__stdin__.fileno() if sys.__stdin__ else 0, size)
     elif kind == "file":
-        with open(place, "rb", buffering=0) as file:
-            yield lambda size: file.read(size) or b""
+        # Buffered for its lock: who reads in a thread is waited for before the number goes.
+        with open(place, "rb") as file:
+            yield file.read1
     else:
         with _from_program(_argv(place), stop, log) as read:
             yield read

@@ -14,7 +14,7 @@ from sbctui.engine.archive.reading import Member, Reading, require_manifest
 from sbctui.engine.disks.port import Report
 from sbctui.engine.disks.target import new_disk
 from sbctui.engine.errors import NoSpace
-from sbctui.engine.files import Owner, Writeback, hit, sync_tree
+from sbctui.engine.files import Owner, hit, sync_tree
 from sbctui.engine.model.addresses import shown
 
 _FILE_MODE, _FOLDER_MODE = 0o644, 0o750
@@ -104,12 +104,10 @@ class _Taker:
             os.ftruncate(fd, entry.real)
             if self._owner is not None:
                 os.fchown(fd, *self._owner)
-            done, behind = 0, Writeback(fd)
+            done = 0
             for place, piece in placed(self._found.pieces(), entry.ranges):
                 land(fd, place, piece, zeros=zeros)
-                length = piece[2] - piece[1]
-                done += length
-                behind.wrote(place + length, length)
+                done += piece[2] - piece[1]
                 self._report(done, entry.data)
         self._report(entry.data, entry.data)
 

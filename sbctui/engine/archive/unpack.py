@@ -10,7 +10,6 @@ import bz2
 import lzma
 import zlib
 from collections.abc import Callable
-from concurrent.futures import Executor
 from typing import Any
 
 from sbctui.engine.archive.format import bad
@@ -18,16 +17,13 @@ from sbctui.engine.archive.stream import CUT, STEP, WINDOW, Decoder, Read, Sourc
 from sbctui.engine.archive.unzstd import SKIPPED, ZSTD, Zstd
 
 
-def decoder(read: Read, pool: Executor) -> Decoder:
-    """By its first bytes: zstd, gzip, xz, bzip2, or nothing that is packed.
-
-    ``pool`` is for what can be unpacked side by side.
-    """
+def decoder(read: Read) -> Decoder:
+    """By its first bytes: zstd, gzip, xz, bzip2, or nothing that is packed."""
     source = Source(read)
     start = source.peek(6)
     magic = int.from_bytes(start[:4], "little")
     if magic == ZSTD or magic & ~0xF == SKIPPED:
-        return Zstd(source, pool)
+        return Zstd(source)
     if start.startswith(b"\x1f\x8b"):
         return _Members(source, lambda: zlib.decompressobj(31), _ZlibRoom)
     if start.startswith(b"\xfd7zXZ\0"):

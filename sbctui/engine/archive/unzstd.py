@@ -1,16 +1,10 @@
-"""zstd: frames one after another (RFC 8878), and the table of the seekable format at their end.
-
-Frames that say they are small are held whole, and several are unpacked at once.
-"""
+"""zstd: frames one after another (RFC 8878), and the table of the seekable format at their end."""
 
 from __future__ import annotations
 
 import struct
-import threading
 from array import array
 from collections.abc import Iterator
-from concurrent.futures import Executor, Future
-from itertools import chain
 from typing import Any
 
 import zstandard
@@ -27,27 +21,15 @@ _PZSTD = (0x184D2A50, 4)
 """Magic and size of what pzstd writes before every frame: that frame's size."""
 _MOST_TABLE = 64 * 1024**2
 _MOST_FRAMES = 4_000_000
-_SMALL = 2 * 1024**2
-"""Bytes in a frame that is held whole."""
-_SLACK = 64 * 1024
-"""Bytes that a packed frame may have more than are in it."""
-_TURN = 512 * 1024
-"""Bytes that one thread unpacks before it is asked again: each asking costs a little."""
-Whole = tuple[bytes, int]
-"""A packed frame, and how many bytes are in it."""
 
 
 class Zstd:
     """zstd frames one after another; those that programs skip are skipped."""
 
-    def __init__(self, source: Source, pool: Executor) -> None:
+    def __init__(self, source: Source) -> None:
         self._source = source
-        self._pool = pool
         self._machine = zstandard.ZstdDecompressor(max_window_size=WINDOW)
-        self._own = threading.local()
-        self._begun = False
         self._parts: Iterator[bytes] = iter(())
-        self._whole: Whole | None = None
         self._frame: Any = None
         self._packed = self._unpacked = 0
         self._sizes = array("I")
@@ -55,11 +37,9 @@ class Zstd:
 
     def readinto(self, room: memoryview) -> int:
         """See Decoder."""
-        while self._begin():
-            if count := self._together(room):
-                return count
+        while self._frame is not None or self._begin():
             try:
-                count = int(self._stream().readinto(room))
+                count = int(self._frame.readinto(room))
             except zstandard.ZstdError as error:
                 raise bad("", f"is damaged ({error})") from None
             if count:
@@ -68,53 +48,17 @@ class Zstd:
             self._end()
         return 0
 
-    def _together(self, room: memoryview) -> int:
-        """Fill it with whole frames as long as they fit, by several threads."""
-        at, begun = 0, 0
-        turn: list[tuple[bytes, memoryview]] = []
-        turns: list[Future[None]] = []
-        while self._frame is None and self._begin() and self._whole is not None:
-            packed, size = self._whole
-            if size > len(room) - at:
-                break
-            turn.append((packed, room[at : at + size]))
-            at += size
-            self._begun, self._whole = False, None
-            self._count(len(packed), size)
-            if at - begun >= _TURN:
-                turns.append(self._pool.submit(self._unpack, turn))
-                turn, begun = [], at
-        self._unpack(turn)
-        for one in turns:
-            one.result()
-        return at
-
-    def _unpack(self, frames: list[tuple[bytes, memoryview]]) -> None:
-        machine = getattr(self._own, "machine", None)
-        if machine is None:
-            machine = self._own.machine = zstandard.ZstdDecompressor(max_window_size=WINDOW)
-        try:
-            for packed, room in frames:
-                inside = machine.stream_reader(packed)
-                while room and (count := int(inside.readinto(room))):
-                    room = room[count:]
-                if room or inside.read(1):
-                    raise bad("", "is damaged (a frame is not as long as it says)")
-        except zstandard.ZstdError as error:
-            raise bad("", f"is damaged ({error})") from None
-
     def _begin(self) -> bool:
-        """Go to the next frame, which is held whole or has its parts; False when there is none."""
-        if self._begun:
-            return True
+        """Go to the next frame; False when there is none."""
         while start := self._source.peek(4):
             if len(start) < 4:
                 raise bad("", CUT)
             magic = int.from_bytes(start, "little")
             if magic == ZSTD:
                 self._packed = self._unpacked = 0
+                self._parts = self._frame_parts()
+                self._frame = self._machine.stream_reader(self._file(), read_size=STEP)
                 self._table = b""
-                self._hold()
                 return True
             if magic & ~0xF != SKIPPED:
                 raise bad("", "holds something else behind its packed data")
@@ -122,38 +66,13 @@ class Zstd:
         self._compare()
         return False
 
-    def _hold(self) -> None:
-        """Take the frame whole when it says it is small, and is."""
-        parts = self._frame_parts()
-        held = [next(parts) + next(parts)]
-        size = zstandard.frame_content_size(held[0])
-        if 0 < size <= _SMALL:
-            for part in parts:
-                held.append(part)
-                if self._packed > size + _SLACK:
-                    break
-            else:
-                self._whole = b"".join(held), size
-        self._parts = chain(held, parts)
-        self._begun = True
-
-    def _stream(self) -> Any:
-        """The frame, piece by piece."""
-        if self._frame is None:
-            parts: Any = _Reader(self._parts)
-            self._frame = self._machine.stream_reader(parts, read_size=STEP)
-        return self._frame
-
     def _end(self) -> None:
         """The frame gave all it had; was that all of it?"""
         if next(self._parts, b""):
             raise bad("", "is damaged (a frame ends before its end)")
-        self._begun, self._frame, self._whole = False, None, None
-        self._count(self._packed, self._unpacked)
-
-    def _count(self, packed: int, unpacked: int) -> None:
+        self._frame = None
         if len(self._sizes) < 2 * _MOST_FRAMES:
-            self._sizes.extend((packed & 0xFFFFFFFF, unpacked & 0xFFFFFFFF))
+            self._sizes.extend((self._packed & 0xFFFFFFFF, self._unpacked & 0xFFFFFFFF))
 
     def _frame_parts(self) -> Iterator[bytes]:
         """A frame's own bytes: header, blocks, checksum (RFC 8878, 3.1.1)."""
@@ -176,6 +95,9 @@ class Zstd:
                 yield self._part(body)
         if flags & 4:
             yield self._part(4)
+
+    def _file(self) -> Any:
+        return _Reader(self._parts)
 
     def _part(self, count: int) -> bytes:
         self._packed += count
