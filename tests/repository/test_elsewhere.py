@@ -138,3 +138,17 @@ def test_a_server_that_is_away_costs_seconds_and_hides_no_other(engine: Engine) 
         "unreachable", "unreachable", "ready",
     ]  # fmt: skip
     assert "refused" in found["gone"].told
+
+
+def test_the_own_repository_is_ready_before_anything_was_exported(engine: Engine) -> None:
+    own = next(one for one in engine.repositories() if one.name == "repo")
+    assert not (engine.path / "repo").exists()
+    assert (own.state, own.told, own.images) == ("ready", "nothing was exported yet", 0)
+    assert own.writable
+
+
+def test_an_own_repository_that_leads_nowhere_is_not_called_empty(engine: Engine) -> None:
+    (engine.path / "repo").symlink_to("/nowhere")
+    own = next(one for one in engine.repositories() if one.name == "repo")
+    assert own.state == "unreachable"
+    assert "can't be read: No such file" in own.told

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import threading
 from collections.abc import Callable, Iterable
@@ -74,10 +75,11 @@ def _unmounted(here: Here, found: Repository, one: Configured | None, told: str)
 def _folder(here: Here, found: Repository, folder: Path) -> Repository:
     seen = look(folder)
     if isinstance(seen, str):
-        if found.kind == "own":
+        if found.kind == "own" and not os.path.lexists(folder):
             space = shutil.disk_usage(here.site)
             empty = replace(found, total=space.total, free=space.free, told=_NOTHING)
-            return replace(empty, folder=str(folder), images=0)
+            writable = os.access(here.site, os.W_OK)
+            return replace(empty, folder=str(folder), images=0, writable=writable)
         return replace(found, state="unreachable", told=clean(seen), folder=str(folder))
     return replace(
         found,

@@ -71,7 +71,7 @@ def walk(top: int, above: str, table: Table, place: Place) -> Iterator[Item]:
     waiting = [above]
     while waiting:
         path = waiting.pop()
-        with _opened_below(top, path) as folder, os.scandir(folder) as entries:
+        with opened_below(top, path) as folder, os.scandir(folder) as entries:
             for entry in sorted(entries, key=lambda entry: entry.name, reverse=True):
                 if not path and entry.name == TABLE:
                     continue
@@ -85,7 +85,8 @@ def walk(top: int, above: str, table: Table, place: Place) -> Iterator[Item]:
 
 
 @contextmanager
-def _opened_below(top: int, path: str) -> Iterator[int]:
+def opened_below(top: int, path: str) -> Iterator[int]:
+    """A folder below an open one, reached without following a link. Raises OSError."""
     fd = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=top)
     try:
         for name in filter(None, path.split("/")):

@@ -25,7 +25,7 @@ from sbctui.engine.model.overlay import (
     Record,
 )
 from sbctui.engine.model.text import clean
-from sbctui.engine.repository.overlay_items import SETTLED, hiding, table_in, walk
+from sbctui.engine.repository.overlay_items import SETTLED, hiding, opened_below, table_in, walk
 
 _REPOSITORY = "repo"
 """The folder of the site's own repository, in which overlays lie."""
@@ -147,15 +147,12 @@ def _reading(place: Place) -> Iterator[None]:
 @contextmanager
 def _opened(site: Path, path: str) -> Iterator[int]:
     """A folder below the site, reached without following a link. Raises OSError."""
-    fd = os.open(site, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    top = os.open(site, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        for name in filter(None, path.split("/")):
-            inner = os.open(name, _READ | os.O_DIRECTORY, dir_fd=fd)
-            os.close(fd)
-            fd = inner
-        yield fd
+        with opened_below(top, path) as folder:
+            yield folder
     finally:
-        os.close(fd)
+        os.close(top)
 
 
 def read(
