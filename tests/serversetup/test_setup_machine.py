@@ -15,6 +15,10 @@ from tests.serversetup.machine import SITE, UNIT, Machine, machine
 pytestmark = [pytest.mark.lab, pytest.mark.slow]
 ADDRESS = "ip address add 10.5.0.1/24 dev lab0"
 SETUP = "sbctui setup --interface lab0 --yes"
+SLOW_TO_END = f"""
+pid=$(python3 -c 'import json; print(json.load(open("{SITE}/state/supervise.pid"))["pid"])')
+kill -STOP $pid && (sleep 2; kill -CONT $pid) >/dev/null 2>&1 &
+"""
 
 
 @pytest.fixture
@@ -112,6 +116,7 @@ def test_systemd_supervises_and_daemons_survive_its_restarts(here: Machine) -> N
     assert here.pids() == before, "what ran goes on"
     said = here.shell("sbctui services install --dry-run")
     assert "own.conf stays as it is" in said
+    here.shell(SLOW_TO_END)
     here.shell("sbctui services install --yes")
     assert here.pids() == before, "the unit took over from the supervisor that was started by hand"
     here.shell("systemctl is-active sbctui.service")

@@ -17,16 +17,19 @@ from pathlib import Path
 from typing import Literal
 
 from sbctui.engine import commands
-from sbctui.engine.errors import BadInput, NotPermitted, Refused, from_os
+from sbctui.engine.errors import BadInput, NotPermitted, Refused, ServiceFailed, from_os
 from sbctui.engine.files import fsync_dir, write_atomic
 from sbctui.engine.model.addresses import shown
 from sbctui.engine.places import SYSTEM_SITE
+from sbctui.engine.services.processes import Process
 from sbctui.engine.services.rundir import site_id
 from sbctui.engine.services.supervise_holder import read_holder
 
 UNITS = Path("/etc/systemd/system")
 _RUNNING = Path("/run/systemd/system")
 """There when systemd is the init system (sd_booted(3))."""
+_END = 20.0
+"""Seconds for a supervisor to finish what it does and end."""
 _MARK = "# Written by sbctui. Changes belong into a drop-in:"
 _UNIT = """\
 {mark} systemctl edit {name}
@@ -144,19 +147,37 @@ def start(site: Path, units: Path = UNITS) -> bool:
 def take_over(site: Path) -> None:
     """Have the unit supervise what somebody else's supervisor, or an older unit, does now.
 
-    The daemons go on meanwhile. Raises ToolFailed.
+    The daemons go on meanwhile. Raises ToolFailed, ServiceFailed.
     """
     name = unit_name(site)
     active = commands.run(["systemctl", "is-active", "--quiet", name], ok=range(256))
     if active.returncode == 0:
         _systemctl("restart", name)
         return
-    holder = read_holder(site)
-    if holder is not None:
-        with suppress(OSError):
-            if b"supervise" in Path(f"/proc/{holder.pid}/cmdline").read_bytes():
-                os.kill(holder.pid, signal.SIGTERM)
+    _end_other(site)
     _systemctl("start", name)
+
+
+def _end_other(site: Path) -> None:
+    """Have the present supervisor end, and wait for it: the unit's would find the site taken.
+
+    Raises ServiceFailed when it does not end.
+    """
+    holder = read_holder(site)
+    process = Process.open(holder.pid) if holder else None
+    if process is None:
+        return
+    try:
+        with suppress(OSError):
+            if b"supervise" not in Path(f"/proc/{process.pid}/cmdline").read_bytes():
+                return
+        if process.send(signal.SIGTERM) and not process.wait(_END):
+            raise ServiceFailed(
+                f"the supervisor that runs, {holder}, did not end within {_END:g} s; "
+                "end it, then install the unit again"
+            )
+    finally:
+        process.close()
 
 
 def why_not() -> str:
