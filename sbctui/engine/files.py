@@ -23,6 +23,8 @@ _RENAME_NOREPLACE = 1
 _RENAME_EXCHANGE = 2
 _AT_FDCWD = -100
 _SYNC_FILE_RANGE_WRITE = 2
+_SYNC_FILE_RANGE_WHOLE = 7
+"""Wait before, write, wait after."""
 _WRITEBACK_BYTES = 16 * 1024**2
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -44,20 +46,31 @@ def fsync_fd(fd: int) -> None:
 class Writeback:
     """Has the kernel write a large file out while it is made, so that its flush ends soon.
 
-    A hint (sync_file_range(2)): errors are those of the flush.
+    Without ``keep`` its memory is given back once it is written (posix_fadvise(2)): the file is
+    not read again, boards' disks are, and memory just given back is the quickest to be had.
+    Hints (sync_file_range(2)): errors are those of the flush.
     """
 
-    def __init__(self, fd: int) -> None:
+    def __init__(self, fd: int, *, keep: bool) -> None:
         self._fd = fd
+        self._keep = keep
         self._begin = self._held = 0
+        self._out = (0, 0)
 
     def wrote(self, end: int, count: int) -> None:
         """``count`` bytes more, up to the place ``end``; places only grow."""
         self._held += count
         if self._held >= _WRITEBACK_BYTES:
-            begin, length = ctypes.c_int64(self._begin), ctypes.c_int64(end - self._begin)
-            _libc.sync_file_range(self._fd, begin, length, _SYNC_FILE_RANGE_WRITE)
-            self._begin, self._held = end, 0
+            out = (self._begin, end - self._begin)
+            self._sync(*out, _SYNC_FILE_RANGE_WRITE)
+            if self._out[1] and not self._keep:
+                self._sync(*self._out, _SYNC_FILE_RANGE_WHOLE)
+                with suppress(OSError):
+                    os.posix_fadvise(self._fd, *self._out, os.POSIX_FADV_DONTNEED)
+            self._begin, self._held, self._out = end, 0, out
+
+    def _sync(self, begin: int, length: int, how: int) -> None:
+        _libc.sync_file_range(self._fd, ctypes.c_int64(begin), ctypes.c_int64(length), how)
 
 
 def fsync_file(path: Path) -> None:

@@ -26,11 +26,12 @@ def part_of(target: str) -> Path:
 
 
 @contextmanager
-def written(target: str, owner: Owner, holds: ExitStack) -> Iterator[Write]:
+def written(target: str, owner: Owner, holds: ExitStack, *, keep: bool) -> Iterator[Write]:
     """Write the part of ``target``, flushed at the end and gone on any error; or to a stream.
 
-    It is held until ``holds`` ends, so that no other run writes it before it has its name. What a
-    killed run left of it is written over. Raises Refused when another run writes it, OSError.
+    ``keep`` is for what is read again soon. It is held until ``holds`` ends, so that no other run
+    writes it before it has its name. What a killed run left of it is written over. Raises Refused
+    when another run writes it, OSError.
     """
     if target == STREAM:
         out = sys.__stdout__
@@ -46,7 +47,7 @@ def written(target: str, owner: Owner, holds: ExitStack) -> Iterator[Write]:
         if owner is not None:
             os.fchown(fd, *owner)
         hit("archive.write")
-        yield _flushing(fd)
+        yield _flushing(fd, keep=keep)
         hit("archive.fsync")
         fsync_fd(fd)
     except BaseException:
@@ -101,8 +102,8 @@ def publish(target: str, *, replace: bool) -> None:
         raise Refused(f"{target} was made meanwhile; name another file, or add --replace") from None
 
 
-def _flushing(fd: int) -> Write:
-    written, behind = 0, Writeback(fd)
+def _flushing(fd: int, *, keep: bool) -> Write:
+    written, behind = 0, Writeback(fd, keep=keep)
 
     def write(data: bytes) -> None:
         nonlocal written

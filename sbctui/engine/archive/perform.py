@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from sbctui.engine.archive.address import image_at
 from sbctui.engine.archive.differing import differing, disk_sum
 from sbctui.engine.archive.flatten import flatten_disk
 from sbctui.engine.archive.leaf import take_leaf
@@ -68,7 +69,9 @@ def _written(action: WriteArchive, ctx: Context) -> Undo:
     boot = ctx.site.node_path(action.name) / BOOT
     lease = nullcontext() if action.staged else read_lease(disk)
     report = ctx.progress(f"exporting {action.name}")
-    with lease, opened(disk) as fd, written(action.target, ctx.owner, ctx.holds) as put:
+    hashed_next = bool(image_at(ctx.site.path, action.target))
+    part = written(action.target, ctx.owner, ctx.holds, keep=hashed_next)
+    with lease, opened(disk) as fd, part as put:
         ranges, base = _chosen(action, fd, ctx, report)
         content = Content(
             config=_exported(action, ctx, os.fstat(fd).st_size),
