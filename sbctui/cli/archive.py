@@ -108,6 +108,8 @@ def _tell(found: Contents, *, json: bool) -> int:
         output.say("note: it has no manifest, so nothing says whether it is whole")
     elif not found.read:
         output.say("note: as it says itself; compare it with: sbctui archive verify")
+    else:
+        output.lines(["all of it was read, and every member is what its hash says"])
     return 0
 
 

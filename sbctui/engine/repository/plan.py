@@ -194,7 +194,7 @@ def _(request: ask.UpdateCache, site: Site) -> Plan:
     units.append(_overlays(request))
     current = len(request.images) - len(new)
     notes = [f"{current} of {len(request.images)} are up to date"] if current else []
-    whole = f"{request.repository}:{request.path}"
+    whole = f"{request.repository}:{request.path}" if request.path else request.repository
     return plan(
         site,
         request,
