@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 FINDINGS = 8
 Way = Literal["multicast", "torrent"]
 _REMOTE = re.compile(r"https?://|[^/]*:/")
-_ADDRESS = options.Parsed("image", "parse_image", names.addresses, module="distribution")
-_RECEIVER = options.Parsed("image", "parse_receiver", names.addresses, module="distribution")
+_ADDRESS = options.Parsed("image", "parse_image", names.own_images, module="distribution")
+_RECEIVER = options.Parsed("image", "parse_receiver", names.kept_images, module="distribution")
 _RATE = options.Parsed("rate", "parse_rate", module="distribution")
 _INTERFACE = click.option(
     "--interface", default="", type=options.INTERFACE, help="Where, if not on the site's own."
