@@ -11,6 +11,7 @@ from sbctui.engine.errors import NoSpace, Refused
 from sbctui.engine.model import requests as ask
 from sbctui.engine.model.node import DiskSpec, NodeConfig, StoreKind
 from sbctui.engine.model.site import Node, Site
+from sbctui.engine.model.text import mib
 from sbctui.engine.nodes.making import NODE_BYTES, NODE_INODES, listing, made, plan, refresh
 from sbctui.engine.plan import (
     Action,
@@ -234,6 +235,5 @@ def archive_notes(request: ask.ImportRoot | ask.ImportLeaf) -> tuple[str, ...]:
     if kind_of(incoming.place) != "file":
         notes.append("how large it is will be seen when it comes")
     elif incoming.data:
-        disk, data = (f"{size / 1024**2:.1f} MiB" for size in (incoming.disk, incoming.data))
-        notes.append(f"a disk of {disk}, {data} of it stored")
+        notes.append(f"a disk of {mib(incoming.disk)}, {mib(incoming.data)} of it stored")
     return tuple(notes)

@@ -90,6 +90,8 @@ def add(site: Site, request: ask.AddOverlay) -> Plan:
     notes = ["it takes the place of what is there"] if request.there else []
     if request.dressed:
         notes.append(f"extended attributes come along: of {files(request.dressed)}")
+    if request.image not in site.nodes:
+        notes.append(f"there is no root {request.image} yet: until there is, no board gets it")
     return _plan(site, request, title, [action], tuple(notes), request.bytes)
 
 

@@ -10,9 +10,9 @@ from sbctui.engine import rules
 from sbctui.engine.errors import BadInput, NoSpace, NoSuchNode, NotPermitted, Refused
 from sbctui.engine.model import requests as ask
 from sbctui.engine.model.repositories import Configured
-from sbctui.engine.model.repository import CACHE, IMAGES, OWN, parse_repository, stem
+from sbctui.engine.model.repository import CACHE, IMAGES, LET_DROP, OWN, parse_repository, stem
 from sbctui.engine.model.site import Site
-from sbctui.engine.model.text import clean
+from sbctui.engine.model.text import clean, mib
 from sbctui.engine.nodes.making import listing, plan
 from sbctui.engine.plan import (
     CopyOverlays,
@@ -194,7 +194,7 @@ def _(request: ask.UpdateCache, site: Site) -> Plan:
     units.append(_overlays(request))
     current = len(request.images) - len(new)
     notes = [f"{current} of {len(request.images)} are up to date"] if current else []
-    whole = f"{request.repository}:{request.path}"
+    whole = f"{request.repository}:{request.path}" if request.path else request.repository
     return plan(
         site,
         request,
@@ -210,24 +210,20 @@ def _enough(request: ask.UpdateCache, new: list[ask.Followed]) -> None:
     longest = max((one.size for one in new), default=0)
     if longest > request.room:
         raise NoSpace(
-            f"the cache {request.cache} has {request.room} bytes free and one image alone takes "
-            f'{longest}; make room, or let it drop what was not used for long: full = "lru"'
+            f"the cache {request.cache} has {mib(request.room)} free and one image alone takes "
+            f"{mib(longest)}{LET_DROP}"
         )
 
 
 def _update(request: ask.UpdateCache, one: ask.Followed) -> Unit:
-    fetch = "what changed" if one.fetch is None else _mib(one.fetch)
+    fetch = "what changed" if one.fetch is None else mib(one.fetch)
     action = UpdateImage(
         repository=request.repository, cache=request.cache, path=one.path, mtime=one.mtime
     )
     shown = clean(one.path.removeprefix(f"{IMAGES}/"))
     return Unit(
-        title=f"update {shown}", detail=f"fetch {fetch} of {_mib(one.size)}", actions=(action,)
+        title=f"update {shown}", detail=f"fetch {fetch} of {mib(one.size)}", actions=(action,)
     )
-
-
-def _mib(size: int) -> str:
-    return f"{size / 1024**2:.1f} MiB"
 
 
 def _overlays(request: ask.UpdateCache) -> Unit:

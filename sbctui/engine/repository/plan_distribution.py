@@ -10,7 +10,9 @@ from sbctui.engine import rules
 from sbctui.engine.errors import NoSpace, Refused
 from sbctui.engine.model import requests as ask
 from sbctui.engine.model.distribution import ImageFile, Lab, Offer
+from sbctui.engine.model.repository import LET_DROP
 from sbctui.engine.model.site import Site
+from sbctui.engine.model.text import mib
 from sbctui.engine.nodes.making import listing, plan
 from sbctui.engine.plan import (
     MakeSideFiles,
@@ -125,8 +127,8 @@ def _room(site: Site, request: ask.ReceiveImage, size: int) -> None:
         rules.enough_space(site, size)
     elif size > request.room and not request.drop:
         raise NoSpace(
-            f"the cache {request.cache} has {request.room} bytes free and this takes {size}; make "
-            'room, or let it drop what was not used for long: full = "lru"'
+            f"the cache {request.cache} has {mib(request.room)} free and this takes {mib(size)}"
+            f"{LET_DROP}"
         )
 
 
