@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -15,8 +17,9 @@ from pathlib import Path
 
 import pytest
 
+from sbctui.engine.archive.look import verified
 from sbctui.engine.engine import Engine
-from sbctui.engine.errors import Cancelled, NoSpace, SbcError, ServiceFailed
+from sbctui.engine.errors import BadInput, Cancelled, NoSpace, SbcError, ServiceFailed
 from sbctui.engine.events import Event, Progress
 from sbctui.engine.model.requests import ExportLeaf
 from sbctui.engine.plan import Report
@@ -141,7 +144,7 @@ def test_onto_a_full_disk(here: Lab, tmp_path: Path, *, difference: bool) -> Non
     ids=["copy", "flatten"],
 )
 def test_without_room_in_the_store(here: Lab, tmp_path: Path, stage: str, why: str) -> None:
-    """Which somebody else takes before the copy, or while it is made; what it took is given back."""
+    """Which somebody else takes before the copy, or while it is made; all room is given back."""
     with here.writing() as writer, taken(here.path.parent) as take:
         export = Export(here, tmp_path)
         report = export.run(stage, lambda: take(16 * MIB))
@@ -205,5 +208,24 @@ def again(here: Lab, target: Path) -> None:
     engine = Engine(here.path)
     file = engine.target(str(target / "leaf.tar.zst"))
     assert engine.apply(engine.plan(ExportLeaf(name=ONE, target=file))).code == 0
+    verified(here.path, file.file, threading.Event(), lambda done, total: None)
     tool("tar", "-xf", file.file, "-C", target, "root.img")
     assert instant(target / "root.img")[1]
+
+
+def test_an_exporter_that_is_killed_leaves_what_nobody_takes_for_an_archive(
+    here: Lab, tmp_path: Path
+) -> None:
+    """And what the next one needs no help with."""
+    part = tmp_path / "leaf.tar.zst.part"
+    words = ["--site", here.path, "leaf", "export", ONE, part.with_suffix(""), "--yes", "--quiet"]
+    with here.writing() as writer:
+        with subprocess.Popen([sys.executable, "-P", "-m", "sbctui", *words]) as exporter:
+            assert until(lambda: part.exists() and part.stat().st_size > MIB, 30)
+            exporter.kill()
+        with pytest.raises(BadInput, match="cut off"):
+            verified(here.path, str(part), threading.Event(), lambda done, total: None)
+        again(here, tmp_path)
+        for file in tmp_path.iterdir():
+            file.unlink()
+        require_clean(here, tmp_path, writer)
