@@ -196,7 +196,12 @@ def incoming(engine: Engine, name: str, **more: object) -> ask.ImportLeaf:
     [
         ("root.tar.zst", {"root": "web"}, Refused, "name one with --mac"),
         ("root.tar.zst", {"mac": OTHER}, Refused, "name one with --root"),
-        ("whole.tar.zst", {"mac": "dc:a6:32:00:00:09"}, Refused, "taken by lent"),
+        (
+            "whole.tar.zst",
+            {"mac": "dc:a6:32:00:00:09"},
+            Refused,
+            "taken by lent; delete that before",
+        ),
         ("whole.tar.zst", {"root": "lent"}, Refused, "lent is allocated"),
         ("whole.tar.zst", {"root": "nobody"}, NoSuchNode, "no node"),
         ("diff.tar.zst", {"root": "other"}, Refused, "not the one that this differs from"),

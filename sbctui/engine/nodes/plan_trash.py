@@ -10,7 +10,7 @@ from sbctui.engine.model import requests as ask
 from sbctui.engine.model.addresses import shown
 from sbctui.engine.model.site import Site, Trashed
 from sbctui.engine.model.text import clean
-from sbctui.engine.nodes.making import plan, refresh
+from sbctui.engine.nodes.making import plan, refresh, relisted
 from sbctui.engine.plan import (
     DropMissingChildren,
     Plan,
@@ -47,7 +47,7 @@ def restore(site: Site, request: ask.RestoreTrash) -> Plan:
     listed = clean(", ".join(sorted(back)[:3]))
     title = f"restore {listed}{' …' if len(back) > 3 else ''}"
     names = [e.name for e in entries if not e.origin]
-    after = [*_settle(entries), refresh(names)] if names else []
+    after = [*_settle(entries), refresh(names)] if names else relisted(site)
     return plan(site, request, title, [*units, *after], impact="reversible")
 
 

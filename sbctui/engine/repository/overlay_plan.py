@@ -7,7 +7,14 @@ from sbctui.engine.errors import Refused
 from sbctui.engine.model import requests as ask
 from sbctui.engine.model.overlay import not_hidden
 from sbctui.engine.model.site import Node, Site
-from sbctui.engine.nodes.making import NODE_BYTES, NODE_INODES, plan, refresh, to_trash_stray
+from sbctui.engine.nodes.making import (
+    NODE_BYTES,
+    NODE_INODES,
+    plan,
+    refresh,
+    relisted,
+    to_trash_stray,
+)
 from sbctui.engine.plan import Action, ChangeOverlay, Plan, Unit
 from sbctui.engine.repository.overlay_making import apply_unit, files
 
@@ -153,7 +160,7 @@ def _plan(
     )
     unit = Unit(title=title, detail=request.place.path, actions=tuple(actions))
     more = {"notes": (*notes, *again), "needs": needs, "impact": "reversible"}
-    return plan(site, request, title, [unit], **more)
+    return plan(site, request, title, [unit, *relisted(site)], **more)
 
 
 def _members(site: Site, request: _OneOverlay) -> int:

@@ -16,6 +16,8 @@ BOARDS = "boards"
 """Lists of the boards of each root, ``<root>.csv``, as ``leaf create --macs`` takes them."""
 MOST = 1_000_000
 """Entries that a repository may have."""
+_LAID = 2
+"""Slashes in the path of a folder that is laid over an image."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,28 +40,39 @@ def sane(path: str) -> bool:
     return "\0" not in path and not any(part in ("", ".", "..") for part in parts)
 
 
-def walk(root: Path, tops: Iterable[str] = (IMAGES, *TREES, BOARDS)) -> Iterator[Entry]:
-    """All below these folders, a folder before what is in it; special files are passed over.
+def ours(path: str) -> bool:
+    """Whether a file is one of sbctui's own, by its name, and no part of what a repository holds.
 
-    Nothing hidden of ``images``. Raises OSError.
+    Inside a folder that is laid over an image hidden names are files as others are.
+    """
+    folders, _, name = path.rpartition("/")
+    laid = folders.partition("/")[0] in TREES and folders.count("/") >= _LAID
+    return name.startswith(".") and not laid
+
+
+def walk(root: Path, tops: Iterable[str] = (IMAGES, *TREES, BOARDS)) -> Iterator[Entry]:
+    """All below these folders, a folder before what is in it; without special files and ours.
+
+    Raises OSError.
     """
     for top in tops:
         if (root / top).is_dir() and not (root / top).is_symlink():
-            yield from _below(root, top, hidden=top != IMAGES)
+            yield from _below(root, top)
 
 
-def _below(root: Path, folder: str, *, hidden: bool) -> Iterator[Entry]:
+def _below(root: Path, folder: str) -> Iterator[Entry]:
     with os.scandir(root / folder) as found:
         entries = sorted(found, key=lambda one: one.name)
     for one in entries:
-        if one.name.startswith(".") and not hidden:
+        path = f"{folder}/{one.name}"
+        if ours(path):
             continue
-        entry = _entry(f"{folder}/{one.name}", one.stat(follow_symlinks=False), one.path)
+        entry = _entry(path, one.stat(follow_symlinks=False), one.path)
         if entry is None:
             continue
         yield entry
         if entry.kind == "folder":
-            yield from _below(root, entry.path, hidden=hidden)
+            yield from _below(root, entry.path)
 
 
 def _entry(path: str, about: os.stat_result, place: str) -> Entry | None:
@@ -107,6 +120,7 @@ def from_json(data: bytes) -> tuple[Entry, ...]:
         for one in found
         if one.kind in ("file", "link", "folder")
         and sane(one.path)
+        and not ours(one.path)
         and one.path.partition("/")[0] in (IMAGES, *TREES, BOARDS)
     )
 
