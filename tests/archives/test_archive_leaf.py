@@ -183,6 +183,7 @@ def thin(tmp_path_factory: pytest.TempPathFactory) -> Engine:
     do(engine, ask.AllocateRoot(name="lent", mac="dc:a6:32:00:00:09"))
     root = ask.ExportRoot(name="web", target=engine.target(str(top / "root.tar.zst")))
     do(engine, root)
+    (top / "notes.txt").write_text("what I meant to do\n")
     return Engine(top / "site")
 
 
@@ -205,6 +206,7 @@ def incoming(engine: Engine, name: str, **more: object) -> ask.ImportLeaf:
         ("whole.tar.zst", {"root": "lent"}, Refused, "lent is allocated"),
         ("whole.tar.zst", {"root": "nobody"}, NoSuchNode, "no node"),
         ("diff.tar.zst", {"root": "other"}, Refused, "not the one that this differs from"),
+        ("notes.txt", {}, BadInput, "notes.txt' is no archive of a node"),
     ],
 )
 def test_what_can_not_be_is_refused_in_words(

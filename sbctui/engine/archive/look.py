@@ -13,7 +13,7 @@ from pathlib import Path
 from sbctui.engine.archive.address import kind_of
 from sbctui.engine.archive.ahead import Ahead, ahead
 from sbctui.engine.archive.fetch import beginning, fetched
-from sbctui.engine.archive.format import CONFIG, DISK, MOST_CONFIG
+from sbctui.engine.archive.format import CONFIG, DISK, MOST_CONFIG, BadArchive
 from sbctui.engine.archive.guess import leaf_says
 from sbctui.engine.archive.manifest import Manifest, MemberSum
 from sbctui.engine.archive.peek import manifest_of
@@ -49,12 +49,15 @@ class Contents:
 def looked_at(site: Path, place: str, *, far: bool = False) -> Incoming:
     """An archive to be imported, with what its end and its first members tell.
 
-    Of one that is no file the beginning is read where ``far``, else nothing. Raises BadInput,
-    NotPermitted, and with ``far`` ToolFailed, ToolMissing.
+    Of one that is no file the beginning is read where ``far``, else nothing. Raises BadInput, also
+    for what does not begin like an archive, NotPermitted, and with ``far`` ToolFailed, ToolMissing.
     """
     found = incoming(site, place)
     if kind_of(found.place) != "file":
-        return found.model_copy(update=_told(beginning(found.place))) if far else found
+        if not far:
+            return found
+        head = io.BytesIO(beginning(found.place))
+        return found.model_copy(update=_says(head.read1, found.place))
     manifest = manifest_of(Path(found.place))
     update: dict[str, object] = {}
     if manifest is not None:
@@ -62,34 +65,38 @@ def looked_at(site: Path, place: str, *, far: bool = False) -> Incoming:
         base = disk.base.root if disk.base else ""
         update = {"disk": disk.size, "data": disk.data, "base": base}
     if manifest is None or manifest.kind == "leaf":
-        with suppress(SbcError, OSError), open(found.place, "rb") as file:
-            update |= _says(file.read1)
+        with suppress(OSError), open(found.place, "rb") as file:
+            update |= _says(file.read1, found.place)
     return found.model_copy(update=update)
 
 
-def _told(head: bytes) -> dict[str, object]:
-    return _says(io.BytesIO(head).read1)
-
-
-def _says(read: Read) -> dict[str, object]:
-    """Of a leaf's archive: whose it was, and of which root."""
-    says = leaf_says(_config_in(read))
+def _says(read: Read, place: str) -> dict[str, object]:
+    """Of a leaf's archive: whose it was, and of which root. Raises BadArchive where none begins."""
+    try:
+        says = leaf_says(_config_in(read))
+    except BadArchive as error:
+        raise error.within(place="" if kind_of(place) == "stream" else place) from None
     return {"mac": says.mac, "alias": says.alias, "parent": says.parent}
 
 
 def _config_in(read: Read) -> bytes | None:
-    """The config among the first members of an archive; None where it is not there."""
-    with suppress(SbcError, OSError), ahead(read, threading.Event()) as stream:
+    """The config among the first members of an archive; None where it is not there.
+
+    Raises BadArchive where not even the first can be read.
+    """
+    with ahead(read, threading.Event()) as stream:
         tar = TarReader(stream)
-        for _ in range(_FIRST):
-            entry = tar.next()
-            if entry is None or entry.name.split("/")[-1] == DISK:
-                return None
-            parts = _parts(entry.name)
-            if len(parts) <= 2 and parts[-1:] == [CONFIG]:
-                if entry.what != "file" or entry.size > MOST_CONFIG:
+        entry = tar.next()
+        with suppress(SbcError, OSError):
+            for _ in range(_FIRST):
+                if entry is None or entry.name.split("/")[-1] == DISK:
                     return None
-                return b"".join(bytes(memory[a:b]) for memory, a, b in tar.pieces())
+                parts = _parts(entry.name)
+                if len(parts) <= 2 and parts[-1:] == [CONFIG]:
+                    if entry.what != "file" or entry.size > MOST_CONFIG:
+                        return None
+                    return b"".join(bytes(memory[a:b]) for memory, a, b in tar.pieces())
+                entry = tar.next()
     return None
 
 
