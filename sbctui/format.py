@@ -125,10 +125,16 @@ def _continued(line: Line, width: int) -> Iterable[Line]:
     used = sum(len(t) for t, _ in head)
     blanks = len(text) - len(text.lstrip())
     indent = used if 0 < used < width // 2 else blanks + 2 * bool(blanks)
-    first, *rest = textwrap.wrap(text.lstrip(), max(10, width - used - blanks)) or [""]
-    yield (*head, (" " * blanks + first, tone))
-    for part in textwrap.wrap(" ".join(rest), max(10, width - indent)):
-        yield ((" " * indent, ""), (part, tone))
+    first, *rest = textwrap.wrap(
+        text.lstrip(),
+        max(width, used + blanks + 10, indent + 10),
+        initial_indent=" " * (used + blanks),
+        subsequent_indent=" " * indent,
+        break_on_hyphens=False,
+    ) or [""]
+    yield (*head, (first[used:], tone))
+    for part in rest:
+        yield ((" " * indent, ""), (part[indent:], tone))
 
 
 def plan_lines(plan: Plan, most: int = 12) -> list[str]:

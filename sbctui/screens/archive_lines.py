@@ -23,6 +23,8 @@ def told(found: Preview) -> str:
         what = f"{manifest.kind} {clean(manifest.name)}, disk {fmt.size(disk.size)}"
         of = f" over {clean(disk.base.root)}" if disk.base else ""
         return f"archive of {_day(manifest)}: {what}{of}, {fmt.size(disk.data)} stored"
+    if found.offer is not None:
+        return f"for receiving by {found.by} an image of {fmt.size(found.offer.size)}"
     if found.far:
         return "on another machine: what it holds is seen when it comes"
     if found.node:

@@ -197,7 +197,7 @@ class Form(Modal[T]):
                 entry.value = text
                 entry.cursor_position = len(text)
 
-        self.sbc.push_screen(PickScreen(entry.value, write=field.picks == "write"), chosen)
+        self.sbc.push_screen(PickScreen(entry.value, field.picks), chosen)
 
     def on_descendant_focus(self) -> None:
         """The keys depend on the field."""

@@ -11,10 +11,11 @@ from sbctui.engine.model import requests as ask
 from sbctui.engine.model.distribution import parse_rate, parse_receiver
 from sbctui.engine.model.repositories import Configured
 from sbctui.engine.model.repository import CACHE, OWN, parse_address, parse_repository
-from sbctui.screens.fields import Field, Values
+from sbctui.screens.fields import Complete, Field, Values
 from sbctui.screens.form_spec import FormSpec
 
 if TYPE_CHECKING:
+    from sbctui.engine.engine import Engine
     from sbctui.engine.model.repository import ImageAddress
 
 _NO_YES = ("no", "yes")
@@ -98,7 +99,7 @@ def seed(addresses: Sequence[ImageAddress]) -> FormSpec:
     )  # fmt: skip
 
 
-def receive(name: str, folder: str) -> FormSpec:
+def receive(name: str, folder: str, complete: Complete) -> FormSpec:
     """``repo receive`` into a folder of this server's repository, or of a cache."""
 
     def image(text: str) -> str:
@@ -118,20 +119,25 @@ def receive(name: str, folder: str) -> FormSpec:
             "replace": values["replace"] == "yes",
         }
 
+    def finish(engine: Engine, request: ask.Request) -> ask.Request:
+        assert isinstance(request, ask.ReceiveImage)
+        return request.model_copy(update={"origin": engine.side_file(request.origin)})
+
     return FormSpec(
         "Receive an image",
         (
             Field("image", "Image", image, f"{name}:{folder}/" if folder else f"{name}:",
                   stand_in="IMAGE"),
             Field("by", "By", choices=("multicast", "torrent")),
-            Field("origin", "Its side file", path=True,
-                  hint="a path, a URL or host:/path; empty: it lies in this repository already"),
+            Field("origin", "Its side file", path=True, complete=complete, picks="side",
+                  hint="a path, repo:image, URL or host:/path; empty: it lies there already"),
             Field("wait", "Wait", _WAIT, "600", hint="seconds without anything until it gives up"),
             Field("replace", "Replace", choices=_NO_YES,
                   hint="an image with other contents, as a cache always does"),
         ),
         ask.ReceiveImage,
         arguments,
+        finish=finish,
         heavy=lambda values: not values["origin"].startswith("/"),
     )  # fmt: skip
 

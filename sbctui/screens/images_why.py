@@ -132,6 +132,8 @@ def _former(site: Site, shelves: tuple[Shelf, ...], chosen: Chosen) -> str | Non
     why = _image(chosen, "this brings back the former version of")
     if why is None and chosen.images[0].address.repository not in caches(shelves):
         return "only caches keep the former version of an image; put the cursor on one in a cache"
+    if why is None and chosen.images[0].former is None:
+        return f"no former version of {clean(str(chosen.images[0].address))} is kept"
     return why
 
 

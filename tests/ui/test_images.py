@@ -24,6 +24,7 @@ from sbctui.screens.images import ImagesScreen
 from tests.driver import Tui, open_tui
 from tests.repository.interrupted import interrupted_seeding
 from tests.ui.conftest import MIB, SETTINGS, do
+from tests.ui.test_archives import picking
 from tests.ui.test_flows import start
 
 GOLDEN = "img:repo:lab/golden.tar.zst"
@@ -144,7 +145,7 @@ async def test_a_cache_is_added_and_follows(shelved: Path, tmp_path: Path) -> No
         await tui.press("u")
         await tui.expect("Bring a cache up to date", "cache update repo:lab/golden.tar.zst")
         await tui.press("enter")
-        await start(tui, "update the cache cache")
+        await start(tui, "update the cache from repo:lab/golden.tar.zst")
         await tui.expect("also in")
         await tui.expect("cache")
     assert (kept / "images/lab/golden.tar.zst").exists()
@@ -183,6 +184,31 @@ async def test_a_server_that_hangs_holds_up_its_own_row_only(shelved: Path) -> N
             await tui.expect("far:", "no answer")
             await tui.press("1", "s", "s")
             await tui.expect("by age")
+
+
+async def test_a_side_file_is_chosen_from_a_list_of_such(shelved: Path) -> None:
+    away = shelved / "repo/images/lab/golden.tar.zst"
+    async with open_tui(shelved) as tui:
+        await at_image(tui)
+        away.unlink()
+        await tui.press("e")
+        await tui.type("golden.tar.zst")
+        await tui.press("tab", "tab")
+        await tui.type("repo:l")
+        await tui.press("right")
+        screen = await picking(tui)
+        await tui.expect("Choose its side file", "golden.tar.zst.mcast")
+        assert not any(key.endswith((".sha256", ".chunks")) for key in screen.pane.rows.keys)
+        screen.pane.rows.move_to("file:golden.tar.zst.mcast")
+        await tui.expect("for receiving by multicast an image of")
+        screen.pane.rows.move_to("file:golden.tar.zst.torrent")
+        await tui.expect("for receiving by torrent an image of")
+        await tui.press("enter")
+        await tui.expect("--from repo:lab/golden.tar.zst.torrent")
+        await tui.press("enter")
+        await tui.expect("is for receiving by torrent, not multicast")
+        await tui.press("shift+tab", "space", "enter")
+        await tui.expect("The plan", "--torrent --wait 600", f"--from {away}.torrent")
 
 
 async def test_an_image_is_offered_until_it_is_stopped(shelved: Path) -> None:

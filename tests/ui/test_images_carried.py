@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Iterator
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -171,7 +172,7 @@ async def test_a_cache_gives_back_the_former_version(empty_site: Path, tmp_path:
         UpdateCache(repository="repo"),
     )
     image = kept / "images" / IMAGE
-    first = image.read_bytes()
+    first, since = image.read_bytes(), int(image.stat().st_mtime)
     with open(site / "nodes/debian/root.img", "r+b") as disk:
         disk.write(b"other")
     again = Engine(site).target(f"repo:{IMAGE}")
@@ -183,6 +184,8 @@ async def test_a_cache_gives_back_the_former_version(empty_site: Path, tmp_path:
     assert image.read_bytes() != first
     async with open_tui(site) as tui:
         await at_images(tui, f"img:cache:{IMAGE}")
+        kept = time.strftime("%Y-%m-%d %H:%M", time.localtime(since))
+        await tui.expect(f"former {kept}, ")
         await tui.press("z")
         await starts_at_once(tui, "ok          restore the former version of cache:lab")
         await tui.expect("repo (another version)")

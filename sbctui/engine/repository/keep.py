@@ -27,8 +27,9 @@ from sbctui.engine.model.repository import ATTACHED, IMAGES, SIDE_FILES, is_imag
 from sbctui.engine.model.text import clean
 from sbctui.engine.repository import chunks
 from sbctui.engine.repository.chunks import Chunks, Report
+from sbctui.engine.repository.tree import PREVIOUS
 
-PART, OLDER, LOCK, PREVIOUS = ".part", ".older", ".lock", ".previous"
+PART, OLDER, LOCK = ".part", ".older", ".lock"
 CONTROL = ".aria2"
 """Behind the name of a part that came by torrent: which pieces are there."""
 

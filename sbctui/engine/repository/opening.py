@@ -12,7 +12,7 @@ from pathlib import Path
 from sbctui.engine.commands import Log, talk
 from sbctui.engine.errors import NoCache, NoSuchNode, Refused
 from sbctui.engine.model.repositories import Configured, kinds
-from sbctui.engine.model.repository import CACHE, OWN, resolve
+from sbctui.engine.model.repository import CACHE, OWN, resolve, the_cache
 from sbctui.engine.model.settings import Settings
 from sbctui.engine.model.text import clean
 from sbctui.engine.repository import mounts
@@ -97,7 +97,7 @@ class Here:
         except Refused as error:
             raise NoCache(str(error)) from None
         if folder is None or not folder.is_dir():
-            raise NoCache(f"the folder of the cache {clean(name)} is not there: {folder}")
+            raise NoCache(f"the folder of {the_cache(name)} is not there: {folder}")
         return name, folder
 
     @contextmanager

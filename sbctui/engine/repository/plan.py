@@ -10,7 +10,7 @@ from sbctui.engine import rules
 from sbctui.engine.errors import BadInput, NoSpace, NoSuchNode, NotPermitted, Refused
 from sbctui.engine.model import requests as ask
 from sbctui.engine.model.repositories import Configured
-from sbctui.engine.model.repository import CACHE, IMAGES, OWN, parse_repository, stem
+from sbctui.engine.model.repository import CACHE, IMAGES, OWN, parse_repository, stem, the_cache
 from sbctui.engine.model.site import Site
 from sbctui.engine.model.text import clean
 from sbctui.engine.nodes.making import listing, plan
@@ -194,11 +194,11 @@ def _(request: ask.UpdateCache, site: Site) -> Plan:
     units.append(_overlays(request))
     current = len(request.images) - len(new)
     notes = [f"{current} of {len(request.images)} are up to date"] if current else []
-    whole = f"{request.repository}:{request.path}"
+    whole = f"{request.repository}:{clean(request.path)}" if request.path else request.repository
     return plan(
         site,
         request,
-        f"update the cache {request.cache} from {whole}",
+        f"update {the_cache(request.cache)} from {whole}",
         units,
         needs=sum(one.size for one in new if not one.current),
         notes=tuple(notes),
@@ -210,7 +210,7 @@ def _enough(request: ask.UpdateCache, new: list[ask.Followed]) -> None:
     longest = max((one.size for one in new), default=0)
     if longest > request.room:
         raise NoSpace(
-            f"the cache {request.cache} has {request.room} bytes free and one image alone takes "
+            f"{the_cache(request.cache)} has {request.room} bytes free and one image alone takes "
             f'{longest}; make room, or let it drop what was not used for long: full = "lru"'
         )
 
@@ -247,7 +247,9 @@ def _(request: ask.RestoreImage, site: Site) -> Plan:
     if not request.path:
         raise BadInput("name the image to restore, as cache:sub/dir/image")
     if not request.kept:
-        raise NoSuchNode(f"no former version of {clean(request.path)} was kept in {request.cache}")
+        raise NoSuchNode(
+            f"no former version of {clean(request.path)} was kept in {the_cache(request.cache)}"
+        )
     title = f"restore the former version of {request.cache}:{clean(request.path)}"
     action = RestoreImage(cache=request.cache, path=f"{IMAGES}/{request.path}")
     notes = ("the same again brings back the one that stands now",)

@@ -10,6 +10,7 @@ from sbctui.engine import rules
 from sbctui.engine.errors import NoSpace, Refused
 from sbctui.engine.model import requests as ask
 from sbctui.engine.model.distribution import ImageFile, Lab, Offer
+from sbctui.engine.model.repository import the_cache
 from sbctui.engine.model.site import Site
 from sbctui.engine.nodes.making import listing, plan
 from sbctui.engine.plan import (
@@ -125,7 +126,7 @@ def _room(site: Site, request: ask.ReceiveImage, size: int) -> None:
         rules.enough_space(site, size)
     elif size > request.room and not request.drop:
         raise NoSpace(
-            f"the cache {request.cache} has {request.room} bytes free and this takes {size}; make "
+            f"{the_cache(request.cache)} has {request.room} bytes free and this takes {size}; make "
             'room, or let it drop what was not used for long: full = "lru"'
         )
 

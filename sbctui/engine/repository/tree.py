@@ -14,6 +14,8 @@ from typing import Literal
 IMAGES, TREES = "images", ("groups", "clients")
 BOARDS = "boards"
 """Lists of the boards of each root, ``<root>.csv``, as ``leaf create --macs`` takes them."""
+PREVIOUS = ".previous"
+"""The ending of an image's former version, which lies hidden beside it: ``.IMAGE.previous``."""
 MOST = 1_000_000
 """Entries that a repository may have."""
 
@@ -38,28 +40,32 @@ def sane(path: str) -> bool:
     return "\0" not in path and not any(part in ("", ".", "..") for part in parts)
 
 
-def walk(root: Path, tops: Iterable[str] = (IMAGES, *TREES, BOARDS)) -> Iterator[Entry]:
+def walk(
+    root: Path, tops: Iterable[str] = (IMAGES, *TREES, BOARDS), *, former: bool = False
+) -> Iterator[Entry]:
     """All below these folders, a folder before what is in it; special files are passed over.
 
-    Nothing hidden of ``images``. Raises OSError.
+    Nothing hidden of ``images``, but with ``former`` the former versions there. Raises OSError.
     """
+    kept = PREVIOUS if former else "/"
     for top in tops:
         if (root / top).is_dir() and not (root / top).is_symlink():
-            yield from _below(root, top, hidden=top != IMAGES)
+            yield from _below(root, top, kept if top == IMAGES else "")
 
 
-def _below(root: Path, folder: str, *, hidden: bool) -> Iterator[Entry]:
+def _below(root: Path, folder: str, hidden: str) -> Iterator[Entry]:
+    """What is hidden only with this ending; ``/`` is none's."""
     with os.scandir(root / folder) as found:
         entries = sorted(found, key=lambda one: one.name)
     for one in entries:
-        if one.name.startswith(".") and not hidden:
+        if one.name.startswith(".") and not one.name.endswith(hidden):
             continue
         entry = _entry(f"{folder}/{one.name}", one.stat(follow_symlinks=False), one.path)
         if entry is None:
             continue
         yield entry
         if entry.kind == "folder":
-            yield from _below(root, entry.path, hidden=hidden)
+            yield from _below(root, entry.path, hidden)
 
 
 def _entry(path: str, about: os.stat_result, place: str) -> Entry | None:
