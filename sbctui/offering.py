@@ -27,7 +27,7 @@ Done = Callable[[str | None], None]
 """Gets the job's id, or None when the plan was left."""
 
 _LEVELS: dict[str, SeverityLevel] = {"information": "information", "error": "error"}
-_DELETES = ("root delete", "leaf delete")
+_DELETES = ("root delete", "leaf delete", "repo delete")
 
 
 @dataclass(frozen=True)

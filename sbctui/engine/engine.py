@@ -311,7 +311,10 @@ class Engine:
                 self._jobs.bury(name)
         self._jobs.prune()
         for folder in recovery.expired(self._reload()):
-            plan = plan_for(PurgeTrash(folders=(folder,)), self._reload())
+            site = self._reload()
+            if all(entry.folder != folder for entry in site.trash):
+                continue  # it was beside an image that went
+            plan = plan_for(PurgeTrash(folders=(folder,)), site)
             execute(plan, lambda: self._context(self._reload(), silent, threading.Event()),
                     self._lock, silent, threading.Event())  # fmt: skip
 

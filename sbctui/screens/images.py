@@ -28,8 +28,8 @@ from sbctui.widgets.rows import Rows
 from sbctui.widgets.sturdy import Sturdy
 
 _KEYS = {
-    "img": ("list.open", "import", "sides", "send", "update", "verify", "delete", "leave",
-            "any.help", "filter", "seed", "export", "former", "receive", "mount"),
+    "img": ("list.open", "import", "former", "sides", "send", "update", "delete", "any.help",
+            "verify", "leave", "filter", "seed", "export", "receive", "mount"),
     "": ("export", "import", "receive", "update", "mount", "add", "verify", "leave", "any.help",
          "serve", "index", "filter", "remove"),
     "job": ("list.open", "stop_job", "resume_job", "leave", "any.help"),

@@ -23,7 +23,9 @@ def about_image(image: RepositoryImage, used: Users, now: float) -> list[Line]:
     lines: list[Line] = [((clean(str(image.address)), "key"),)]
     lines.append(_said("version", f"{_when(image.mtime)}, {fmt.age(now - image.mtime)}"))
     if former := image.former:
-        lines.append(_said("former", f"{_when(former.mtime)}, {fmt.size(former.size)}; z takes it"))
+        lines.append(
+            _said("former", f"{_when(former.mtime)}, {fmt.size(former.size)}; F brings it back")
+        )
     lines += [*_beside(image), _said("used by", _users(used))]
     if used.held or used.other:
         also = [*used.held, *(f"{name} (another version)" for name in used.other)]

@@ -203,6 +203,12 @@ class OnImages(Acting, Screen[None]):
         """Move images to the trash."""
         self._offer(ask.DeleteImages(images=self._paths()))
 
+    def do_undo(self) -> None:
+        """Bring back what the last delete took."""
+        from sbctui.screens.verbs import undo
+
+        undo(self.sbc)
+
     # ── the rest ──────────────────────────────────────────────────────────────────────────
 
     def do_verify(self) -> None:

@@ -172,6 +172,12 @@ def _delete(site: Site, shelves: tuple[Shelf, ...], chosen: Chosen) -> str | Non
     return _own(chosen, "D moves to the trash") or rules.can_distribute(site)
 
 
+def _undo(site: Site, shelves: tuple[Shelf, ...], chosen: Chosen) -> str | None:
+    from sbctui.screens.reasons import no_undo
+
+    return no_undo(site)
+
+
 _WHY: Mapping[str, Why] = {
     "import": _import,
     "export": _export,
@@ -188,6 +194,7 @@ _WHY: Mapping[str, Why] = {
     "remove": _remove,
     "index": _settings,
     "delete": _delete,
+    "undo": _undo,
 }
 
 

@@ -121,7 +121,7 @@ async def test_deleted_images_come_back(shelved: Path) -> None:
         await start(tui, "repo delete lab/golden.tar.zst")
         await tui.until(lambda: not image.exists(), "it is still there")
         await tui.expect("1 Images  1, ")
-        await tui.press("escape", "z")
+        await tui.press("z")
         await tui.until(image.exists, "it did not come back")
         await tui.expect_jobs_over()
     assert (image.parent / "golden.tar.zst.torrent").exists()

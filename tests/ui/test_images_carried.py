@@ -186,7 +186,7 @@ async def test_a_cache_gives_back_the_former_version(empty_site: Path, tmp_path:
         await at_images(tui, f"img:cache:{IMAGE}")
         kept = time.strftime("%Y-%m-%d %H:%M", time.localtime(since))
         await tui.expect(f"former {kept}, ")
-        await tui.press("z")
+        await tui.press("F")
         await starts_at_once(tui, "ok          restore the former version of cache:lab")
         await tui.expect("repo (another version)")
         assert image.read_bytes() == first
