@@ -56,6 +56,10 @@ class Field:
     stand_in: str = ""
     choices: Sequence[str] = ()
 
+    def is_begun(self, text: str) -> bool:
+        """Whether a text is no more than what stood ready to be gone on with: ``repo:folder/``."""
+        return not text or (text == self.value and text.endswith((":", "/")))
+
     @property
     def completes(self) -> bool:
         """Whether the right arrow completes it."""

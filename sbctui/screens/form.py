@@ -112,7 +112,7 @@ class Form(Modal[T]):
 
     def _judge(self, field: Field, *, quiet: bool) -> bool:
         reason = self._reason(field)
-        if reason and not (quiet and not self._entry(field.id).value):
+        if reason and not (quiet and field.is_begun(self._entry(field.id).value)):
             self._reasons[field.id].say(reason, "bad")
         else:
             self._reasons[field.id].say(self._told.get(field.id) or field.hint, "dim")

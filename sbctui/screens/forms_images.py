@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from sbctui.engine.engine import Engine
     from sbctui.engine.model.repository import ImageAddress
 
+_IMAGE = "IMAGE"
 _NO_YES = ("no", "yes")
 _KINDS = tuple(k for k in get_args(Configured.model_fields["kind"].annotation))
 _EXAMPLES = {
@@ -103,15 +104,16 @@ def receive(name: str, folder: str, complete: Complete) -> FormSpec:
     """``repo receive`` into a folder of this server's repository, or of a cache."""
 
     def image(text: str) -> str:
-        if not text:
+        if text.endswith(("/", ":")) or not text:
             return "name the image as it is named where it comes from, as repo:folder/image"
         parse_receiver(text)
         return ""
 
     def arguments(values: Values) -> dict[str, object]:
         named, colon, path = values["image"].partition(":")
+        image = path if colon else named
         return {
-            "image": path if colon else named,
+            "image": image + _IMAGE if image.endswith("/") else image or _IMAGE,
             "cache": named if colon and named != OWN else "",
             "by": values["by"],
             "origin": values["origin"],
@@ -127,7 +129,7 @@ def receive(name: str, folder: str, complete: Complete) -> FormSpec:
         "Receive an image",
         (
             Field("image", "Image", image, f"{name}:{folder}/" if folder else f"{name}:",
-                  stand_in="IMAGE"),
+                  hint="as it is named where it comes from", stand_in=_IMAGE),
             Field("by", "By", choices=("multicast", "torrent")),
             Field("origin", "Its side file", path=True, complete=complete, picks="side",
                   hint="a path, repo:image, URL or host:/path; empty: it lies there already"),

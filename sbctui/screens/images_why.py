@@ -29,7 +29,9 @@ def _own(chosen: Chosen, what: str) -> str | None:
         return f"{what} images: put the cursor on one"
     other = next((i for i in chosen.images if i.address.repository != OWN), None)
     if other is not None:
-        return f"{clean(str(other.address))} is in another repository, and this is for the own one"
+        marked = "; U unmarks" if len(chosen.images) > 1 else ""
+        where = f"{clean(str(other.address))} is in another repository"
+        return f"{where}, and this is for the own one{marked}"
     return None
 
 

@@ -121,7 +121,7 @@ def test_a_cache_that_has_no_room_and_one_that_is_none(pair: Pair) -> None:
     full = plan.request.model_copy(update={"room": 4096})
     from sbctui.engine.repository.plan_distribution import plan_distribution
 
-    with pytest.raises(NoSpace, match=r'the cache has 4096 bytes free .* full = "lru"'):
+    with pytest.raises(NoSpace, match=r'the cache has 4K free .* full = "lru"'):
         plan_distribution(full, pair.second.site())
     assert plan_distribution(full.model_copy(update={"drop": True}), pair.second.site()).units
     add(pair.second, "main", kind="folder", place=str(pair.first.path / "repo"))

@@ -192,6 +192,9 @@ async def test_a_side_file_is_chosen_from_a_list_of_such(shelved: Path) -> None:
         await at_image(tui)
         away.unlink()
         await tui.press("e")
+        await tui.expect("repo receive lab/IMAGE", "as it is named where it comes from")
+        await tui.press("enter")
+        await tui.expect("name the image as it is named")
         await tui.type("golden.tar.zst")
         await tui.press("tab", "tab")
         await tui.type("repo:l")
@@ -224,6 +227,23 @@ async def test_an_image_is_offered_until_it_is_stopped(shelved: Path) -> None:
         await tui.press("3", "X")
         await tui.expect("stopping: what is done stays")
         await tui.expect_jobs_over()
+
+
+async def test_a_transfer_that_ends_badly_tells_where_to_read_on(shelved: Path) -> None:
+    side = shelved / "repo/images/lab/golden.tar.zst.mcast"
+    async with open_tui(shelved) as tui:
+        await at_image(tui)
+        await tui.press("e", "ctrl+u")
+        await tui.type("new.img")
+        await tui.press("tab", "tab")
+        await tui.paste(str(side))
+        await tui.press("enter")
+        await tui.expect("The plan")
+        await tui.awake()
+        await tui.press("y", "3", "g")
+        await tui.expect("waiting for the sender")
+        await tui.press("X")
+        await tui.expect("enter on it in pane 3 shows all")
 
 
 async def test_an_interrupted_transfer_tells_its_receivers_and_goes_on(shelved: Path) -> None:
@@ -265,6 +285,8 @@ async def test_what_is_not_possible_says_why(shelved: Path) -> None:
         await tui.press("asterisk")
         await tui.expect("2 marked")
         assert "2 are marked" in (screen.why_not("send") or "")
+        screen.images.rows.move_to("shelf:repo")
+        await tui.expect("f Side files", "D Delete")
     async with open_tui(shelved, read_only=True) as tui:
         screen = await at_image(tui)
         assert "read-only" in (screen.why_not("import") or "")

@@ -150,6 +150,7 @@ async def test_a_stick_is_mounted_read_and_forgotten(small_site: Path, tmp_path:
             await tui.expect_gone("pi.img")
             await tui.press("A")
             await starts_at_once(tui, "forget the repository stick: done")
+            await tui.expect(f"back with: sbctui repo add stick removable {label}")
             await tui.expect_gone("stick    removable")
             await tui.press("r")
             await tui.expect("repo     own       ready")

@@ -23,6 +23,7 @@ from sbctui.engine.files import (
     write_atomic,
     write_new,
 )
+from sbctui.engine.model.amounts import size
 from sbctui.engine.model.repository import ATTACHED, IMAGES, SIDE_FILES, is_image
 from sbctui.engine.model.text import clean
 from sbctui.engine.repository import chunks
@@ -174,7 +175,7 @@ def make_room(root: Path, needs: int, image: Path, *, drop: bool, since: float) 
     found = sorted(_droppable(root, image, since)) if drop else []
     if sum(one.size for one in found) < missing:
         raise NoSpace(
-            f"the cache {root} lacks {missing} bytes for {clean(image.name)}; make room, or let it "
+            f"the cache {root} lacks {size(missing)} for {clean(image.name)}; make room, or let it "
             'drop what was not used for long: full = "lru"'
         )
     dropped = []

@@ -9,11 +9,13 @@ from typing import Literal
 from sbctui.engine import rules
 from sbctui.engine.errors import BadInput, NoSpace, NoSuchNode, NotPermitted, Refused
 from sbctui.engine.model import requests as ask
+from sbctui.engine.model.amounts import size
 from sbctui.engine.model.repositories import Configured
 from sbctui.engine.model.repository import CACHE, IMAGES, OWN, parse_repository, stem, the_cache
 from sbctui.engine.model.site import Site
 from sbctui.engine.model.text import clean
 from sbctui.engine.nodes.making import listing, plan
+from sbctui.engine.nodes.words import command_line
 from sbctui.engine.plan import (
     CopyOverlays,
     ImportImage,
@@ -67,9 +69,10 @@ def _(request: ask.RemoveRepository, site: Site) -> Plan:
             f"sbctui repo unmount {request.name}"
         )
     title = f"forget the repository {request.name}"
+    back = command_line(ask.AddRepository(name=request.name, repository=one))
     unit = Unit(
         title=title,
-        detail=f"{one.kind} {one.place}; what is in it stays",
+        detail=f"what is in it stays; back with: {back}",
         actions=(SetRepository(name=request.name, after=None),),
     )
     return plan(site, request, title, [unit], impact="reversible")
@@ -210,24 +213,20 @@ def _enough(request: ask.UpdateCache, new: list[ask.Followed]) -> None:
     longest = max((one.size for one in new), default=0)
     if longest > request.room:
         raise NoSpace(
-            f"{the_cache(request.cache)} has {request.room} bytes free and one image alone takes "
-            f'{longest}; make room, or let it drop what was not used for long: full = "lru"'
+            f"{the_cache(request.cache)} has {size(request.room)} free and one image alone takes "
+            f'{size(longest)}; make room, or let it drop what was not used for long: full = "lru"'
         )
 
 
 def _update(request: ask.UpdateCache, one: ask.Followed) -> Unit:
-    fetch = "what changed" if one.fetch is None else _mib(one.fetch)
+    fetch = "what changed" if one.fetch is None else size(one.fetch)
     action = UpdateImage(
         repository=request.repository, cache=request.cache, path=one.path, mtime=one.mtime
     )
     shown = clean(one.path.removeprefix(f"{IMAGES}/"))
     return Unit(
-        title=f"update {shown}", detail=f"fetch {fetch} of {_mib(one.size)}", actions=(action,)
+        title=f"update {shown}", detail=f"fetch {fetch} of {size(one.size)}", actions=(action,)
     )
-
-
-def _mib(size: int) -> str:
-    return f"{size / 1024**2:.1f} MiB"
 
 
 def _overlays(request: ask.UpdateCache) -> Unit:
