@@ -103,7 +103,7 @@ class Model:
     """One leaf as the engine made it: what to write, what to link, and an empty overlay."""
 
     name: str
-    folders: list[Path]
+    folders: list[str]
     files: dict[Path, bytes]
     links: dict[Path, Path]
     disk: str
@@ -134,7 +134,7 @@ def model(site: Path, name: str) -> Model:
     places = {parent for path in (*files, *links) for parent in path.parents}
     return Model(
         name,
-        sorted(places),
+        sorted(str(place) if place.name else "" for place in places),
         files,
         links,
         disk.name,
@@ -155,7 +155,7 @@ def bare(root: Path, target: Path, models: list[Model]) -> float:
     for one in models:
         staging = f"{place['nodes']}/.new-{one.name}"
         for folder in one.folders:
-            os.mkdir(f"{staging}/{folder}")
+            os.mkdir(os.path.join(staging, folder))
         copy_disk(f"{root}/root.img", one.overlay, f"{staging}/{one.disk}")
         for path, data in one.files.items():
             written(f"{staging}/{path}", data, flush=path.name == "config.json")

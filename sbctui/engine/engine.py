@@ -8,34 +8,24 @@ import signal
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
-from dataclasses import replace
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sbctui.engine import facts, recovery
+from sbctui.engine import facts
 from sbctui.engine.archive.places import target
-from sbctui.engine.audit.drift import Booting
 from sbctui.engine.audit.finding import Finding
-from sbctui.engine.audit.observe import observe
-from sbctui.engine.audit.plan import findings
-from sbctui.engine.audit.remedy import Asked, Remedy, plan_again, plan_on
+from sbctui.engine.audit.remedy import Remedy
 from sbctui.engine.boards.compare import Compared, compare
 from sbctui.engine.boards.wall import Wall
 from sbctui.engine.boot.template import check_all
-from sbctui.engine.context import Context
 from sbctui.engine.disks.create import inspect_source
 from sbctui.engine.disks.port import Usage
 from sbctui.engine.disks.usage import usage
-from sbctui.engine.errors import BadInput, NoSuchNode, PlanChanged, Refused, SbcError, from_os
-from sbctui.engine.events import Emit, Event, Finished, Note, Progress, Waiting, silent
-from sbctui.engine.executor import execute
-from sbctui.engine.files import is_held
+from sbctui.engine.errors import BadInput, NoSuchNode, Refused, SbcError, from_os
+from sbctui.engine.events import Emit, Event, Progress, silent
 from sbctui.engine.history import History
-from sbctui.engine.jobfolder import Job, report_of_unrun
+from sbctui.engine.jobfolder import Job
 from sbctui.engine.jobs import Claim, Jobs
-from sbctui.engine.lockfile import SiteLock
 from sbctui.engine.model.addresses import parse_mac, shown
 from sbctui.engine.model.boots import Timeline
 from sbctui.engine.model.distribution import TRANSFERS, Distribution, ImageFile
@@ -43,28 +33,27 @@ from sbctui.engine.model.repository import ImageAddress, Repository, RepositoryI
 from sbctui.engine.model.requests import (
     CreateRoot,
     Incoming,
-    PurgeTrash,
     Request,
     RestoreTrash,
     Source,
     Target,
 )
-from sbctui.engine.model.site import Facts, Site
-from sbctui.engine.nodes.plan import plan_for
+from sbctui.engine.model.site import Site
 from sbctui.engine.nodes.rest import rest
+from sbctui.engine.observer import Observer
 from sbctui.engine.plan import Plan, Report
+from sbctui.engine.planning import Planning
 from sbctui.engine.rules import READ_ONLY
 from sbctui.engine.rules import leaf as leaf_of
+from sbctui.engine.running import Running
 from sbctui.engine.services.control import SiteControl
 from sbctui.engine.services.hosts import known_macs
 from sbctui.engine.services.port import Control
 from sbctui.engine.siteinit import init_site
-from sbctui.engine.store import Store
 
 if TYPE_CHECKING:
     from sbctui.engine.boot.asks import Firmware
     from sbctui.engine.boot.initramfs import Lack
-    from sbctui.engine.boot.known import Known
     from sbctui.engine.boot.served import Served
     from sbctui.engine.model.node import Origin
     from sbctui.engine.model.shelf import Shelf
@@ -75,9 +64,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Engine", "Job", "init_site", "run_job"]
 
-_LOOK_EVERY = 30.0
-"""Seconds between full looks at the folders, which find what was changed by hand."""
-
 
 class Engine:
     """One site. Thread-safe; a snapshot is frozen, so share it freely."""
@@ -87,34 +73,22 @@ class Engine:
         self.path = path.resolve()
         self.read_only = read_only
         self.control: Control = SiteControl(self.path)
-        self._store = Store(self.path)
-        self._lock = SiteLock(self.path)
-        self._mutex = threading.RLock()
-        self._looked = 0.0
-        self._wall = Wall(self.control)
-        self._probe = facts.Probe(self.path)
-        self._facts = Facts()
-        self._owner = facts.foreign_owner(self.path)
-        self._jobs = Jobs(self.path, self._owner)
+        self._observer = Observer(self.path, self.control, read_only=read_only)
+        owner = facts.foreign_owner(self.path)
+        self._planning = Planning(self.path, self.control, owner, read_only=read_only)
+        self._jobs = Jobs(self.path, owner)
+        self._running = Running(
+            self.path, self._observer, self._planning, self._jobs, self.control, owner
+        )
         self._history = History(self._jobs.folder)
+        self._wall = Wall(self.control)
 
     def site(self, *, full: bool = False) -> Site:
         """The newest snapshot with facts; cheap when nothing changed; rereads only what did.
 
         With ``full``, and every half minute, every node's file is looked at.
         """
-        return self._site(time.time(), full=full)
-
-    def _site(self, now: float, *, full: bool = False) -> Site:
-        with self._mutex:
-            due = time.monotonic() - self._looked >= _LOOK_EVERY
-            site = self._store.load(full=full or due)
-            if full or due:
-                self._looked = time.monotonic()
-            found = self._probe.facts(site.settings, self.control, now)
-            asking = tuple(one for one in found.seen if one.mac not in site.ignored)
-            self._facts = replace(found, read_only=self.read_only, seen=asking)
-            return site.with_facts(self._facts)
+        return self._observer.site(full=full)
 
     def source(self, path: Path) -> Source:
         """Look at what a root could be filled from. Raises BadInput when it is no image."""
@@ -150,33 +124,11 @@ class Engine:
 
     def plan(self, request: Request) -> Plan:
         """Gather the request's facts and plan. Raises BadInput, Refused, NoSuchNode, NoSpace."""
-        site = self._recovered(self.site())
-        from sbctui.engine.boot.gather import gather
-
-        return self._plan(site, gather(site, facts.gather(site, request), self._known))
-
-    @cached_property
-    def _known(self) -> Known:
-        from sbctui.engine.boot.known import Known
-
-        return Known(self.path, self._owner, read_only=self.read_only)
-
-    def _recovered(self, site: Site) -> Site:
-        """The site without what the recovery that comes before every change will drop."""
-        made = [s for s in site.strays if s.kind == "staging"]
-        if not made or not (self._jobs.unrecorded() or self._lock.needs_recovery()):
-            return site
-        dead = {s.path for s in made if not is_held(self.path / s.path)}
-        return replace(site, strays=tuple(s for s in site.strays if s.path not in dead))
-
-    def _plan(self, site: Site, request: Request) -> Plan:
-        if isinstance(request, Asked):
-            return plan_on(site, request, self.audit(site))
-        return plan_for(request, site)
+        return self._planning.asked(self._running.recovered(self.site()), request)
 
     def apply(self, plan: Plan, emit: Emit = silent, stop: threading.Event | None = None) -> Report:
         """Run a plan here and now, journaled. Raises Locked, PlanChanged, NotPermitted."""
-        return self._run(self._create(plan), plan, emit, stop or threading.Event())
+        return self._running.run(self._create(plan), plan, emit, stop or threading.Event())
 
     def start(self, plan: Plan) -> str:
         """Run a plan in a session of its own that survives this process; its job id."""
@@ -201,129 +153,13 @@ class Engine:
         The site's lock is waited for as long as it takes. Raises like ``apply``.
         """
         self._may_write()
-        self._lock.wait = math.inf
-        return self._run(self._jobs.claim(job, fd), self._jobs.plan(job), silent, stop)
-
-    def _run(self, claim: Claim, plan: Plan, emit: Emit, stop: threading.Event) -> Report:
-        job = claim.job
-        ending: list[Event] = []
-        with self._jobs.running(claim, stop) as journal:
-
-            def tee(event: Event) -> None:
-                if isinstance(event, Finished):
-                    ending.append(event)  # told when the result is there
-                    return
-                journal(event)
-                emit(event)
-
-            def over(report: Report, event: Event) -> None:
-                self._jobs.finish(job, report)
-                journal(event)
-                emit(event)
-
-            self._lock.told = lambda holder: tee(Waiting(holder=holder, at=time.time()))
-            try:
-                report = self._typed_run(job, plan, tee, stop)
-            except SbcError as error:
-                now = time.time()
-                end = Finished(code=error.code, done=0, failed=0, skipped=0, at=now)
-                over(report_of_unrun(job, plan, error), end)
-                raise
-            over(report, *ending)
-            return report
-
-    def _typed_run(self, job: str, plan: Plan, emit: Emit, stop: threading.Event) -> Report:
-        try:
-            return self._locked_run(job, plan, emit, stop)
-        except OSError as error:
-            raise from_os(error, plan.title) from error
-
-    def _locked_run(self, job: str, plan: Plan, emit: Emit, stop: threading.Event) -> Report:
-        self._lock.what = plan.title
-
-        def context() -> Context:
-            return self._context(site, emit, stop)
-
-        with ExitStack() as held:
-            held.enter_context(self._lock.held(stop))
-            self._recover(job, emit)
-            site = self._site(plan.made)
-            plan = self._again(site, plan)
-            if not plan.hold:
-                held.close()
-            report = execute(plan, context, self._lock, emit, stop, held.close)
-        return report.model_copy(update={"job": job})
-
-    def _again(self, site: Site, plan: Plan) -> Plan:
-        """A confirmed plan as it would be made now. Raises PlanChanged when it is another one."""
-        if isinstance(plan.request, Remedy):
-            return plan_again(site, plan, self.audit(site))
-        if plan.same_work(self._plan(site, plan.request)):
-            return plan
-        raise PlanChanged(
-            f"the site changed since this plan was made, so nothing was done ({plan.title}); "
-            "look at the new plan"
-        )
-
-    def _context(self, site: Site, emit: Emit, stop: threading.Event) -> Context:
-        return Context(
-            site=site,
-            emit=emit,
-            stop=stop,
-            control=self.control,
-            reload=self._reload,
-            changed=self._changed,
-            owner=self._owner,
-        )
-
-    def _reload(self) -> Site:
-        """The nodes as they are now, with the facts of the last look."""
-        with self._mutex:
-            return self._store.load().with_facts(self._facts)
-
-    def _changed(self, name: str) -> None:
-        self._lock.touch(name)
-        with self._mutex:
-            self._store.touch(name)
-
-    def _recover(self, job: str, emit: Emit) -> None:
-        """Under the lock: mend what a crash left, sweep what has expired."""
-
-        def say(text: str) -> None:
-            emit(Note(level="info", text=text, at=time.time()))
-
-        left = self._jobs.unrecorded()
-        if left or self._lock.after_crash:
-            reserved = self._jobs.reserved(but=job)
-            recovery.recover(
-                self.site(full=True),
-                reserved,
-                owner=self._owner,
-                changed=self._changed,
-                say=say,
-            )
-            try:
-                recovery.rederive(self._reload(), self.control, self._owner)
-            except SbcError as error:
-                say(f"what the daemons read could not be derived again: {error}")
-            self._lock.unmended = False
-            for name in left:
-                self._jobs.bury(name)
-        self._jobs.prune()
-        for folder in recovery.expired(self._reload()):
-            site = self._reload()
-            if all(entry.folder != folder for entry in site.trash):
-                continue  # it was beside an image that went
-            plan = plan_for(PurgeTrash(folders=(folder,)), site)
-            execute(plan, lambda: self._context(self._reload(), silent, threading.Event()),
-                    self._lock, silent, threading.Event())  # fmt: skip
+        claim, plan = self._jobs.claim(job, fd), self._jobs.plan(job)
+        return self._running.run(claim, plan, silent, stop, wait=math.inf)
 
     def recover(self) -> None:
         """Mend what a crash left, now. Raises Locked, NotPermitted."""
         self._may_write()
-        self._lock.what = "recovery"
-        with self._lock.held():
-            self._recover("", silent)
+        self._running.recover()
 
     def jobs(self) -> tuple[Job, ...]:
         """All jobs, newest first."""
@@ -386,7 +222,8 @@ class Engine:
     def undone(self, job: str) -> bool:
         """Whether a job left something undone that could be done now."""
         try:
-            return bool(self._plan(self._recovered(self.site()), self.rest(job)).units)
+            there = self._running.recovered(self.site())
+            return bool(self._planning.plan(there, self.rest(job)).units)
         except SbcError:
             return False
 
@@ -411,7 +248,7 @@ class Engine:
         Cheap when nothing boots; one that changes no more is judged once, so its ``silent`` and
         what it waited for are of that moment.
         """
-        return self._wall.newest(self._reload())
+        return self._wall.newest(self._observer.reload())
 
     def timeline(self, name: str) -> tuple[Timeline, ...]:
         """The last boots of a board, newest first: by its node (folder), or by its MAC.
@@ -432,17 +269,7 @@ class Engine:
 
     def audit(self, site: Site | None = None) -> tuple[Finding, ...]:
         """Every disagreement, in the groups' order."""
-        site = site or self.site(full=True)
-        return findings(site, observe(site, self.control.status(), self._booting(site)))
-
-    def _booting(self, site: Site) -> Booting:
-        from sbctui.engine.boot.foresee import foresee
-
-        try:
-            check_all(site.templates)
-            return foresee(site, self._known, threading.Event())
-        except (SbcError, OSError):
-            return Booting()
+        return self._planning.audit(site or self.site(full=True))
 
     def boot_files(self, name: str, firmware: Firmware | None = None) -> tuple[Served, ...]:
         """What a node's board asks for and gets, by kind of firmware.
@@ -554,7 +381,7 @@ class Engine:
     def _here(self) -> Here:
         from sbctui.engine.repository.opening import Here
 
-        return Here(self.path, self._reload().settings)
+        return Here(self.path, self._observer.reload().settings)
 
     def side_files(self, images: Sequence[str] = ()) -> tuple[ImageFile, ...]:
         """Images (all, when none is named) and which side files they lack, without reading them.

@@ -17,6 +17,7 @@ import pytest
 from sbctui.cli.completing import complete
 from sbctui.cli.main import cli
 from sbctui.cli.place import Place
+from sbctui.engine.lockfile import SiteLock
 from tests.cli.program import MAC, Program, Terminal, environment, tree
 
 FIRST, SECOND = MAC.format(1), MAC.format(2)
@@ -119,10 +120,8 @@ def test_paths_are_offered_whole(sbctui: Program, tmp_path: Path) -> None:
 
 
 def test_it_writes_nothing_and_waits_for_no_lock(sbctui: Program) -> None:
-    from sbctui.engine.engine import Engine
-
     before = tree(sbctui.site)
-    with Engine(sbctui.site)._lock.held():
+    with SiteLock(sbctui.site).held():
         during = tree(sbctui.site)
         assert values(sbctui.site, "root clone ") == ["debian12", "spare"]
         assert values(sbctui.site, "leaf delete debian12 ") == ["pi-01", "pi-02"]

@@ -14,9 +14,10 @@ from typing import Any
 
 from sbctui.engine import executor, files
 from sbctui.engine.context import Context
-from sbctui.engine.engine import Engine
 from sbctui.engine.lockfile import SiteLock
 from sbctui.engine.nodes import perform, perform_trash
+from sbctui.engine.planning import Planning
+from sbctui.engine.running import Running
 
 _fsync = files.fsync_fd
 
@@ -71,7 +72,7 @@ def no_undo() -> None:
 
 def no_recovery() -> None:
     """Nothing is mended after a crash."""
-    Engine._recover = lambda *_: None  # type: ignore[method-assign]
+    Running._recover = lambda *_: None  # type: ignore[method-assign]
 
 
 def no_lock() -> None:
@@ -81,7 +82,7 @@ def no_lock() -> None:
 
 def no_second_look() -> None:
     """A plan runs as it was made, whatever happened since."""
-    Engine._again = lambda self, site, plan: plan  # type: ignore[method-assign]
+    Planning.again = lambda self, site, plan: plan  # type: ignore[method-assign]
 
 
 def no_write_lease() -> None:

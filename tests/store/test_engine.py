@@ -116,7 +116,7 @@ def test_another_engine_sees_a_change_without_looking_at_everything(family, monk
 
 def test_a_busy_site_names_who_holds_it(family):
     plan = family.plan(ask.EditNode(name="r", notes="x"))
-    family._lock.wait = 0.1
+    family._running._lock.wait = 0.1
     with SiteLock(family.path, "clone of debian12").held(), pytest.raises(Locked, match="debian12"):
         family.apply(plan)
 

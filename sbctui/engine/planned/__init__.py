@@ -1,0 +1,1 @@
+"""Actions of a plan, by what they act on."""
