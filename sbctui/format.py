@@ -150,7 +150,7 @@ def report_lines(report: Report) -> list[str]:
     counts += [f"{len(skipped)} skipped"] if skipped else []
     lines = [f"{clean(report.title)}: {', '.join(counts)}"]
     lines += [f"  {clean(report.error)}"] if report.error else []
-    lines += [f"  failed   {_result(r)}: {clean(r.error)}" for r in failed]
+    lines += [f"  failed   {_result(r)}: {clean(r.error.removeprefix(_said(r)))}" for r in failed]
     lines += [f"  skipped  {_result(r)}" for r in skipped]
     said: dict[tuple[str, str], list[UnitResult]] = {}
     for result in done:
@@ -161,6 +161,11 @@ def report_lines(report: Report) -> list[str]:
         shown = size(int(value)) if key in _OF_BYTES and value.isdecimal() else clean(value)
         lines.append(f"  {who}: {clean(key)} {shown}")
     return lines
+
+
+def _said(result: UnitResult) -> str:
+    """How an error begins that names its unit itself."""
+    return f"{result.title}: "
 
 
 def _notes(notes: Sequence[str]) -> list[str]:

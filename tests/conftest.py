@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from sbctui.engine.disks.fuse import let_go
 from tests import lab
 
 for _name in ("NO_COLOR", "FORCE_COLOR", "TEXTUAL_THEME", "SBCTUI_SITE", "XDG_RUNTIME_DIR"):
@@ -45,12 +46,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def no_mount_is_left(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Tests kill what shows a disk; the view it leaves would keep its folder from being removed."""
+    """Tests kill what shows a disk; the view it leaves would keep its folder from being removed.
+
+    One that was killed as its daemon began leaves that as well, which would spin for ever.
+    """
     yield
     below = f"{tmp_path_factory.getbasetemp()}/"
     with open("/proc/self/mounts") as mounts:
         left = [line.split()[1] for line in mounts]
     for target in reversed([one for one in left if one.startswith(below)]):
+        let_go(Path(target).parent)
         subprocess.run(["umount", "-l", target], check=False)
 
 

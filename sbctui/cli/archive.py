@@ -66,16 +66,17 @@ def _looked(look: Look, file: str) -> Contents:
     from sbctui.cli.progress import Progress
     from sbctui.engine import events
 
+    name = file.rpartition("/")[2] or file
     progress = Progress(sys.stderr, quiet=False)
-    progress.emit(events.Started(title=file, total=1, at=time.time()))
-    progress.emit(events.UnitStarted(index=0, title=f"reading {file}", at=time.time()))
+    progress.emit(events.Started(title=name, total=1, at=time.time()))
+    progress.emit(events.UnitStarted(index=0, title=f"reading {name}", at=time.time()))
     told = 0.0
 
     def report(done: int, total: int) -> None:
         nonlocal told
         if time.monotonic() - told >= 0.1:
             told = time.monotonic()
-            progress.emit(events.Progress(what=file, done=done, total=total, at=time.time()))
+            progress.emit(events.Progress(what=name, done=done, total=total, at=time.time()))
 
     with stoppable() as stop:
         try:
@@ -108,6 +109,8 @@ def _tell(found: Contents, *, json: bool) -> int:
         output.say("note: it has no manifest, so nothing says whether it is whole")
     elif not found.read:
         output.say("note: as it says itself; compare it with: sbctui archive verify")
+    else:
+        output.lines(["all of it was read, and every member is what its hash says"])
     return 0
 
 

@@ -24,24 +24,31 @@ if TYPE_CHECKING:
 
 STREAM = "-"
 _KINDS = ("zstd", "none", "gzip", "xz")
+_NAMED = ((".gz", "gzip"), (".tgz", "gzip"), (".xz", "xz"), (".txz", "xz"), (".tar", "none"))
 
 
 def packing_options(function: Decorated) -> Decorated:
     """How to compress, and whether to replace a file, as ``packing`` and ``replace``."""
 
-    @click.option("--compress", type=click.Choice(_KINDS), default="zstd", show_default=True,
-                  help="How to compress.")  # fmt: skip
+    @click.option("--compress", type=click.Choice(_KINDS),
+                  help="How to compress; else as the file's name ends, and by zstd.")  # fmt: skip
     @click.option("--level", type=int, help="How hard: zstd 1-19 (3), gzip 1-9 (6), xz 0-9 (6).")
     @click.option("--threads", type=click.IntRange(1, 64),
                   help="Threads that compress; else one for each processor.")  # fmt: skip
     @click.option("--replace", is_flag=True, help="Replace FILE if it is there.")
     @functools.wraps(function)
     def wrapped(
-        *args: Any, compress: str, level: int | None, threads: int | None, **kwargs: Any
+        *args: Any, compress: str | None, level: int | None, threads: int | None, **kwargs: Any
     ) -> Any:
+        compress = compress or _by_name(kwargs.get("file", ""))
         return function(*args, packing=_packing(compress, level, threads), **kwargs)
 
     return wrapped
+
+
+def _by_name(file: str) -> str:
+    """The compression that a file's name promises; zstd where it says nothing."""
+    return next((kind for ending, kind in _NAMED if file.lower().endswith(ending)), "zstd")
 
 
 def _packing(compress: str, level: int | None, threads: int | None) -> Packing:
@@ -90,7 +97,8 @@ def from_archive(function: Decorated) -> Decorated:
     @functools.wraps(function)
     def wrapped(*args: Any, file: str | None, remote: str | None, **kwargs: Any) -> Any:
         if (file is None) == (remote is None):
-            raise click.UsageError("Give a FILE, or --from", click.get_current_context())
+            text = "Give a FILE, or --from" if file is None else "Give a FILE or --from, not both"
+            raise click.UsageError(text, click.get_current_context())
         where = file if file is not None else _remote(remote or "")
         if where == STREAM and output.is_captured():
             raise BadInput("a console has no stdin; name a file")

@@ -21,7 +21,7 @@ def cache() -> None:
 @click.argument("repository", metavar="REPOSITORY", type=options.ADDRESS)
 @click.argument("folder", metavar="[FOLDER]", default="")
 @click.argument("image", metavar="[IMAGE]", default="")
-@click.option("--cache", "into", default="cache", type=options.REPOSITORY, metavar="NAME",
+@click.option("--cache", "into", default="cache", type=options.CACHE, metavar="NAME",
               help="Which cache, where there are several.")  # fmt: skip
 @click.option("--check", is_flag=True, help="Read what is there already, and mend it.")
 @click.option("--delay", type=click.IntRange(0, 86400), default=0, metavar="SECONDS",
@@ -52,7 +52,7 @@ def update(
 
 
 @cache.command()
-@click.argument("address", type=options.ADDRESS, default="cache")
+@click.argument("address", type=options.CACHED, default="cache")
 @click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")
 @options.output_option
 @click.pass_obj
@@ -64,7 +64,7 @@ def verify(place: Place, address: Any, quiet: bool, json: bool) -> int:
 
 
 @cache.command()
-@click.argument("images", metavar="[IMAGE]...", nargs=-1, type=options.ADDRESS)
+@click.argument("images", metavar="[IMAGE]...", nargs=-1, type=options.CACHED)
 @options.mutating
 @click.pass_obj
 def serve(place: Place, images: tuple[Any, ...], how: How) -> int:
@@ -87,7 +87,7 @@ def serve(place: Place, images: tuple[Any, ...], how: How) -> int:
 
 
 @cache.command()
-@click.argument("address", type=options.ADDRESS)
+@click.argument("address", type=options.CACHED)
 @options.mutating
 @click.pass_obj
 def restore(place: Place, address: Any, how: How) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -14,6 +15,8 @@ from sbctui.cli.background import option as in_background
 from sbctui.cli.failing import Failed
 from sbctui.cli.options import How
 from sbctui.cli.place import Place
+from sbctui.engine.errors import BadInput
+from sbctui.engine.model.text import clean
 
 if TYPE_CHECKING:
     from sbctui.engine.engine import Engine, Job
@@ -21,8 +24,9 @@ if TYPE_CHECKING:
     from sbctui.engine.model.repository import ImageAddress
 
 FINDINGS = 8
-_ADDRESS = options.Parsed("image", "parse_image", names.addresses, module="distribution")
-_RECEIVER = options.Parsed("image", "parse_receiver", names.addresses, module="distribution")
+Way = Literal["multicast", "torrent"]
+_ADDRESS = options.Parsed("image", "parse_image", names.own_images, module="distribution")
+_RECEIVER = options.Parsed("image", "parse_receiver", names.kept_images, module="distribution")
 _RATE = options.Parsed("rate", "parse_rate", module="distribution")
 _INTERFACE = click.option(
     "--interface", default="", type=options.INTERFACE, help="Where, if not on the site's own."
@@ -158,8 +162,8 @@ def send(
 
 @click.command()
 @click.argument("image", metavar="IMAGE", type=_RECEIVER)
-@click.option("--multicast", "by", flag_value="multicast", default=True,
-              help="By multicast; the usual.")  # fmt: skip
+@click.option("--multicast", "by", flag_value="multicast",
+              help="By multicast; the usual, unless ORIGIN is a .torrent.")  # fmt: skip
 @click.option("--torrent", "by", flag_value="torrent", help="By torrent.")
 @click.option("--from", "origin", default="", type=options.FILE, metavar="ORIGIN",
               help="Its side file: a path, repo:sub/dir/image.mcast, a URL, or HOST:/PATH; else "
@@ -176,7 +180,7 @@ def send(
 @options.mutating
 @click.pass_obj
 def receive(
-    place: Place, image: ImageAddress, by: Literal["multicast", "torrent"], origin: str, wait: int,
+    place: Place, image: ImageAddress, by: Way | None, origin: str, wait: int,
     replace: bool, interface: str, background: bool, how: How,
 ) -> int:  # fmt: skip
     """Receive IMAGE from who sends or seeds it, verify it, and keep it.
@@ -189,7 +193,7 @@ def receive(
     asked = ReceiveImage(
         image=image.path,
         cache=image.repository if image.repository != OWN else "",
-        by=by,
+        by=_way(by, origin),
         wait=wait,
         replace=replace,
         interface=interface,
@@ -200,6 +204,15 @@ def receive(
         how,
         background=background,
     )
+
+
+def _way(asked: Way | None, origin: str) -> Way:
+    """How to receive: as asked, else as the ending of the side file says."""
+    ways: dict[str, Way] = {".torrent": "torrent", ".mcast": "multicast"}
+    told = ways.get(os.path.splitext(origin)[1])
+    if asked and told and asked != told:
+        raise BadInput(f"{clean(origin)} is for receiving by {told}, not by {asked}")
+    return asked or told or "multicast"
 
 
 @click.command()
@@ -213,11 +226,14 @@ def transfers(place: Place, all_: bool, json: bool) -> int:
     resumed or closed.
     """
     engine = place.engine()
-    found = [one for one in engine.transfers() if all_ or not one.over or one.left]
+    every = engine.transfers()
+    found = [one for one in every if all_ or not one.over or one.left]
     if json:
         output.document({"transfers": [_transfer_json(engine, one) for one in found]})
         return 0
     output.table(("JOB", "STATE", "TITLE"), [row for one in found for row in _rows(engine, one)])
+    if over := len(every) - len(found):
+        output.say(f"note: {over} more {'is' if over == 1 else 'are'} over; see them with --all")
     return 0
 
 

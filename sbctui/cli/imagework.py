@@ -17,12 +17,13 @@ if TYPE_CHECKING:
     from sbctui.engine.engine import Engine
     from sbctui.engine.model.requests import Packing, Request
 
-_IMAGE = options.Parsed("image", "parse_image", names.addresses, module="distribution")
+_IMAGE = options.Parsed("image", "parse_image", names.own_images, module="distribution")
 
 
 @click.command()
 @click.argument("nodes", nargs=-1, required=True, metavar="NODE...", type=options.NODE)
 @click.option("--to", "folder", required=True, metavar="FOLDER",
+              type=options.TARGET_FOLDER,
               help="Where to: a folder, repo: or repo:DIR/.")  # fmt: skip
 @click.option("--difference", is_flag=True,
               help="Of leaves only what differs from the roots they were made of.")  # fmt: skip

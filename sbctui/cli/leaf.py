@@ -248,7 +248,7 @@ def import_(
     def make(engine: Engine) -> Request:
         from sbctui.engine.model.requests import ImportLeaf
 
-        archive = engine.archive(where)
+        archive = engine.archive(where, far=True)
         return ImportLeaf(
             archive=archive, mac=mac, root=root, ip=ip, network=network, unverified=unverified
         )

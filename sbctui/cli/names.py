@@ -20,6 +20,7 @@ Named = tuple[str, str]
 """A value, and one line about it."""
 
 _BESIDE = (".sha256", ".torrent", ".mcast", ".chunks", ".part")
+_OWN, _CACHE = "repo", "cache"
 _MOST_JOBS = 50
 _SECONDS = 0.2
 """How long the services may take to say which boards ask."""
@@ -138,11 +139,40 @@ def repositories(at: Typing) -> Iterator[Named]:
     """This server's repository and the configured ones."""
     from sbctui.engine import glance
 
-    yield "repo", "this server's own"
+    yield _OWN, "this server's own"
     configured = glance.settings(at.site).get("repositories")
     for name, one in configured.items() if isinstance(configured, dict) else ():
         if isinstance(one, dict):
             yield name, f"{one.get('kind', '')} {one.get('place', '')}"
+
+
+def configured(at: Typing) -> Iterator[Named]:
+    """The configured repositories."""
+    return (one for one in repositories(at) if one[0] != _OWN)
+
+
+def caches(at: Typing) -> Iterator[Named]:
+    """The configured caches."""
+    return (one for one in configured(at) if one[1].startswith(f"{_CACHE} "))
+
+
+def own_images(at: Typing) -> Iterator[Named]:
+    """Images of this server's own repository."""
+    return _in(addresses(at), {_OWN})
+
+
+def cached_images(at: Typing) -> Iterator[Named]:
+    """Images of caches."""
+    return _in(addresses(at), {_CACHE, *(name for name, _ in caches(at))})
+
+
+def kept_images(at: Typing) -> Iterator[Named]:
+    """Images of the repositories that are written to: this server's own, and caches."""
+    return _in(addresses(at), {_OWN, _CACHE, *(name for name, _ in caches(at))})
+
+
+def _in(found: Iterator[Named], those: set[str]) -> Iterator[Named]:
+    return (one for one in found if one[0].partition(":")[0] in those)
 
 
 def addresses(at: Typing) -> Iterator[Named]:
@@ -165,14 +195,14 @@ def _folders_of(at: Typing, name: str) -> Iterator[Path]:
     """Where a repository is that is a folder of this machine: a cache by its alias, too."""
     from sbctui.engine import glance
 
-    if name == "repo":
+    if name == _OWN:
         yield at.site / "repo"
         return
     configured = glance.settings(at.site).get("repositories")
     for called, one in configured.items() if isinstance(configured, dict) else ():
-        if isinstance(one, dict) and one.get("kind") == "cache":
+        if isinstance(one, dict) and one.get("kind") == _CACHE:
             place = one.get("place")
-            if name in (called, "cache") and isinstance(place, str) and place.startswith("/"):
+            if name in (called, _CACHE) and isinstance(place, str) and place.startswith("/"):
                 yield Path(place)
 
 

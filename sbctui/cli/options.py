@@ -106,6 +106,7 @@ class Parsed(Word):
 
 FILE = FilePath()
 FOLDER = FilePath("dir")
+TARGET_FOLDER = FilePath("dir", names.own_images, beside=True)
 IMAGE = FilePath("file", names.sources)
 ARCHIVE = FilePath("file", names.addresses, beside=True)
 ROOT = Word("root", names.roots)
@@ -125,7 +126,9 @@ SIZE = Parsed("size", "parse_size")
 IP = Parsed("ip", "parse_ip")
 NETWORK = Word("network", names.networks)
 SUBNET = Parsed("cidr", "parse_network")
-REPOSITORY = Parsed("name", "parse_repository", names.repositories, module="repository")
+REPOSITORY = Parsed("name", "parse_repository", names.configured, module="repository")
+CACHE = Parsed("name", "parse_repository", names.caches, module="repository")
+CACHED = Parsed("address", "parse_address", names.cached_images, module="repository")
 ADDRESS = Parsed("address", "parse_address", names.addresses, module="repository")
 
 

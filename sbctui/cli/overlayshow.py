@@ -59,7 +59,8 @@ def print_(found: Look) -> None:
         output.say(fault)
     if found.pending:
         count = found.pending
-        output.say(f"{count} of these not on its disk as they are: sbctui overlay apply "
+        verb = "is" if count == 1 else "are"
+        output.say(f"{count} of these {verb} not yet so on its disk: sbctui overlay apply "
                    f"{found.leaf}")  # fmt: skip
 
 

@@ -237,7 +237,8 @@ def verified(place: Place, address: Any, quiet: bool, json: bool) -> int:
         output.table(("IMAGE", "FAULT", "REMEDY"), rows)
     else:
         count = len(engine.images(address))
-        output.lines([f"{count} image{'' if count == 1 else 's'}: as they should be"])
+        one = count == 1
+        output.lines(["1 image: as it should be" if one else f"{count} images: as they should be"])
     return 8 if found else 0
 
 

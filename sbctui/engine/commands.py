@@ -336,14 +336,15 @@ def pipe(
 
 
 class Output:
-    """What a running program prints. ``failed`` and ``complaint`` are known at its end."""
+    """What a running program prints. ``failed`` (its exit code) and ``complaint`` are known at its
+    end."""
 
     def __init__(self, process: subprocess.Popen[bytes], errors: IO[bytes], stop: Stop) -> None:
         self._process = process
         self._errors = errors
         self._stop = stop
         self._ended = False
-        self.failed = False
+        self.failed = 0
         self.complaint = ""
 
     def read(self, size: int) -> bytes:
@@ -353,7 +354,7 @@ class Output:
         data = self._process.stdout.read(size)
         if len(data) < size and not self._ended:
             self._ended = True
-            self.failed = self._process.wait() != 0
+            self.failed = self._process.wait()
             self._errors.seek(0)
             self.complaint = _last_line(self._errors.read().decode(errors="replace"))
         return data

@@ -95,14 +95,15 @@ class Engine:
         found = inspect_source(path)
         return found.model_copy(update={"origin": self.origin(str(path))})
 
-    def archive(self, place: str) -> Incoming:
+    def archive(self, place: str, *, far: bool = False) -> Incoming:
         """Look at an archive to be imported: a path, an image, ``-``, or another machine's.
 
-        Of a file only the end is read. Raises BadInput, NotPermitted, NoSuchNode, Refused.
+        Of a file only the end is read, of others the beginning where ``far``. Raises BadInput,
+        NotPermitted, NoSuchNode, Refused; with ``far`` ToolFailed and ToolMissing.
         """
         from sbctui.engine.archive.look import looked_at
 
-        found = looked_at(self.path, self.place(place))
+        found = looked_at(self.path, self.place(place), far=far)
         return found.model_copy(update={"origin": self.origin(place)})
 
     def origin(self, typed: str) -> Origin | None:

@@ -20,6 +20,7 @@ from sbctui.engine.files import is_held
 from sbctui.engine.lockfile import read_lock
 from sbctui.engine.model.node import NodeConfig
 from sbctui.engine.model.pins import PINS, Pins
+from sbctui.engine.model.repository import INDEX, OWN
 from sbctui.engine.model.roster import ROSTER, Roster
 from sbctui.engine.model.settings import Settings
 from sbctui.engine.model.site import (
@@ -92,6 +93,7 @@ class Store:
             roster=roster,
             roster_fault=roster_fault,
             overlays=places(self.path),
+            listed=os.path.exists(f"{self.path}/{OWN}/{INDEX}"),
         )
         self._dirty = frozenset()
         return self._site

@@ -220,7 +220,8 @@ def take(site: Site, complete: Complete, archive: str = "", name: str = "") -> F
 
     def finish(engine: Engine, request: ask.Request) -> ask.Request:
         assert isinstance(request, ask.ImportRoot | ask.ImportLeaf)
-        found = engine.archive(engine.place(request.archive.place))
+        place, leaf = engine.place(request.archive.place), isinstance(request, ask.ImportLeaf)
+        found = engine.archive(place, far=leaf)
         return request.model_copy(update={"archive": found})
 
     def base(text: str) -> str | None:

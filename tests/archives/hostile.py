@@ -87,7 +87,7 @@ def names() -> Iterator[Case]:
         tar(pax({"path": b"boot/\xff"}), member("x", b"x"), disk()),
         "boot/",
     )
-    yield "empty name", tar(member(b"", b"x"), disk()), "the archive"
+    yield "empty name", tar(member(b"", b"x"), disk()), "leads elsewhere"
     yield "dot as a file", tar(member(b".", b"x"), disk()), "'.'"
     yield "long part", tar(pax({"path": "boot/" + "a" * 300}), member("x"), disk()), "too long"
     yield (
@@ -333,8 +333,9 @@ def headers() -> Iterator[Case]:
     yield "something behind the end", tar(disk()) + b"#!/bin/sh\n", "behind its end"
     yield "nothing", b"", "cut off"
     yield "zeros", bytes(10240), "no disk"
-    yield "a text", b"hello, world\n" * 100, "header"
-    yield "ones", b"\xff" * 10240, "header"
+    yield "a text", b"hello, world\n" * 100, "root create NAME --from"
+    yield "a disk image", bytes(8192) + b"ext4" * 2048, "root create NAME --from"
+    yield "ones", b"\xff" * 10240, "no archive of a node"
 
 
 def broken_sum(data: bytes) -> bytes:
@@ -347,10 +348,10 @@ def packing() -> Iterator[Case]:
         packed = pack(whole)
         for part in (1, 2, 3, 5, 9):
             cut = packed[: len(packed) * part // 10]
-            yield f"{pack.__name__} cut at {part} tenths", cut, "archive"
-        yield f"{pack.__name__} but the last byte", packed[:-1], "archive"
-        yield f"{pack.__name__} and more", packed + b"more", "archive"
-    yield "zstd in zstd", zstd(zstd(whole)), "archive"
+            yield f"{pack.__name__} cut at {part} tenths", cut, "hostile.tar"
+        yield f"{pack.__name__} but the last byte", packed[:-1], "hostile.tar"
+        yield f"{pack.__name__} and more", packed + b"more", "hostile.tar"
+    yield "zstd in zstd", zstd(zstd(whole)), "no archive"
     yield "wide window", window(whole), "damaged"
 
 

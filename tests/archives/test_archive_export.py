@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from sbctui.cli.main import run as cli
 from sbctui.engine.archive.look import verified
 from sbctui.engine.archive.peek import manifest_of
 from sbctui.engine.engine import Engine
@@ -147,6 +148,28 @@ def test_a_file_that_is_there_stays_unless_replaced(world: Engine, tmp_path: Pat
 def test_what_is_no_file_is_refused(world: Engine, file: str) -> None:
     with pytest.raises(BadInput):
         world.target(file)
+
+
+def test_the_site_s_own_files_are_no_place_for_it(world: Engine) -> None:
+    with pytest.raises(BadInput, match=r"among the site's own files.*repo:"):
+        world.target(str(world.path / "nodes" / "x.tar.zst"))
+
+
+@pytest.mark.parametrize(
+    ("name", "option", "magic"),
+    [
+        ("a.tar.gz", (), b"\x1f\x8b"),
+        ("a.tar", (), b"config.json"),
+        ("a.tar.zst", (), b"\x28\xb5\x2f\xfd"),
+        ("a.tar.xz", ("--compress", "zstd"), b"\x28\xb5\x2f\xfd"),
+    ],
+)
+def test_it_is_packed_as_its_name_says(
+    world: Engine, tmp_path: Path, name: str, option: tuple[str, ...], magic: bytes
+) -> None:
+    site, file = str(world.path), tmp_path / name
+    assert cli(["--site", site, "root", "export", "web", str(file), *option, "-y", "-q"]) == 0
+    assert file.read_bytes().startswith(magic)
 
 
 def test_it_goes_into_the_repository(world: Engine) -> None:

@@ -96,3 +96,13 @@ def test_an_export_with_a_bit_flipped_anywhere_is_refused(
         flipped = bytearray(exported)
         flipped[place] ^= 1 << dice.randrange(8)
         assert refused(world, bytes(flipped)), place
+
+
+def test_what_is_damaged_is_named(world: tuple[Engine, Path], exported: bytes) -> None:
+    """The file, and the member that the damage is in."""
+    middle = len(exported) // 2
+    flipped = exported[:middle] + bytes([exported[middle] ^ 1]) + exported[middle + 1 :]
+    for data in (flipped, exported[:middle]):
+        said = str(refused(world, data))
+        assert "the member 'root.img' of " in said
+        assert "hostile.tar" in said

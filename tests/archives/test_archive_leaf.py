@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import shutil
 import subprocess
+import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -15,7 +19,7 @@ import pytest
 from sbctui.engine.archive.leaf import take_leaf
 from sbctui.engine.context import Context
 from sbctui.engine.engine import Engine, init_site
-from sbctui.engine.errors import BadInput, NoSpace, NoSuchNode, Refused, SbcError
+from sbctui.engine.errors import BadInput, NoSpace, NoSuchNode, Refused, SbcError, ToolFailed
 from sbctui.engine.events import silent
 from sbctui.engine.model import requests as ask
 from sbctui.engine.model.addresses import dashed
@@ -100,6 +104,42 @@ def test_it_comes_back_as_it_was(tmp_path: Path, kind: str, *, difference: bool)
     assert wrong(Engine(engine.path)) == []
 
 
+@pytest.mark.parametrize("through", ["-", "http"])
+def test_what_is_no_file_tells_its_board_as_well(
+    tmp_path: Path, through: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its beginning is read for the plan, and not lost when the leaf is made."""
+    engine = world(tmp_path / "site", "overlay")
+    file = exported(engine, tmp_path / "leaf.tar.zst", difference=True)
+    before = seen(engine, LEAF, tmp_path)
+    do(engine, ask.DeleteLeaves(root="web", macs=(MAC,)))
+    with served(tmp_path) as address, open(file, "rb") as stream:
+        monkeypatch.setattr(sys, "__stdin__", stream)
+        place = {"-": "-", "http": f"{address}/leaf.tar.zst"}[through]
+        do(engine, ask.ImportLeaf(archive=engine.archive(place, far=True)))
+    assert seen(engine, LEAF, tmp_path) == before
+    config = engine.site().nodes[LEAF].config
+    assert (config.alias, config.parent) == ("pi-1", "web")
+
+
+def test_a_web_server_without_the_archive_is_named(tmp_path: Path) -> None:
+    engine = world(tmp_path / "site", "copy")
+    with served(tmp_path) as address, pytest.raises(ToolFailed, match=r"code 22: .*gone.tar.* 404"):
+        engine.archive(f"{address}/gone.tar", far=True)
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """A web server of the files in a folder: its address."""
+    handler = functools.partial(SimpleHTTPRequestHandler, directory=str(folder))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}"
+        finally:
+            server.shutdown()
+
+
 def test_for_another_board_it_is_another_s(tmp_path: Path) -> None:
     """Host name, machine-id and keys are not those of the board that it was."""
     tree = tmp_path / "tree"
@@ -156,7 +196,12 @@ def incoming(engine: Engine, name: str, **more: object) -> ask.ImportLeaf:
     [
         ("root.tar.zst", {"root": "web"}, Refused, "name one with --mac"),
         ("root.tar.zst", {"mac": OTHER}, Refused, "name one with --root"),
-        ("whole.tar.zst", {"mac": "dc:a6:32:00:00:09"}, Refused, "taken by lent"),
+        (
+            "whole.tar.zst",
+            {"mac": "dc:a6:32:00:00:09"},
+            Refused,
+            "taken by lent; delete that before",
+        ),
         ("whole.tar.zst", {"root": "lent"}, Refused, "lent is allocated"),
         ("whole.tar.zst", {"root": "nobody"}, NoSuchNode, "no node"),
         ("diff.tar.zst", {"root": "other"}, Refused, "not the one that this differs from"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from ipaddress import IPv4Address
 from pathlib import Path
 
 import pytest
@@ -12,14 +11,12 @@ import pytest
 from sbctui.engine.archive.peek import manifest_of
 from sbctui.engine.engine import Engine
 from sbctui.engine.events import Event, Progress
-from sbctui.engine.model.node import DiskSpec, NodeConfig
 from sbctui.engine.model.requests import ExportLeaf, ExportRoot
-from sbctui.engine.services.exportfile import render_export
-from sbctui.engine.services.port import Target
 from tests.archives.place import do, export, import_of
+from tests.archives.thin import thin_lab
 from tests.disks.place import MIB, mounted, tool
 from tests.services.test_control_real import ONE
-from tests.services.test_live_clone import BLOCK, BOARD, SIZE, Lab, instant, lab
+from tests.services.test_live_clone import BLOCK, SIZE, Lab, instant, lab
 
 pytestmark = [pytest.mark.lab, pytest.mark.loop]
 
@@ -83,29 +80,7 @@ def test_without_a_board_it_is_read_as_it_lies(here: Lab, tmp_path: Path) -> Non
 @pytest.fixture(scope="module")
 def thin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """A served site whose board has its leaf open, an overlay on the root golden."""
-    path = tmp_path_factory.mktemp("thin") / "site"
-    with lab(path) as made:
-        golden, made.root = made.root, path / "nodes" / ONE / "root.qcow2"
-        (made.root.parent / "boot").mkdir(parents=True)
-        tool("qemu-img", "create", "-q", "-u", "-f", "qcow2", "-F", "raw",
-             "-b", "../golden/root.img", made.root, str(SIZE))  # fmt: skip
-        root = made.site.nodes["golden"].config
-        mac = root.mac or ""
-        root = root.model_copy(update={"mac": None, "ip": None, "children": {mac: ONE}})
-        leaf = NodeConfig(
-            kind="leaf",
-            name=ONE,
-            mac=mac,
-            ip=IPv4Address(BOARD),
-            parent="golden",
-            disk=DiskSpec(format="qcow2", size=SIZE, base="golden", base_made=root.created),
-        )
-        (golden.parent / "config.json").write_bytes(root.to_json())
-        (made.root.parent / "config.json").write_bytes(leaf.to_json())
-        target = Target(ONE, made.root, "qcow2", IPv4Address(BOARD), golden)
-        data = render_export(target, path)
-        (path / "derived" / "exports" / f"{ONE}.json").write_bytes(data)
-        made.control.apply()
+    with thin_lab(tmp_path_factory.mktemp("thin") / "site") as made:
         yield made
 
 
@@ -138,18 +113,3 @@ def test_an_overlay_is_one_instant_too(thin: Lab, tmp_path: Path, *, difference:
         its.seek(untouched)
         assert mine.read(SIZE // 512 - BLOCK) == its.read(SIZE // 512 - BLOCK)
     tool("rm", "-r", engine.site().node_path("again"))
-
-
-def test_an_overlay_stopped_or_without_room_leaves_nothing(thin: Lab, tmp_path: Path) -> None:
-    engine, stop = Engine(thin.path), threading.Event()
-
-    def emit(event: Event) -> None:
-        if isinstance(event, Progress):
-            stop.set()
-
-    with thin.writing() as writer:
-        plan = engine.plan(overlay_export(engine, tmp_path / "leaf.tar.zst"))
-        assert engine.apply(plan, emit, stop).code == 130
-        assert list(tmp_path.iterdir()) == []
-        assert engine.site(full=True).strays == ()
-        assert writer.went_on()

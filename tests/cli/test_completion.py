@@ -56,7 +56,7 @@ def test_nouns_verbs_and_options_come_from_the_table(sbctui: Program) -> None:
         ("root clone ", ["debian12", "spare"]),
         ("root clone s", ["spare"]),
         ("repo tree ", ["repo:"]),
-        ("repo remove ", ["repo"]),
+        ("repo remove ", []),
         ("root clone spare ", []),
         ("root delete x", []),
         ("leaf list ", ["debian12", "spare"]),

@@ -84,6 +84,24 @@ def test_the_tab_key_offers_them(site: Path, line: str) -> None:
     assert offered == [f"{typed.partition(':')[0]}:{IMAGE}"]
 
 
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("cache restore ", ["disk:"]),
+        ("cache update --cache ", ["disk"]),
+        ("repo seed ", ["repo:"]),
+        ("repo receive ", ["repo:", "disk:"]),
+        ("repo mount ", ["disk", "lab", "other"]),
+    ],
+)
+def test_only_what_can_be_meant_is_offered(site: Path, line: str, offered: list[str]) -> None:
+    add = ("repo", "add", "other", "folder", "/nowhere", "-y", "-q")
+    assert sbctui(site, *add) == 0
+    *words, typed = line.split(" ")
+    found = [value for value, _ in complete(words, typed, Place(str(site)))]
+    assert found == offered
+
+
 def test_files_are_offered_beside_repositories(
     site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

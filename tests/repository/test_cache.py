@@ -307,6 +307,11 @@ def test_a_full_cache_refuses_or_drops_what_was_used_least(
             assert sorted(p.name for p in cache.glob("images/*.img")) == ["a.img", "c.img"]
             assert not list(cache.glob("images/*b.img*"))
             assert faults(engine) == []
+            put(lab, "images/huge.img", disk(9, 4))
+            report = engine.apply(engine.plan(UpdateCache(repository="lab", path="huge.img")))
+            said = report.of("failed")[0].error
+            assert "M for huge.img, even without all that it may drop; make room" in said
+            assert "lru" not in said
     finally:
         subprocess.run(["umount", cache], check=True)
 

@@ -162,6 +162,10 @@ def test_adding_hiding_and_taking_away(engine: Engine, tmp_path: Path) -> None:
     assert (rows["opt/app"].owner, rows["etc/motd"].mode) == ("7:7", 0o600)
     do(engine, add(engine, folder / "bin/run", "/etc/motd"))
     assert {r.path: r for r in engine.overlay(name(1)).rows}["etc/motd"].mode == 0o755
+    nowhere = add(engine, folder, "/opt/app").model_copy(update={"image": "none"})
+    assert (
+        "there is no root none yet: until there is, no board gets it" in engine.plan(nowhere).notes
+    )
     kitchen = {"image": "deb", "group": "kitchen"}
     do(engine, ask.RemoveOverlay(target="/opt/app/bin/run", **kitchen))  # type: ignore[arg-type]
     assert not (here / "opt/app/bin").exists()

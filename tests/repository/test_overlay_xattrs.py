@@ -14,7 +14,9 @@ from sbctui.engine.engine import Engine
 from sbctui.engine.errors import BadInput, Refused
 from sbctui.engine.model import requests as ask
 from sbctui.engine.model import xattrs
+from sbctui.engine.model.overlay import Place
 from sbctui.engine.repository.mirror import mirror
+from sbctui.engine.repository.overlay_read import layer
 from sbctui.engine.repository.overlay_table import parse_table
 from sbctui.engine.repository.source import FolderSource
 from tests.disks.place import mounted_image, needs_loop, tool
@@ -169,6 +171,71 @@ def test_a_mode_that_is_said_counts_before_that_of_an_access_list(
 def _made(engine: Engine) -> str:
     leaf(engine, 1, "kitchen")
     return name(1)
+
+
+def by_hand(engine: Engine, source: Path) -> Path:
+    """Files that an admin copies into the overlay; where they are then."""
+    put(engine.path, KITCHEN, "etc/motd")
+    tool("cp", "-a", source, engine.path / "repo" / KITCHEN / "deb/srv")
+    return engine.path / "repo" / KITCHEN / "deb/srv"
+
+
+def test_files_put_there_by_hand_bring_their_own(engine: Engine, tmp_path: Path) -> None:
+    """But no lists: those say who may do what with a file here."""
+    needs_loop()
+    lies = by_hand(engine, app(tmp_path))
+    leaf(engine, 1, "kitchen")
+    notes = {"user.note": b'a "b" \'\x00\xff\n', "user.empty": b""}
+    assert on_disk(engine, "srv/bin/run", tmp_path) == {**notes, xattrs.CAPABILITY: NET_RAW}
+    assert on_disk(engine, "srv", tmp_path) == {"user.of": b"kitchen"}
+    assert set(states(engine, 1).values()) == {"applied"}
+    os.setxattr(lies / "bin/run", "user.empty", b"no more")
+    assert states(engine, 1)["srv/bin/run"] == "changed"
+    rows = '"srv/bin/run"]\nxattrs = {}\n[files.srv.xattrs]\n"user.of" = "table"\n'
+    table(engine.path, KITCHEN, f"[files.{rows}")
+    do(engine, ask.ApplyOverlays(names=(name(1),)))
+    assert on_disk(engine, "srv/bin/run", tmp_path) == {}
+    assert on_disk(engine, "srv", tmp_path) == {"user.of": b"table"}
+    assert Seen(engine, 1, tmp_path).sound()
+
+
+def test_what_overlay_verbs_build_anew_keeps_them(engine: Engine, tmp_path: Path) -> None:
+    lies = by_hand(engine, app(tmp_path))
+    (tmp_path / "plain").write_text("plain\n")
+    before = {path: _all(path) for path in (lies, lies / "bin/run")}
+    do(engine, add(tmp_path / "plain", "/etc/plain"))
+    assert {path: _all(path) for path in before} == before
+    do(engine, add(lies, "/srv"))
+    where = engine.path / "repo" / KITCHEN / "deb/.overlay.toml"
+    rows = parse_table(where.read_bytes(), "")
+    assert rows["srv/bin/run"].xattrs[xattrs.CAPABILITY] == f"0x{NET_RAW.hex()}"
+    assert xattrs.ACCESS in rows["srv/bin/run"].xattrs
+
+
+def _all(path: Path) -> dict[str, bytes]:
+    return {one: os.getxattr(path, one) for one in os.listxattr(path)}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root: capabilities of a namespace")
+def test_capabilities_of_a_namespace_are_no_boards(engine: Engine) -> None:
+    """Any user who makes himself root in a namespace can give them to files of his own."""
+    file = put(engine.path, KITCHEN, "opt/mine")
+    own = struct.pack("<6I", 0x03000001, 1 << 13, 0, 0, 0, 1000)
+    os.setxattr(file, xattrs.CAPABILITY, own)
+    assert os.getxattr(file, xattrs.CAPABILITY) == own
+    (row,) = engine.overlay(_made(engine)).rows
+    assert row.xattrs == ()
+
+
+def test_of_another_repository_only_the_table_counts(engine: Engine, tmp_path: Path) -> None:
+    """A drive from elsewhere may hold files with any capabilities."""
+    by_hand(engine, app(tmp_path))
+    place = Place.parse("repo/groups/kitchen/deb")
+    assert place is not None
+    mine = layer(engine.path, place)
+    assert any(item.xattrs for item in mine.items)
+    theirs = layer(engine.path, place, engine.path / "repo")
+    assert not any(item.xattrs for item in theirs.items)
 
 
 def test_a_cache_carries_them(engine: Engine, tmp_path: Path) -> None:

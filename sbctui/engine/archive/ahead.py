@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 from sbctui.engine.archive.format import bad
-from sbctui.engine.archive.stream import Decoder, Read
+from sbctui.engine.archive.stream import CUT, Decoder, Read
 from sbctui.engine.archive.unpack import decoder
 from sbctui.engine.errors import Cancelled, SbcError
 
@@ -57,7 +57,7 @@ class Ahead:
         while count:
             memory, start, end = self.some(count)
             if start == end:
-                raise bad("", "is cut off")
+                raise bad("", CUT)
             parts.append(bytes(memory[start:end]))
             count -= end - start
         return parts[0] if len(parts) == 1 else b"".join(parts)
@@ -90,22 +90,27 @@ class Ahead:
         try:
             inside = decoder(self._read)
             while (memory := self._free.get()) is not None:
-                count = _filled(inside, memoryview(memory))
-                self._full.put((memory, count))
-                if not count:
+                if not self._filled(inside, memory):
                     return
         except (SbcError, OSError) as error:
             self._full.put(error)
         except Exception as error:  # noqa: BLE001 - whatever a library says, the archive is bad
             self._full.put(bad("", f"can't be unpacked ({type(error).__name__})"))
 
+    def _filled(self, inside: Decoder, memory: bytearray) -> bool:
+        """Fill it whole where that can be: two threads that meet often wait for each other.
 
-def _filled(inside: Decoder, room: memoryview) -> int:
-    """Fill it whole where that can be: two threads that meet often wait for each other."""
-    count = 0
-    while count < len(room) and (got := inside.readinto(room[count:])):
-        count += got
-    return count
+        What came before an error is handed on first, so that who reads knows where it was.
+        """
+        room, count, over = memoryview(memory), 0, False
+        try:
+            while count < len(room) and (got := inside.readinto(room[count:])):
+                count += got
+            over = not count
+        finally:
+            if count or over:
+                self._full.put((memory, count))
+        return not over
 
 
 @contextmanager

@@ -151,7 +151,10 @@ class Allowed:
             self._folders.add(parent)
 
 
-_STRANGE = f"is none of {CONFIG}, {DISK} and {BOOT}/"
+_STRANGE = (
+    f"is none of {CONFIG}, {DISK} and {BOOT}/ (a root file system's tar becomes a root with: "
+    "sbctui root create NAME --from TAR)"
+)
 
 
 def _parts(entry: Entry) -> list[str]:

@@ -45,19 +45,34 @@ _LEVELS: dict[Compression, tuple[int, int, int]] = {
 
 
 class BadArchive(BadInput):
-    """An archive that is damaged, cut off, or holds what it may not; the message says where."""
+    """An archive that is damaged, cut off, or holds what it may not; the message says where.
+
+    ``member`` and ``place`` are empty as long as nobody knows them; both may be hostile.
+    """
+
+    def __init__(self, why: str, member: str = "", place: str = "") -> None:
+        whole = shown(place) if place else "the archive"
+        where = f"the member {shown(member)} of {whole}" if member and place else whole
+        where = f"the member {shown(member)}" if member and not place else where
+        super().__init__(f"{where} {clean(why)}; nothing was taken from it")
+        self.why, self.member, self.place = why, member, place
+
+    def within(self, *, member: str = "", place: str = "") -> BadArchive:
+        """The same, with what was not known of it yet."""
+        return BadArchive(self.why, self.member or member, self.place or place)
 
 
 def bad(member: str, why: str) -> BadArchive:
     """A refusal that names the member, which may be hostile itself."""
-    where = f"the member {shown(member)}" if member else "the archive"
-    return BadArchive(f"{where} {clean(why)}; nothing was taken from it")
+    return BadArchive(why, member)
 
 
 def level_of(packing: Packing) -> int:
     """The level to use. Raises BadInput when there is no such level."""
     lowest, highest, usual = _LEVELS[packing.compression]
     level = usual if packing.level is None else packing.level
+    if packing.compression == "none" and level:
+        raise BadInput("without compression there is no level; leave it out")
     if not lowest <= level <= highest:
         raise BadInput(
             f"{packing.compression} has no level {level}; give one from {lowest} to {highest}"

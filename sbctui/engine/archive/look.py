@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import threading
 from collections.abc import Iterator
@@ -11,13 +12,14 @@ from pathlib import Path
 
 from sbctui.engine.archive.address import kind_of
 from sbctui.engine.archive.ahead import Ahead, ahead
-from sbctui.engine.archive.fetch import fetched
+from sbctui.engine.archive.fetch import beginning, fetched
 from sbctui.engine.archive.format import CONFIG, DISK, MOST_CONFIG
 from sbctui.engine.archive.guess import leaf_says
 from sbctui.engine.archive.manifest import Manifest, MemberSum
 from sbctui.engine.archive.peek import manifest_of
 from sbctui.engine.archive.places import incoming
 from sbctui.engine.archive.reading import Reading, require_manifest
+from sbctui.engine.archive.stream import Read
 from sbctui.engine.archive.tarread import TarReader
 from sbctui.engine.disks.port import Report
 from sbctui.engine.errors import SbcError
@@ -44,14 +46,15 @@ class Contents:
     read: bool
 
 
-def looked_at(site: Path, place: str) -> Incoming:
+def looked_at(site: Path, place: str, *, far: bool = False) -> Incoming:
     """An archive to be imported, with what its end and its first members tell.
 
-    Raises BadInput, NotPermitted.
+    Of one that is no file the beginning is read where ``far``, else nothing. Raises BadInput,
+    NotPermitted, and with ``far`` ToolFailed, ToolMissing.
     """
     found = incoming(site, place)
     if kind_of(found.place) != "file":
-        return found
+        return found.model_copy(update=_told(beginning(found.place))) if far else found
     manifest = manifest_of(Path(found.place))
     update: dict[str, object] = {}
     if manifest is not None:
@@ -59,15 +62,25 @@ def looked_at(site: Path, place: str) -> Incoming:
         base = disk.base.root if disk.base else ""
         update = {"disk": disk.size, "data": disk.data, "base": base}
     if manifest is None or manifest.kind == "leaf":
-        says = leaf_says(_config_of(Path(found.place)))
-        update |= {"mac": says.mac, "alias": says.alias, "parent": says.parent}
+        with suppress(SbcError, OSError), open(found.place, "rb") as file:
+            update |= _says(file.read1)
     return found.model_copy(update=update)
 
 
-def _config_of(path: Path) -> bytes | None:
+def _told(head: bytes) -> dict[str, object]:
+    return _says(io.BytesIO(head).read1)
+
+
+def _says(read: Read) -> dict[str, object]:
+    """Of a leaf's archive: whose it was, and of which root."""
+    says = leaf_says(_config_in(read))
+    return {"mac": says.mac, "alias": says.alias, "parent": says.parent}
+
+
+def _config_in(read: Read) -> bytes | None:
     """The config among the first members of an archive; None where it is not there."""
-    stop = threading.Event()
-    with suppress(SbcError, OSError), _first_members(path, stop) as tar:
+    with suppress(SbcError, OSError), ahead(read, threading.Event()) as stream:
+        tar = TarReader(stream)
         for _ in range(_FIRST):
             entry = tar.next()
             if entry is None or entry.name.split("/")[-1] == DISK:

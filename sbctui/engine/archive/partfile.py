@@ -47,7 +47,7 @@ def written(target: str, owner: Owner, holds: ExitStack, *, keep: bool) -> Itera
         if owner is not None:
             os.fchown(fd, *owner)
         hit("archive.write")
-        yield _flushing(fd, keep=keep)
+        yield _flushing(fd, part, keep=keep)
         hit("archive.fsync")
         fsync_fd(fd)
     except BaseException:
@@ -104,12 +104,17 @@ def publish(target: str, *, replace: bool) -> None:
         ) from None
 
 
-def _flushing(fd: int, *, keep: bool) -> Write:
+def _flushing(fd: int, part: Path, *, keep: bool) -> Write:
+    """Writes behind what is written; an error names the file, as there are two disks here."""
     written, behind = 0, Writeback(fd, keep=keep)
 
     def write(data: bytes) -> None:
         nonlocal written
-        _write(fd, data)
+        try:
+            _write(fd, data)
+        except OSError as error:
+            error.filename = str(part)
+            raise
         written += len(data)
         behind.wrote(written, len(data))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 from sbctui.engine.archive.address import STREAM, kind_of, path_of
 from sbctui.engine.errors import BadInput, from_os
 from sbctui.engine.model.addresses import shown
+from sbctui.engine.model.repository import IMAGES, OWN
 from sbctui.engine.model.requests import Incoming, Target
 
 
@@ -30,20 +32,29 @@ def incoming(site: Path, place: str) -> Incoming:
 
 
 def target(site: Path, file: str) -> Target:
-    """A file to be written, or standard output. Raises BadInput where it can't be one."""
+    """A file to be written, or standard output.
+
+    Raises BadInput where it can't be one, NotPermitted.
+    """
     if file == STREAM:
         return Target(file=STREAM)
     path = path_of(site, file)
+    if path.is_relative_to(site) and not path.is_relative_to(site / OWN / IMAGES):
+        raise BadInput(
+            f"{shown(str(path))} is among the site's own files; name another, or {OWN}:FOLDER/IMAGE"
+        )
     try:
         folder = path.parent
         while not folder.exists() and site in folder.parents:
             folder = folder.parent  # folders of the repository are made
         if not folder.is_dir():
             raise BadInput(f"there is no folder {shown(str(folder))}; make it, or name another")
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
         there = os.path.lexists(path)
         if there and not stat.S_ISREG(path.lstat().st_mode):
             raise BadInput(f"{shown(str(path))} is no file; name another one, or - for a pipe")
         room = os.statvfs(folder)
     except OSError as error:
-        raise from_os(error, f"looking at {shown(str(path))}") from error
+        raise from_os(error, f"writing {shown(str(path))}") from error
     return Target(file=str(path), there=there, free=room.f_bavail * room.f_frsize)

@@ -32,7 +32,7 @@ def take_leaf(request: ask.ImportLeaf, site: Site) -> Plan:
     mac, root = _board(request), _root(request, site)
     rules.require(rules.can_create_leaves(site, root.name))
     if mac not in root.config.children or mac in site.by_mac:
-        rules.require(rules.free_mac(site, mac))
+        rules.require(_taken(site, mac))
     rules.require(rules.free_name(site, dashed(mac)))
     alias_taken = rules.free_alias(site, request.alias) if request.alias else None
     alias = "" if alias_taken else request.alias
@@ -62,6 +62,13 @@ def _board(request: ask.ImportLeaf) -> str:
     if request.board is None:
         raise Refused("the archive does not tell of which board it is; name one with --mac")
     return request.board
+
+
+def _taken(site: Site, mac: str) -> str | None:
+    reason = rules.free_mac(site, mac)
+    if reason is None or mac not in site.by_mac:
+        return reason
+    return f"{reason}; delete that before, or import it for another board with --mac"
 
 
 def _root(request: ask.ImportLeaf, site: Site) -> Node:

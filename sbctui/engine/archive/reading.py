@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from sbctui.engine.archive.ahead import Ahead, Piece
 from sbctui.engine.archive.allowed import Allowed, As
-from sbctui.engine.archive.format import DIFFERENCE, FORMAT, MANIFEST, bad
+from sbctui.engine.archive.format import DIFFERENCE, FORMAT, MANIFEST, BadArchive, bad
 from sbctui.engine.archive.manifest import Manifest, MemberSum
 from sbctui.engine.archive.tarread import Entry, TarReader
 from sbctui.engine.errors import Refused
@@ -30,6 +30,7 @@ class Reading:
     def __init__(self, stream: Ahead) -> None:
         self._tar = TarReader(stream)
         self._allowed = Allowed()
+        self._at = ""
         self.config: bytes | None = None
         self.manifest: Manifest | None = None
         self.disk: Member | None = None
@@ -42,6 +43,7 @@ class Reading:
         BadArchive, Refused for a newer format, Cancelled, OSError.
         """
         while (entry := self._tar.next()) is not None:
+            self._at = entry.name
             placed = self._allowed.place(entry)
             member = Member(placed.what, placed.name, entry)
             if placed.what == "config":
@@ -52,7 +54,7 @@ class Reading:
             elif placed.what == "disk":
                 self.disk = member
             yield member
-            for _ in self._tar.pieces():
+            for _ in self.pieces():
                 pass
             if entry.what == "file":
                 self.sums[placed.name] = MemberSum(
@@ -61,11 +63,14 @@ class Reading:
         self._compare()
 
     def pieces(self) -> Iterator[Piece]:
-        """The stored data of the member at hand."""
-        return self._tar.pieces()
+        """The stored data of the member at hand. Raises BadArchive, which names it."""
+        try:
+            yield from self._tar.pieces()
+        except BadArchive as error:
+            raise error.within(member=self._at) from None
 
     def _whole(self) -> bytes:
-        return b"".join(bytes(memory[start:end]) for memory, start, end in self._tar.pieces())
+        return b"".join(bytes(memory[start:end]) for memory, start, end in self.pieces())
 
     def _compare(self) -> None:
         if self.disk is None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
-from sbctui.engine.archive.format import MOST_DISK, bad
+from sbctui.engine.archive.format import MOST_DISK, BadArchive, bad
 
 _KINDS = {
     b"0": "file",
@@ -37,14 +37,23 @@ class Head:
     link: str
 
 
+def begins(block: bytes) -> bool:
+    """Whether a first block is a tar's, be it a damaged one: it has the magic, or the sum."""
+    if block[257:262] == b"ustar":
+        return True
+    try:
+        return number(block[_SUM], "") == _total(block)
+    except BadArchive:
+        return False
+
+
 def parse(block: bytes) -> Head:
     """A block of 512 bytes that are not all zero. Raises BadArchive."""
     raw = block[:100].partition(b"\0")[0]
     if block[257:262] == b"ustar" and block[262:263] == b"\0" and block[345:346] != b"\0":
         raw = block[345:500].partition(b"\0")[0] + b"/" + raw
     name = text(raw)
-    total = sum(block) - sum(block[_SUM]) + 8 * 32
-    if number(block[_SUM], name) != total:
+    if number(block[_SUM], name) != _total(block):
         raise bad(name, "has a damaged header")
     kind = block[156:157]
     what = _KINDS.get(kind, f"something of the type {kind!r}")
@@ -52,6 +61,10 @@ def parse(block: bytes) -> Head:
         what = "folder"
     size = 0 if what.startswith("a ") or what == "folder" else number(block[124:136], name)
     return Head(name, kind, what, size, text(block[157:257].partition(b"\0")[0]))
+
+
+def _total(block: bytes) -> int:
+    return sum(block) - sum(block[_SUM]) + 8 * 32
 
 
 def gnu_ranges(block: bytes, name: str) -> tuple[list[tuple[int, int]], int, bool]:

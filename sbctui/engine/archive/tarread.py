@@ -8,11 +8,16 @@ from dataclasses import dataclass
 
 from sbctui.engine.archive import paxhead, tarhead
 from sbctui.engine.archive.ahead import Ahead, Piece
-from sbctui.engine.archive.format import MOST_MEMBERS, MOST_RANGES, RECORD, bad
+from sbctui.engine.archive.format import MOST_MEMBERS, MOST_RANGES, RECORD, BadArchive, bad
 from sbctui.engine.archive.paxhead import Records
 from sbctui.engine.archive.ranges import Ranges
+from sbctui.engine.archive.stream import CUT
 from sbctui.engine.archive.tarhead import Head
 
+NONE = (
+    "is no archive of a node, or cut off at its beginning (an OS image becomes a root with: "
+    "sbctui root create NAME --from FILE)"
+)
 _NOTHING = bytes(RECORD)
 _MOST_NAME, _MOST_PAX = 8192, 48 * 1024**2
 _MOST_END = 4 * 1024**2
@@ -54,11 +59,14 @@ class TarReader:
         self._pass_over()
         records: Records = {}
         long: dict[bytes, str] = {}
-        while (block := self._stream.take(RECORD)) != _NOTHING:
+        while (block := self._block()) != _NOTHING:
             head = tarhead.parse(block)
             self._counted(head)
             if head.type not in _EXTENDED:
-                return self._entry(head, block, records, long)
+                try:
+                    return self._entry(head, block, records, long)
+                except BadArchive as error:
+                    raise error.within(member=head.name) from None
             data = self._extended(head)
             if head.type == b"x":
                 records |= paxhead.parse(data, head.name)
@@ -67,9 +75,21 @@ class TarReader:
             else:
                 long[head.type] = tarhead.text(data.rstrip(b"\0"))
         if records or long or self._stream.take(RECORD) != _NOTHING:
-            raise bad("", "ends where it should not")
+            raise bad("", "ends where it should not" if self._count else NONE)
         self._end()
         return None
+
+    def _block(self) -> bytes:
+        """The next header. The first one tells what is no tar at all."""
+        if self._count:
+            return self._stream.take(RECORD)
+        try:
+            block = self._stream.take(RECORD)
+        except BadArchive as error:
+            raise bad("", NONE if error.why == CUT else error.why) from None
+        if block != _NOTHING and not tarhead.begins(block):
+            raise bad("", NONE)
+        return block
 
     def pieces(self) -> Iterator[Piece]:
         """The stored data of the member, without its map."""
@@ -77,7 +97,7 @@ class TarReader:
             piece = self._stream.some(self._left)
             memory, start, end = piece
             if start == end:
-                raise bad("", "is cut off")
+                raise bad("", CUT)
             self._left -= end - start
             view = memoryview(memory)[start:end]
             if end - start < _LARGE:
@@ -188,4 +208,4 @@ class TarReader:
                 return
             total += end - start
             if total > _MOST_END or any(memory[start:end]):
-                raise bad("", "holds something behind its end")
+                raise bad("", "holds something behind its end" if self._count else NONE)

@@ -36,7 +36,7 @@ def side_files(site: Site, drift: Drift) -> Iterator[Finding]:
 
 
 def lists(site: Site, drift: Drift) -> Iterator[Finding]:
-    """Lists that tell others of images and boards as they were.
+    """Lists that tell others of images, boards and files laid over images as they were.
 
     Where side files are to be made these come first, and the lists with them.
     """
@@ -47,8 +47,8 @@ def lists(site: Site, drift: Drift) -> Iterator[Finding]:
         "drift",
         "repo:",
         "the lists in repo: are not of what is in it now",
-        "Images or boards changed otherwise than by sbctui: who reads the repository over HTTPS "
-        "misses images, and a cache would not know all boards.",
+        "Images, boards or files laid over images changed otherwise than by sbctui: who reads the "
+        "repository over HTTPS misses what is new, and a cache would not know all boards.",
         proof=f"not right: {', '.join(drift.unlisted)}",
     )
     found = found.model_copy(update={"untrashable": "a list is written anew, and not moved"})

@@ -63,6 +63,10 @@ class ImageAddress:
         return self.parts[-1] if self.parts else ""
 
 
+LET_DROP = '; make room, or let it drop what was not used for long: full = "lru" in site.toml'
+"""What helps a cache that is full and refuses."""
+
+
 def parse_address(text: str) -> ImageAddress:
     """``repo:sub/dir/image``; ``repo:`` or ``repo`` alone is the whole. Raises BadInput."""
     name, _, path = text.partition(":")

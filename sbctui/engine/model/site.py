@@ -176,7 +176,7 @@ class Facts:
 class Site:
     """Everything, at one generation. ``templates`` are the admin's own boot files:
     path inside the folder ``templates/`` → text. ``overlays`` are the folders with files that are
-    laid over an image, for a group or a board.
+    laid over an image, for a group or a board. ``listed``: its repository has lists for others.
 
     ``roster`` are the boards that are ignored and registered; ``roster_fault`` like ``pins_fault``.
     ``pins`` are findings of the audit that are kept as they are; ``pins_fault`` is what is wrong
@@ -197,6 +197,7 @@ class Site:
     roster: Roster = field(default_factory=Roster)
     roster_fault: str = ""
     overlays: frozenset[Place] = frozenset()
+    listed: bool = False
     _built: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property

@@ -22,11 +22,6 @@ def told(entry: Trashed) -> str:
     return clean(image_of(entry) or entry.name)
 
 
-def was_in_repository(entry: Trashed) -> bool:
-    """Whether it lay among this server's images."""
-    return entry.origin.startswith(_PLACE)
-
-
 def gathered(trash: Iterable[Trashed]) -> Mapping[str, tuple[Trashed, ...]]:
     """All of what is in the trash, by folder: each entry with the files that went beside it.
 

@@ -35,6 +35,20 @@ def carried(name: str) -> bool:
     return own and plain(name)
 
 
+def unasked(xattrs: Xattrs) -> Xattrs:
+    """Those of a file among a site's own that boards get though nobody wrote them down.
+
+    Access control lists say, as owners do, who may do what with it here. Capabilities of another
+    revision than the second count for a user namespace of this machine (capabilities(7), "File
+    capability extended attribute versioning"), and whoever has one can give them.
+    """
+    return tuple(
+        (name, value)
+        for name, value in xattrs
+        if name.startswith("user.") or (name == CAPABILITY and _revision(value) == _OF_ROOT)
+    )
+
+
 def plain(name: str) -> bool:
     """Whether a name has none but printing ASCII characters that need no quoting anywhere."""
     return bool(_NAME.fullmatch(name))
@@ -103,6 +117,8 @@ def _checked(name: str, value: bytes) -> bytes:
 
 _LENGTHS = {1: 12, 2: 20, 3: 24}
 """Revision of struct vfs_cap_data → its bytes; the third ends with the owner of a namespace."""
+_OF_ROOT = 2
+"""The revision that only who may give any capability of the machine can write."""
 _EFFECTIVE = 1
 # fmt: off
 _CAPABILITIES = (

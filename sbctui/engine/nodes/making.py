@@ -61,6 +61,11 @@ def listing() -> Unit:
     return Unit(title=title, actions=(IndexRepository(),), always=True)
 
 
+def relisted(site: Site) -> tuple[Unit, ...]:
+    """The last unit of a plan that changes files laid over images, where others have a list."""
+    return (listing(),) if site.listed else ()
+
+
 def to_trash(site: Site, name: str) -> TrashNode:
     """The action that moves a node, with the overlays that are its, to the trash."""
     return TrashNode(name=name, folder=trash_folder(site, name), overlays=of_node(site, name))

@@ -11,8 +11,8 @@ from sbctui.engine.model.addresses import shown
 from sbctui.engine.model.repository import OWN
 from sbctui.engine.model.site import Site, Trashed
 from sbctui.engine.model.text import clean
-from sbctui.engine.model.trashed import gathered, image_of, told, was_in_repository
-from sbctui.engine.nodes.making import listing, plan, refresh, with_it
+from sbctui.engine.model.trashed import gathered, image_of, told
+from sbctui.engine.nodes.making import plan, refresh, relisted, with_it
 from sbctui.engine.plan import (
     DropMissingChildren,
     Plan,
@@ -51,8 +51,7 @@ def restore(site: Site, request: ask.RestoreTrash) -> Plan:
     names = sorted(told(all_[0]) for all_ in whole.values())
     title = f"restore {', '.join(names[:3])}{' …' if len(names) > 3 else ''}"
     nodes = [e.name for e in entries if not e.origin]
-    after = [*_settle(entries), refresh(nodes)] if nodes else []
-    after += [listing()] if any(map(was_in_repository, entries)) else []
+    after = [*_settle(entries), refresh(nodes)] if nodes else relisted(site)
     return plan(site, request, title, [*units, *after], impact="reversible")
 
 

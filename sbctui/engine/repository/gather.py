@@ -7,7 +7,7 @@ import threading
 from functools import singledispatch
 from pathlib import Path
 
-from sbctui.engine.errors import BadInput, NoSuchNode, Refused, SbcError, from_os
+from sbctui.engine.errors import BadInput, Refused, SbcError, from_os
 from sbctui.engine.model import requests as ask
 from sbctui.engine.model.repository import IMAGES, OWN, parse_address, parse_path
 from sbctui.engine.model.site import Site
@@ -15,7 +15,7 @@ from sbctui.engine.model.text import clean
 from sbctui.engine.repository import chunks, mounts, sidefiles
 from sbctui.engine.repository.fetch import to_fetch
 from sbctui.engine.repository.keep import free_bytes, hidden
-from sbctui.engine.repository.listing import images_of
+from sbctui.engine.repository.listing import images_of, none_at
 from sbctui.engine.repository.look import look
 from sbctui.engine.repository.opening import Here
 from sbctui.engine.repository.serving import gather_served
@@ -73,6 +73,8 @@ def _(request: ask.IndexRepository, here: Here) -> ask.Request:
 @_gathered.register
 def _(request: ask.ImportTree, here: Here) -> ask.Request:
     folder, root = Path(request.folder), here.site / OWN
+    if not folder.is_dir():
+        raise BadInput(f"there is no folder {clean(request.folder)}; name one with images")
     try:
         found = list(_older(folder))
         near = folder.stat().st_dev == here.site.stat().st_dev
@@ -130,9 +132,7 @@ def _(request: ask.UpdateCache, here: Here) -> ask.Request:
             one for one in images_of(name, entries) if one.address.parts[: len(parts)] == parts
         ]
         if not wanted and parts:
-            raise NoSuchNode(
-                f"there is no image {clean(request.path)} in {name}; see: sbctui repo tree {name}:"
-            )
+            raise none_at(name, request.path)
         images = tuple(
             _followed(source, root, f"{IMAGES}/{one.address.path}", one.size, one.mtime)
             for one in wanted

@@ -12,7 +12,7 @@ from sbctui.engine.model import requests as ask
 from sbctui.engine.model.addresses import shown
 from sbctui.engine.model.overlay import FOLDERS, Place
 from sbctui.engine.model.site import Node, Site
-from sbctui.engine.nodes.making import plan, refresh, to_trash_stray
+from sbctui.engine.nodes.making import plan, refresh, relisted, to_trash_stray
 from sbctui.engine.plan import Action, MoveFolder, Plan, SetRoster, Unit, UpdateConfig
 from sbctui.engine.repository.overlay_making import regrouped
 
@@ -111,7 +111,7 @@ def rename(site: Site, request: ask.RenameGroup) -> Plan:
         detail=_detail(group),
         actions=tuple(actions),
     )
-    units = [unit, *([refresh(group.members)] if group.members else [])]
+    units = [unit, *([refresh(group.members)] if group.members else relisted(site))]
     title = f"rename the group {request.name} to {request.to}"
     notes = (f"it goes back with: sbctui group rename {request.to} {request.name}",)
     return plan(site, request, title, units, notes=notes, impact="reversible")
@@ -137,7 +137,7 @@ def delete(site: Site, request: ask.DeleteGroup) -> Plan:
     notes = regrouped(site, group.members, "")
     if folders:
         notes += ("sbctui undo brings its files back; its nodes are put back by: sbctui group set",)
-    units = [unit, *([refresh(group.members)] if group.members else [])]
+    units = [unit, *([refresh(group.members)] if group.members else relisted(site))]
     title = f"delete the group {request.name}"
     return plan(site, request, title, units, notes=notes, impact="one")
 

@@ -24,7 +24,7 @@ from sbctui.engine.files import (
     write_new,
 )
 from sbctui.engine.model.amounts import size
-from sbctui.engine.model.repository import ATTACHED, IMAGES, SIDE_FILES, is_image
+from sbctui.engine.model.repository import ATTACHED, IMAGES, LET_DROP, SIDE_FILES, is_image
 from sbctui.engine.model.text import clean
 from sbctui.engine.repository import chunks
 from sbctui.engine.repository.chunks import Chunks, Report
@@ -174,9 +174,10 @@ def make_room(root: Path, needs: int, image: Path, *, drop: bool, since: float) 
         return []
     found = sorted(_droppable(root, image, since)) if drop else []
     if sum(one.size for one in found) < missing:
+        tried = ", even without all that it may drop; make room"
         raise NoSpace(
-            f"the cache {root} lacks {size(missing)} for {clean(image.name)}; make room, or let it "
-            'drop what was not used for long: full = "lru"'
+            f"the cache {root} lacks {size(missing)} for {clean(image.name)}"
+            f"{tried if drop else LET_DROP}"
         )
     dropped = []
     for one in found:

@@ -128,23 +128,34 @@ def _within(
 
 
 def images(here: Here, address: ImageAddress) -> tuple[RepositoryImage, ...]:
-    """The images at and below an address, by path. Raises SbcError."""
+    """The images at and below an address, by path.
+
+    Raises SbcError, NoSuchNode for an address at which there are none.
+    """
     name = here.name(address.repository)
     folder = here.folder(name)
     if folder is None:
         entries, _ = _within(_SECONDS, lambda stop: _asked(here, name, stop))
     else:
         seen = look(folder)
-        if isinstance(seen, str):
-            if name == OWN:
-                return ()
-            raise SbcError(clean(seen))
-        entries = seen.entries
-    return tuple(
+        if isinstance(seen, str) and name != OWN:
+            raise SbcError(
+                f"{clean(seen)}; mend that, or give {name} another place: sbctui repo add {name}"
+            )
+        entries = () if isinstance(seen, str) else seen.entries
+    found = tuple(
         one
         for one in images_of(name, entries)
         if one.address.parts[: len(address.parts)] == address.parts
     )
+    if address.parts and not found:
+        raise none_at(name, address.path)
+    return found
+
+
+def none_at(name: str, path: str) -> NoSuchNode:
+    """The error for a path of a repository at which there is no image."""
+    return NoSuchNode(f"there is no image {clean(path)} in {name}; see: sbctui repo tree {name}:")
 
 
 def images_of(name: str, entries: Iterable[Entry]) -> tuple[RepositoryImage, ...]:

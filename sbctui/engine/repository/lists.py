@@ -16,7 +16,7 @@ from sbctui.engine.model.repository import IMAGES, INDEX, OWN
 from sbctui.engine.model.site import Site
 from sbctui.engine.repository.boards import board_lists, replace_files
 from sbctui.engine.repository.keep import make_folders
-from sbctui.engine.repository.tree import BOARDS, Entry, from_json, to_json, walk
+from sbctui.engine.repository.tree import BOARDS, TREES, Entry, from_json, to_json, walk
 
 _MOST = 256 * 1024**2
 
@@ -54,13 +54,22 @@ def stale_lists(site: Site) -> tuple[str, ...]:
     return tuple(f"{OWN}/{name}" for name in wrong)
 
 
-def _known(entries: Iterable[Entry]) -> frozenset[tuple[str, str, int, int]]:
-    """What readers go by, of images and lists; not of what is being received."""
+def _known(entries: Iterable[Entry]) -> frozenset[tuple[object, ...]]:
+    """What readers go by: of what is laid over images also mode and owner, and where links lead.
+
+    Not what is being received.
+    """
     return frozenset(
-        (one.path, one.kind, one.size, one.mtime if one.kind == "file" else 0)
+        (one.path, one.kind, one.size, one.mtime if one.kind == "file" else 0, *_laid(one))
         for one in entries
-        if one.path.partition("/")[0] in (IMAGES, BOARDS) and not one.path.endswith(HALF)
+        if not (one.path.startswith(f"{IMAGES}/") and one.path.endswith(HALF))
     )
+
+
+def _laid(one: Entry) -> tuple[object, ...]:
+    if one.path.partition("/")[0] not in TREES:
+        return ()
+    return one.mode, one.uid, one.gid, one.target
 
 
 def _wrong_boards(site: Site, root: Path) -> list[str]:

@@ -40,7 +40,7 @@ def look(folder: Path, seconds: float = _SECONDS) -> Seen | str:
     raw = json.loads(told)
     if fault := raw.get("fault"):
         return str(fault)
-    return Seen(raw["total"], raw["free"], raw["writable"], from_json(told))
+    return Seen(raw["total"], raw["free"], raw["writable"], from_json(told, former=True))
 
 
 def _main(folder: str) -> None:

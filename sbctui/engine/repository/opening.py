@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -10,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 
 from sbctui.engine.commands import Log, talk
-from sbctui.engine.errors import NoCache, NoSuchNode, Refused
+from sbctui.engine.errors import NoCache, NoSuchNode, Refused, from_os
 from sbctui.engine.model.repositories import Configured, kinds
 from sbctui.engine.model.repository import CACHE, OWN, resolve, the_cache
 from sbctui.engine.model.settings import Settings
@@ -96,8 +97,16 @@ class Here:
             folder = self.folder(name)
         except Refused as error:
             raise NoCache(str(error)) from None
-        if folder is None or not folder.is_dir():
-            raise NoCache(f"the folder of {the_cache(name)} is not there: {folder}")
+        try:
+            if folder is None or not stat.S_ISDIR(folder.stat().st_mode):
+                raise NotADirectoryError
+        except (FileNotFoundError, NotADirectoryError):
+            raise NoCache(
+                f"the folder of {the_cache(name)} is not there: {folder}; make it, or mount "
+                "the disk that has it"
+            ) from None
+        except OSError as error:
+            raise from_os(error, f"looking at {the_cache(name)}") from error
         return name, folder
 
     @contextmanager

@@ -69,7 +69,7 @@ def _printed(argv: list[str], most: int, where: str) -> bytes:
         if len(data) > most:
             raise BadInput(f"{shown(where)} is longer than {most} bytes, so it is no side file")
         if output.failed:
-            raise ToolFailed(argv[0], 1, clean(f"{where}: {output.complaint}"))
+            raise ToolFailed(argv[0], output.failed, clean(f"{where}: {output.complaint}"))
     return data
 
 

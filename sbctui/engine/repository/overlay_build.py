@@ -47,6 +47,8 @@ def _link_tree(old: Path, new: Path, owner: Owner) -> None:
             if entry.is_dir(follow_symlinks=False):
                 mode = stat.S_IMODE(entry.stat(follow_symlinks=False).st_mode)
                 make_dir(target, mode=mode, owner=owner)
+                for name, value in of_source(entry.path):
+                    os.setxattr(target, name, value, follow_symlinks=False)
                 _link_tree(Path(entry.path), target, owner)
             elif entry.is_symlink() or entry.is_file(follow_symlinks=False):
                 hit("overlay.link")

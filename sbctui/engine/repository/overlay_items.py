@@ -13,7 +13,7 @@ from hashlib import sha256
 from sbctui.engine.errors import BadInput, Refused
 from sbctui.engine.model.overlay import Item, Place, not_hidden, parse_path
 from sbctui.engine.model.text import clean
-from sbctui.engine.model.xattrs import mode_of, parse
+from sbctui.engine.model.xattrs import mode_of, parse, unasked
 from sbctui.engine.repository.overlay_table import (
     TABLE,
     Row,
@@ -22,6 +22,7 @@ from sbctui.engine.repository.overlay_table import (
     parse_owner,
     parse_table,
 )
+from sbctui.engine.repository.overlay_xattrs import of_source
 
 SETTLED = 10**9
 """Nanoseconds after which a write would give a file another time."""
@@ -62,10 +63,11 @@ def table_in(folder: int, place: Place) -> Table:
     return parse_table(data, where)
 
 
-def walk(top: int, above: str, table: Table, place: Place) -> Iterator[Item]:
+def walk(top: int, above: str, table: Table, place: Place, *, own: bool) -> Iterator[Item]:
     """All in an overlay's folder, depth first; a folder comes before what is in it.
 
-    Raises Refused, OSError.
+    ``own``: it is the site's, so the extended attributes of the files themselves count. Raises
+    Refused, OSError.
     """
     count = 0
     waiting = [above]
@@ -75,7 +77,8 @@ def walk(top: int, above: str, table: Table, place: Place) -> Iterator[Item]:
             for entry in sorted(entries, key=lambda entry: entry.name, reverse=True):
                 if not path and entry.name == TABLE:
                     continue
-                item = _item(folder, f"{path}/{entry.name}".strip("/"), entry, table, place)
+                inner = f"{path}/{entry.name}".strip("/")
+                item = _item(folder, inner, entry, table.get(inner, Row()), place, own=own)
                 if item.kind == "folder":
                     waiting.append(item.path)
                 count += 1
@@ -98,40 +101,58 @@ def opened_below(top: int, path: str) -> Iterator[int]:
         os.close(fd)
 
 
-def _item(folder: int, path: str, entry: os.DirEntry[str], table: Table, place: Place) -> Item:
+def _item(
+    folder: int, path: str, entry: os.DirEntry[str], row: Row, place: Place, *, own: bool
+) -> Item:
     try:
         parse_path(path)
     except BadInput as error:
         raise Refused(f"{place.path}: {error}") from None
-    facts = entry.stat(follow_symlinks=False)
-    row = table.get(path, Row())
     uid, gid = parse_owner(row.owner) if row.owner else (0, 0)
-    xattrs = parse(row.xattrs)
-    listed = mode_of(xattrs)
-    said = bool(row.owner or row.mode or listed is not None)
-    is_folder = stat.S_ISDIR(facts.st_mode)
-    usual = 0o755 if is_folder else facts.st_mode & 0o777
-    mode = parse_mode(row.mode) if row.mode else usual if listed is None else listed
-    if is_folder:
-        return Item(path, "folder", mode, uid, gid, set_=said, xattrs=xattrs)
-    if stat.S_ISLNK(facts.st_mode):
-        if xattrs:
+    if entry.is_symlink():
+        if row.xattrs:
             raise Refused(f"{place.path}: {clean(path)} is a link, and links have no attributes")
         return Item(path, "link", 0o777, uid, gid, target=_target(folder, entry, path, place))
-    if not stat.S_ISREG(facts.st_mode):
+    with _opened(folder, path, entry, place) as fd:
+        facts = os.fstat(fd)
+        silent = own and not row.tells_xattrs
+        xattrs = unasked(of_source(fd)) if silent else parse(row.xattrs)
+        listed = mode_of(xattrs)
+        said = bool(row.owner or row.mode or listed is not None)
+        if stat.S_ISDIR(facts.st_mode):
+            mode = _mode(row, listed, 0o755)
+            return Item(path, "folder", mode, uid, gid, set_=said, xattrs=xattrs)
+        mode = _mode(row, listed, facts.st_mode & 0o777)
+        size, template = facts.st_size, row.template
+        content = _content(fd, facts)
+    return Item(
+        path, "file", mode, uid, gid, size, content=content, template=template, xattrs=xattrs
+    )
+
+
+def _mode(row: Row, listed: int | None, usual: int) -> int:
+    """What the table says, else what an access control list in it comes with, else the usual."""
+    if row.mode:
+        return parse_mode(row.mode)
+    return usual if listed is None else listed
+
+
+@contextmanager
+def _opened(folder: int, path: str, entry: os.DirEntry[str], place: Place) -> Iterator[int]:
+    """A file or folder, open for reading. Raises Refused for anything else, OSError."""
+    if not entry.is_file(follow_symlinks=False) and not entry.is_dir(follow_symlinks=False):
         raise Refused(
             f"{place.path}: {clean(path)} is neither file, folder nor link, and is not laid over "
             "an image; take it away"
         )
-    with open(os.open(entry.name, _READ, dir_fd=folder), "rb") as file:
-        facts = os.fstat(file.fileno())
-        if not stat.S_ISREG(facts.st_mode):
+    fd = os.open(entry.name, _READ, dir_fd=folder)
+    try:
+        mode = os.fstat(fd).st_mode
+        if stat.S_IFMT(mode) not in (stat.S_IFREG, stat.S_IFDIR):
             raise Refused(f"{place.path}: {clean(path)} was changed while it was read; try again")
-        content = _content(file.fileno(), facts)
-    size, template = facts.st_size, row.template
-    return Item(
-        path, "file", mode, uid, gid, size, content=content, template=template, xattrs=xattrs
-    )
+        yield fd
+    finally:
+        os.close(fd)
 
 
 def _target(folder: int, entry: os.DirEntry[str], path: str, place: Place) -> str:

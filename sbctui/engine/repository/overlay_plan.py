@@ -7,7 +7,14 @@ from sbctui.engine.errors import Refused
 from sbctui.engine.model import requests as ask
 from sbctui.engine.model.overlay import not_hidden
 from sbctui.engine.model.site import Node, Site
-from sbctui.engine.nodes.making import NODE_BYTES, NODE_INODES, plan, refresh, to_trash_stray
+from sbctui.engine.nodes.making import (
+    NODE_BYTES,
+    NODE_INODES,
+    plan,
+    refresh,
+    relisted,
+    to_trash_stray,
+)
 from sbctui.engine.plan import Action, ChangeOverlay, Plan, Unit
 from sbctui.engine.repository.overlay_making import apply_unit, files
 
@@ -90,6 +97,8 @@ def add(site: Site, request: ask.AddOverlay) -> Plan:
     notes = ["it takes the place of what is there"] if request.there else []
     if request.dressed:
         notes.append(f"extended attributes come along: of {files(request.dressed)}")
+    if request.image not in site.nodes:
+        notes.append(f"there is no root {request.image} yet: until there is, no board gets it")
     return _plan(site, request, title, [action], tuple(notes), request.bytes)
 
 
@@ -151,7 +160,7 @@ def _plan(
     )
     unit = Unit(title=title, detail=request.place.path, actions=tuple(actions))
     more = {"notes": (*notes, *again), "needs": needs, "impact": "reversible"}
-    return plan(site, request, title, [unit], **more)
+    return plan(site, request, title, [unit, *relisted(site)], **more)
 
 
 def _members(site: Site, request: _OneOverlay) -> int:

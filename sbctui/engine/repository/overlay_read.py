@@ -116,14 +116,16 @@ def folder_of(place: Place, repository: Path) -> Path:
 def layer(site: Path, place: Place, repository: Path | None = None) -> Layer:
     """All that an overlay's folder holds, every file read for its hash.
 
-    With ``repository`` it is one of that and not of the site's own.
+    With ``repository`` it is one of that and not of the site's own, and what its files have of
+    extended attributes is somebody else's word.
 
     Raises Refused for what can't be laid over an image, BadInput for a table that can't be
     used, SbcError when it can't be read.
     """
+    own = repository is None
     with _reading(place), _opened(*_where(site, place, repository)) as folder:
         table = table_in(folder, place)
-        items = {item.path: item for item in walk(folder, "", table, place)}
+        items = {item.path: item for item in walk(folder, "", table, place, own=own)}
     for path, row in table.items():
         if row.remove:
             items[path] = hiding(path, items.get(path), place)

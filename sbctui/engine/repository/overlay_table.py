@@ -63,6 +63,11 @@ class Row(BaseModel):
     remove: bool = False
     xattrs: dict[str, str] = Field(default_factory=dict)
 
+    @property
+    def tells_xattrs(self) -> bool:
+        """Whether it says which there are, and be it none."""
+        return "xattrs" in self.model_fields_set
+
 
 class _Table(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)

@@ -11,7 +11,15 @@ from sbctui.engine.errors import BadInput, NoSpace, NoSuchNode, NotPermitted, Re
 from sbctui.engine.model import requests as ask
 from sbctui.engine.model.amounts import size
 from sbctui.engine.model.repositories import Configured
-from sbctui.engine.model.repository import CACHE, IMAGES, OWN, parse_repository, stem, the_cache
+from sbctui.engine.model.repository import (
+    CACHE,
+    IMAGES,
+    LET_DROP,
+    OWN,
+    parse_repository,
+    stem,
+    the_cache,
+)
 from sbctui.engine.model.site import Site
 from sbctui.engine.model.text import clean
 from sbctui.engine.nodes.making import listing, plan
@@ -214,7 +222,7 @@ def _enough(request: ask.UpdateCache, new: list[ask.Followed]) -> None:
     if longest > request.room:
         raise NoSpace(
             f"{the_cache(request.cache)} has {size(request.room)} free and one image alone takes "
-            f'{size(longest)}; make room, or let it drop what was not used for long: full = "lru"'
+            f"{size(longest)}{LET_DROP}"
         )
 
 

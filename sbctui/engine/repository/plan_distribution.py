@@ -11,7 +11,7 @@ from sbctui.engine.errors import NoSpace, Refused
 from sbctui.engine.model import requests as ask
 from sbctui.engine.model.amounts import size
 from sbctui.engine.model.distribution import ImageFile, Lab, Offer
-from sbctui.engine.model.repository import the_cache
+from sbctui.engine.model.repository import LET_DROP, the_cache
 from sbctui.engine.model.site import Site
 from sbctui.engine.nodes.making import listing, plan
 from sbctui.engine.plan import (
@@ -127,8 +127,8 @@ def _room(site: Site, request: ask.ReceiveImage, needs: int) -> None:
         rules.enough_space(site, needs)
     elif needs > request.room and not request.drop:
         raise NoSpace(
-            f"{the_cache(request.cache)} has {size(request.room)} free and this takes "
-            f'{size(needs)}; make room, or let it drop what was not used for long: full = "lru"'
+            f"{the_cache(request.cache)} has {size(request.room)} free and this takes {size(needs)}"
+            f"{LET_DROP}"
         )
 
 

@@ -17,7 +17,7 @@ from sbctui.engine.commands import Talk
 from sbctui.engine.errors import NoSuchNode, SbcError, ToolFailed
 from sbctui.engine.model.text import clean
 from sbctui.engine.repository.source import Ranges, gone
-from sbctui.engine.repository.tree import IMAGES, MOST, Entry, sane
+from sbctui.engine.repository.tree import MOST, Entry, ours, sane
 
 _INIT, _VERSION = 1, 2
 _OPEN, _CLOSE, _READ, _OPENDIR, _READDIR, _READLINK = 3, 4, 5, 11, 12, 19
@@ -109,8 +109,7 @@ class SftpSource:
     def _collect(self, folder: str, found: list[Entry]) -> None:
         for name, about in sorted(self._listed(folder)):
             path = f"{folder}/{name}"
-            hidden = name.startswith(".") and folder.partition("/")[0] == IMAGES
-            if hidden or "/" in name or not sane(path) or path.count("/") > _DEEPEST:
+            if ours(path) or "/" in name or not sane(path) or path.count("/") > _DEEPEST:
                 continue
             entry = self._entry(path, dict(about))
             if entry is not None:

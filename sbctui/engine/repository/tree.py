@@ -18,6 +18,8 @@ PREVIOUS = ".previous"
 """The ending of an image's former version, which lies hidden beside it: ``.IMAGE.previous``."""
 MOST = 1_000_000
 """Entries that a repository may have."""
+_LAID = 2
+"""Slashes in the path of a folder that is laid over an image."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,32 +42,46 @@ def sane(path: str) -> bool:
     return "\0" not in path and not any(part in ("", ".", "..") for part in parts)
 
 
+def ours(path: str) -> bool:
+    """Whether a file is one of sbctui's own, by its name, and no part of what a repository holds.
+
+    Inside a folder that is laid over an image hidden names are files as others are.
+    """
+    folders, _, name = path.rpartition("/")
+    laid = folders.partition("/")[0] in TREES and folders.count("/") >= _LAID
+    return name.startswith(".") and not laid
+
+
+def _left_out(path: str, *, former: bool) -> bool:
+    return ours(path) and not (former and path.endswith(PREVIOUS))
+
+
 def walk(
     root: Path, tops: Iterable[str] = (IMAGES, *TREES, BOARDS), *, former: bool = False
 ) -> Iterator[Entry]:
-    """All below these folders, a folder before what is in it; special files are passed over.
+    """All below these folders, a folder before what is in it; without special files and ours,
+    but with ``former`` also the former versions of images.
 
-    Nothing hidden of ``images``, but with ``former`` the former versions there. Raises OSError.
+    Raises OSError.
     """
-    kept = PREVIOUS if former else "/"
     for top in tops:
         if (root / top).is_dir() and not (root / top).is_symlink():
-            yield from _below(root, top, kept if top == IMAGES else "")
+            yield from _below(root, top, former=former)
 
 
-def _below(root: Path, folder: str, hidden: str) -> Iterator[Entry]:
-    """What is hidden only with this ending; ``/`` is none's."""
+def _below(root: Path, folder: str, *, former: bool) -> Iterator[Entry]:
     with os.scandir(root / folder) as found:
         entries = sorted(found, key=lambda one: one.name)
     for one in entries:
-        if one.name.startswith(".") and not one.name.endswith(hidden):
+        path = f"{folder}/{one.name}"
+        if _left_out(path, former=former):
             continue
-        entry = _entry(f"{folder}/{one.name}", one.stat(follow_symlinks=False), one.path)
+        entry = _entry(path, one.stat(follow_symlinks=False), one.path)
         if entry is None:
             continue
         yield entry
         if entry.kind == "folder":
-            yield from _below(root, entry.path, hidden)
+            yield from _below(root, entry.path, former=former)
 
 
 def _entry(path: str, about: os.stat_result, place: str) -> Entry | None:
@@ -95,8 +111,10 @@ def to_json(entries: Iterable[Entry]) -> bytes:
     return json.dumps(whole, separators=(",", ":")).encode() + b"\n"
 
 
-def from_json(data: bytes) -> tuple[Entry, ...]:
-    """An index from anywhere; entries that lead elsewhere are left out. Raises ValueError."""
+def from_json(data: bytes, *, former: bool = False) -> tuple[Entry, ...]:
+    """An index from anywhere; entries that lead elsewhere are left out, and those that ``walk``
+    leaves out. Raises ValueError.
+    """
     try:
         rows = json.loads(data)["entries"]
         found = [Entry(**row) for row in rows[:MOST]]
@@ -113,6 +131,7 @@ def from_json(data: bytes) -> tuple[Entry, ...]:
         for one in found
         if one.kind in ("file", "link", "folder")
         and sane(one.path)
+        and not _left_out(one.path, former=former)
         and one.path.partition("/")[0] in (IMAGES, *TREES, BOARDS)
     )
 

@@ -12,7 +12,7 @@ from sbctui.engine.archive.look import is_archive
 from sbctui.engine.archive.manifest import Manifest
 from sbctui.engine.archive.peek import manifest_of
 from sbctui.engine.archive.places import incoming
-from sbctui.engine.errors import BadInput, Refused, SbcError, from_os
+from sbctui.engine.errors import BadInput, NoSuchNode, Refused, SbcError, from_os
 from sbctui.engine.model.addresses import shown
 from sbctui.engine.model.distribution import MADE, Offer
 from sbctui.engine.model.node import Origin
@@ -108,7 +108,16 @@ def origin(here: Here, text: str) -> Origin | None:
 
 
 def not_ours(here: Here, text: str) -> None:
-    """Raises Refused for an image of a repository that is not this server's own."""
+    """Come before an export goes to a text with a colon.
+
+    Raises Refused for an image of a repository that is not this server's own, NoSuchNode for one
+    of no repository, BadInput for what is on another machine.
+    """
+    if kind_of(text) in ("ssh", "url"):
+        raise BadInput(
+            f"{shown(text)} is on another machine: export to - and pipe it there, as "
+            "... - | ssh USER@HOST 'cat > FILE'"
+        )
     if kind_of(text) == "file" and _addressed(here, text):
         name = resolve(text.partition(":")[0], kinds(here.known))
         if name != OWN:
@@ -134,14 +143,19 @@ def folder_of(here: Here, text: str) -> Path:
 
 
 def _addressed(here: Here, text: str) -> bool:
-    """Whether a text begins with the name of a repository, and is no path."""
+    """Whether a text begins with the name of a repository, and is no path.
+
+    Raises NoSuchNode, NoCache or BadInput where it can only be meant for one.
+    """
     name, colon, _ = text.partition(":")
     if not colon or "/" in name:
         return False
     try:
-        resolve(name, kinds(here.known))
-    except SbcError:
-        return False
+        here.name(name)
+    except NoSuchNode as error:
+        if os.path.lexists(text):
+            return False
+        raise NoSuchNode(f"{error}; a file of that name is written as ./{clean(text)}") from None
     return True
 
 

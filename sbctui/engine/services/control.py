@@ -113,8 +113,11 @@ class SiteControl:
                 while not self._copied(copy, report):
                     if stop.wait(_LOOK):
                         raise Cancelled("stopped while copying a disk; the half copy is gone")
-            finally:
-                self._caller.ask("end_copy", seconds=_ACT, copy=copy)
+            except BaseException:
+                with suppress(ServiceFailed, Silent):  # what went wrong first is what is told
+                    self._caller.ask("end_copy", seconds=_ACT, copy=copy)
+                raise
+            self._caller.ask("end_copy", seconds=_ACT, copy=copy)
         except Silent:
             raise ServiceFailed(
                 "the services' supervisor ended while a disk was copied; the half copy is gone, "

@@ -7,8 +7,8 @@ QMP socket.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from secrets import token_hex
@@ -31,6 +31,7 @@ QMP = "storage.qmp"
 """The control socket in the runtime folder."""
 _TOOL = "qemu-storage-daemon"
 _STUCK = 5.0
+_WENT_AWAY = "the storage daemon went away while it copied; nothing is left, try again"
 
 
 @dataclass
@@ -191,7 +192,7 @@ class StorageDaemon:
         That is a sparse file, or for an overlay an empty overlay on the same base. Raises
         Refused, ServiceFailed, NoSpace; then nothing is left but the file.
         """
-        with self._lock:
+        with self._lock, _staying():
             self._view.survey()
             have = self._view.served.get(export)
             if have is None or have.target is None or have.node != nodes.identify(have.target):
@@ -211,23 +212,28 @@ class StorageDaemon:
 
     def look_at_copy(self, name: str) -> CopyState:
         """How far a copy is. Raises ServiceFailed when it came to nothing."""
-        with self._lock:
-            copy = self._copies.get(name)
-            self._view.survey()
-            if copy is None or copy.life != self._view.lives:
-                raise ServiceFailed("the storage daemon went away while it copied; try again")
+        with self._lock, _staying():
+            self._require_alive(self._copies.get(name))
             return copies.look(self._view, name)
 
     def end_copy(self, name: str) -> None:
-        """Let go of a copy's file, which is whole if ``look_at_copy`` said so."""
-        with self._lock:
+        """Let go of a copy's file, which is whole if ``look_at_copy`` said so.
+
+        Raises ServiceFailed when the daemon went away before: part of an overlay's tables is in
+        its memory until then.
+        """
+        with self._lock, _staying():
             copy = self._copies.pop(name, None)
-            if copy is None:
-                return
-            copy.served.copying = False
-            self._view.survey()
-            if copy.life == self._view.lives:
-                copies.end(self._view, copy.served.node, name)
+            if copy is not None:
+                copy.served.copying = False
+            served = self._require_alive(copy)
+            copies.end(self._view, served.node, name)
+
+    def _require_alive(self, copy: _Copy | None) -> Served:
+        self._view.survey()
+        if copy is None or copy.life != self._view.lives:
+            raise ServiceFailed(_WENT_AWAY)
+        return copy.served
 
     def _settle(self, export: str, target: Target | None, tally: _Tally) -> None:
         """Make one export what it should be. Raises ServiceFailed."""
@@ -256,6 +262,14 @@ class StorageDaemon:
             self._view.drop(export)
             self._view.add(target, node)
             tally.changed.append(export)
+
+
+@contextmanager
+def _staying() -> Iterator[None]:
+    try:
+        yield
+    except QmpGone:
+        raise ServiceFailed(_WENT_AWAY) from None
 
 
 def _same(one: Target, other: Target) -> bool:

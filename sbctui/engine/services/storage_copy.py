@@ -84,7 +84,7 @@ def look(daemon: Daemon, name: str) -> CopyState:
     """Raises ServiceFailed with the daemon's words when the copy came to nothing."""
     job = next((job for job in daemon.ask("query-jobs") if job["id"] == name), None)
     if job is None:
-        raise ServiceFailed("the storage daemon ended while it copied; nothing is left, try again")
+        raise ServiceFailed("the storage daemon has no such copy any more; try again")
     if job.get("error"):
         raise ServiceFailed(f"the storage daemon could not copy: {job['error']}")
     over = job["status"] == "concluded"
@@ -152,7 +152,10 @@ def _reserve(target: Path, size: int, ranges: list[tuple[int, int]]) -> None:
         wanted = sum(end - start for start, end in ranges)
         room = os.fstatvfs(fd)
         if wanted > room.f_bavail * room.f_frsize:
-            raise NoSpace(f"the copy takes {wanted} bytes, more than there are free; make room")
+            raise NoSpace(
+                f"the copy takes {wanted} bytes, more than there are free beside {target.parent}; "
+                "make room"
+            )
         for start, end in ranges:
             os.posix_fallocate(fd, start, end - start)
     finally:

@@ -57,7 +57,10 @@ def _reserve(target: Path, wanted: int) -> None:
     try:
         room = os.fstatvfs(fd)
         if wanted > room.f_bavail * room.f_frsize:
-            raise NoSpace(f"the copy takes {wanted} bytes, more than there are free; make room")
+            raise NoSpace(
+                f"the copy takes {wanted} bytes, more than there are free beside {target.parent}; "
+                "make room"
+            )
         os.posix_fallocate(fd, 0, wanted)
     finally:
         os.close(fd)
