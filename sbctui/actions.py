@@ -256,7 +256,7 @@ IMAGES = _scope(
            changes=True),
     Action("serve", "T", "Take over", "Boot the boards of a cache from here, while its repository "
            "is away", changes=True),
-    Action("former", "z", "Former", "Bring back the former version of an image in a cache",
+    Action("former", "F", "Former", "Bring back the former version of an image in a cache",
            changes=True),
     Action("mount", "p", "Mount", "Mount the repository, or unmount it", changes=True),
     Action("add", "a", "Add", "Add a repository: another server's, a mount, a cache",
@@ -266,6 +266,7 @@ IMAGES = _scope(
            changes=True),
     Action("delete", "D", "Delete", "Move the marked images, or this one, to the trash",
            changes=True),
+    Action("undo", "z", "Undo", "Bring back what the last delete took", changes=True),
     Action("stop_job", "X", "Stop job", "Stop the job under the cursor of pane 3", changes=True),
     Action("resume_job", "E", "Resume", "Do the rest of the job under the cursor of pane 3",
            changes=True),

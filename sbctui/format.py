@@ -12,12 +12,12 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from sbctui.engine.model.amounts import size as size
 from sbctui.engine.model.text import clean
 
 if TYPE_CHECKING:
     from sbctui.engine.plan import Plan, Report, Unit, UnitResult
 
-_UNITS = "BKMGTP"
 _WINDOW = 60.0
 _NAMED = re.compile(r"\S*\d\S*")
 UNKNOWN = "--"
@@ -27,19 +27,6 @@ Span = tuple[str, str]
 """A piece of a screen line: clean text and a tone."""
 Line = tuple[Span, ...]
 """A screen line; tones are ``""``, ``dim``, ``good``, ``warn``, ``bad``, ``head`` and ``key``."""
-
-
-def size(count: float) -> str:
-    """Bytes in binary units, at most five characters: ``0``, ``912B``, ``4.8G``, ``541G``."""
-    if count <= 0:
-        return "0"
-    value, step = float(count), 0
-    while value >= 999.5 and step < len(_UNITS) - 1:
-        value, step = value / 1024, step + 1
-    if step == 0 or value >= 9.95:
-        return f"{value:.0f}{_UNITS[step]}"
-    text = f"{value:.1f}".removesuffix(".0") or "0"
-    return f"{text}{_UNITS[step]}"
 
 
 def age(seconds: float) -> str:
@@ -125,10 +112,15 @@ def _continued(line: Line, width: int) -> Iterable[Line]:
     used = sum(len(t) for t, _ in head)
     blanks = len(text) - len(text.lstrip())
     indent = used if 0 < used < width // 2 else blanks + 2 * bool(blanks)
-    first, *rest = textwrap.wrap(text.lstrip(), max(10, width - used - blanks)) or [""]
-    yield (*head, (" " * blanks + first, tone))
-    for part in textwrap.wrap(" ".join(rest), max(10, width - indent)):
-        yield ((" " * indent, ""), (part, tone))
+    first, *rest = textwrap.wrap(
+        text.lstrip(),
+        max(width, used + blanks + 10, indent + 10),
+        initial_indent=" " * (used + blanks),
+        subsequent_indent=" " * indent,
+    ) or [""]
+    yield (*head, (first[used:], tone))
+    for part in rest:
+        yield ((" " * indent, ""), (part[indent:], tone))
 
 
 def plan_lines(plan: Plan, most: int = 12) -> list[str]:

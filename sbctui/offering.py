@@ -27,7 +27,9 @@ Done = Callable[[str | None], None]
 """Gets the job's id, or None when the plan was left."""
 
 _LEVELS: dict[str, SeverityLevel] = {"information": "information", "error": "error"}
-_DELETES = ("root delete", "leaf delete")
+_JOBS = 4
+"""The pane of the first screen with its jobs."""
+_DELETES = ("root delete", "leaf delete", "repo delete")
 
 
 @dataclass(frozen=True)
@@ -161,10 +163,14 @@ class Offering(App[int]):
             return  # it is on the screen already
         text, severity = ending(job)
         if severity != "information":
-            text += "; enter on it in pane 4 shows all"
+            text += f"; enter on it in pane {self._pane_of_jobs()} shows all"
         elif offer is not None and offer.plan is not None:
             text += self._afterwards(offer.plan)
         self.notify(text, severity=_LEVELS[severity], markup=False)
+
+    def _pane_of_jobs(self) -> int:
+        """The number of the pane with jobs on this screen, else on the first one."""
+        return getattr(self.screen, "JOBS", _JOBS)
 
     def _afterwards(self, plan: Plan) -> str:
         if plan.request.verb in _DELETES:

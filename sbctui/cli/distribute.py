@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
 
 FINDINGS = 8
 Way = Literal["multicast", "torrent"]
-_REMOTE = re.compile(r"https?://|[^/]*:/")
 _ADDRESS = options.Parsed("image", "parse_image", names.own_images, module="distribution")
 _RECEIVER = options.Parsed("image", "parse_receiver", names.kept_images, module="distribution")
 _RATE = options.Parsed("rate", "parse_rate", module="distribution")
@@ -168,8 +166,8 @@ def send(
               help="By multicast; the usual, unless ORIGIN is a .torrent.")  # fmt: skip
 @click.option("--torrent", "by", flag_value="torrent", help="By torrent.")
 @click.option("--from", "origin", default="", type=options.FILE, metavar="ORIGIN",
-              help="Its side file: a path, a URL, or HOST:/PATH; else the one that lies beside it "
-              "already.")  # fmt: skip
+              help="Its side file: a path, repo:sub/dir/image.mcast, a URL, or HOST:/PATH; else "
+              "the one that lies beside it already.")  # fmt: skip
 @click.option("--wait", default=600, show_default=True, type=click.IntRange(1, 86400),
               metavar="SECONDS", help="Give up when nothing comes for so long.")  # fmt: skip
 @click.option(
@@ -196,12 +194,16 @@ def receive(
         image=image.path,
         cache=image.repository if image.repository != OWN else "",
         by=_way(by, origin),
-        origin=origin if not origin or _REMOTE.match(origin) else os.path.abspath(origin),
         wait=wait,
         replace=replace,
         interface=interface,
     )
-    return act_or_start(place, lambda engine: asked, how, background=background)
+    return act_or_start(
+        place,
+        lambda engine: asked.model_copy(update={"origin": engine.side_file(origin)}),
+        how,
+        background=background,
+    )
 
 
 def _way(asked: Way | None, origin: str) -> Way:

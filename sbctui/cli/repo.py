@@ -189,6 +189,7 @@ def tree(place: Place, address: Any, json: bool) -> int:
 
 def _sides(one: RepositoryImage) -> str:
     words = [f"{ending[1:]} (stale)" if ending in one.stale else ending[1:] for ending in one.sides]
+    words += ["former version"] if one.former else []
     return " ".join(words) or "-"
 
 
@@ -199,6 +200,8 @@ def _image_json(one: RepositoryImage) -> dict[str, Any]:
         "changed": output.when(one.mtime),
         "sides": list(one.sides),
         "stale": list(one.stale),
+        "former": one.former
+        and {"size": one.former.size, "changed": output.when(one.former.mtime)},
     }
 
 

@@ -15,7 +15,7 @@ from sbctui.cli.place import Place
 if TYPE_CHECKING:
     from sbctui.engine.engine import Engine
     from sbctui.engine.model.requests import Request
-    from sbctui.engine.model.site import Site
+    from sbctui.engine.model.site import Site, Trashed
 
 
 @click.group(no_args_is_help=False)
@@ -47,18 +47,30 @@ def list_(place: Place, json: bool) -> int:
             for t in site.trash
         ]})  # fmt: skip
         return 0
+    from sbctui.engine.model.trashed import gathered, told
+
     rows = [
         (
             t.folder,
-            t.config.kind if t.config else "broken",
-            t.config.hostname if t.config else t.name,
-            words.size(t.allocated),
+            _kind(t),
+            t.config.hostname if t.config else told(t),
+            words.size(sum(one.allocated for one in (t, *beside))),
             output.iso(t.deleted + days)[:10],
         )
-        for t in site.trash
+        for t, *beside in gathered(site.trash).values()
     ]
     output.table(("FOLDER", "KIND", "NAME", "ALLOC", "EXPIRES"), rows, right=(3,))
     return 0
+
+
+def _kind(entry: Trashed) -> str:
+    from sbctui.engine.model.trashed import image_of
+
+    if entry.config is not None:
+        return entry.config.kind
+    if not entry.origin:
+        return "broken"
+    return "image" if image_of(entry) else "stray"
 
 
 @trash.command()
@@ -100,11 +112,12 @@ def purge(place: Place, names: tuple[str, ...], all_: bool, how: How) -> int:
 def _folder(site: Site, text: str) -> str:
     """The trash folder meant: itself, or the newest entry of that name, alias or MAC."""
     from sbctui.cli.show import mac_of
+    from sbctui.engine.model.trashed import image_of
 
     mac = mac_of(text)
     for entry in sorted(site.trash, key=lambda t: t.deleted, reverse=True):
         config = entry.config
-        if text in (entry.folder, entry.name) or (
+        if text in (entry.folder, entry.name, image_of(entry) or None) or (
             config is not None and (config.alias == text != "" or config.mac == mac is not None)
         ):
             return entry.folder

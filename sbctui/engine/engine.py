@@ -329,6 +329,15 @@ class Engine:
 
         return place(self._here(), text)
 
+    def side_file(self, text: str) -> str:
+        """The side file of an image that is received, as it was typed, by its full path.
+
+        Raises BadInput, NoSuchNode, Refused.
+        """
+        from sbctui.engine.repository.view import side_file
+
+        return side_file(self._here(), text)
+
     def repository_folder(self, name: str) -> Path:
         """The folder of a repository's images on this machine.
 

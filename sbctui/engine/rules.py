@@ -11,6 +11,7 @@ from ipaddress import IPv4Address
 
 from sbctui.engine.errors import NoSpace, NoSuchNode, Refused
 from sbctui.engine.model.addresses import shown
+from sbctui.engine.model.amounts import size
 from sbctui.engine.model.node import State
 from sbctui.engine.model.site import Node, Site
 from sbctui.engine.model.text import clean
@@ -345,7 +346,7 @@ def enough_space(site: Site, needs: int, inodes: int = 0) -> None:
     wanted = needs + needs // 20
     if wanted > site.facts.free_bytes:
         raise NoSpace(
-            f"this needs {wanted} bytes and {site.path} has {site.facts.free_bytes} free; "
+            f"this needs {size(wanted)} and {site.path} has {size(site.facts.free_bytes)} free; "
             "empty the trash (sbctui trash purge --all) or make room"
         )
     if inodes > site.facts.free_inodes > 0:

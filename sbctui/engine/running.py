@@ -149,7 +149,8 @@ class Running:
                 self._jobs.bury(name)
         self._jobs.prune()
         for folder in recovery.expired(self._observer.reload()):
-            self._purge(folder)
+            if any(entry.folder == folder for entry in self._observer.reload().trash):
+                self._purge(folder)  # else it went with its image
 
     def _mend(self, job: str, emit: Emit) -> None:
         def say(text: str) -> None:

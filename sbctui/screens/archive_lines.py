@@ -23,10 +23,12 @@ def told(found: Preview) -> str:
         what = f"{manifest.kind} {clean(manifest.name)}, disk {fmt.size(disk.size)}"
         of = f" over {clean(disk.base.root)}" if disk.base else ""
         return f"archive of {_day(manifest)}: {what}{of}, {fmt.size(disk.data)} stored"
+    if found.offer is not None:
+        return f"for receiving by {found.by} an image of {fmt.size(found.offer.size)}"
     if found.far:
         return "on another machine: what it holds is seen when it comes"
     if found.node:
-        return f"an archive without a manifest at its end, {fmt.size(found.bytes)}"
+        return f"an archive, {fmt.size(found.bytes)}: what it holds is seen when it is read"
     return f"no archive of a node, {fmt.size(found.bytes)}"
 
 
@@ -34,7 +36,7 @@ def holds(found: Preview) -> list[Line]:
     """What an archive holds, before it is taken."""
     manifest = found.manifest
     if manifest is None:
-        return [((told(found), "warn" if not found.far else "dim"),)]
+        return [((told(found), "dim" if found.far or found.node else "warn"),)]
     disk = manifest.disk
     lines: list[Line] = [
         ((f"{manifest.kind} {clean(manifest.name)}", "key"),

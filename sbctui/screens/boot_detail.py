@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.screen import Screen
 
 from sbctui.actions import bindings
 from sbctui.engine.model.text import clean
 from sbctui.format import Line
-from sbctui.messages import Changed, World, in_thread
-from sbctui.screens.acting import Acting
+from sbctui.messages import World
 from sbctui.screens.boards_lines import called, owner
 from sbctui.screens.boot_lines import newest, whole
 from sbctui.screens.detail import jobs
 from sbctui.screens.help import keys_for
 from sbctui.screens.home_show import overdue
+from sbctui.screens.learning import Learner
 from sbctui.screens.modal import Lines
 from sbctui.widgets.bars import Bar
-from sbctui.widgets.sturdy import Sturdy
 
 if TYPE_CHECKING:
     from sbctui.engine.engine import Engine, Job
@@ -32,24 +29,17 @@ Found = tuple[tuple["Timeline", ...], tuple["Job", ...]]
 """A board's last boots, newest first, and the last jobs about its node."""
 
 
-def _look(engine: Engine, mac: str, node: str) -> Found:
-    return engine.timeline(mac), engine.history(node) if node else ()
-
-
-class BootScreen(Sturdy, Acting, Screen[None]):
+class BootScreen(Learner[Found]):
     """The newest boot first; it is told again whenever it comes a step further."""
 
     SCOPE = "boots"
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("boots")]
 
     def __init__(self, world: World, mac: str) -> None:
-        super().__init__()
-        self.world, self.mac = world, mac
+        super().__init__(world)
+        self.mac = mac
         self.text = Lines(id="text")
         self._lines: list[Line] = []
-        self._found: Found = ((), ())
-        self._asked: tuple[object, ...] = ()
-        self._asking = False
 
     def compose(self) -> ComposeResult:
         """Whose boots, the lines, the keys."""
@@ -60,55 +50,36 @@ class BootScreen(Sturdy, Acting, Screen[None]):
     def on_mount(self) -> None:
         """Show what is known already, and ask for the rest."""
         self.text.focus()
-        self._show()
-        self._ask()
+        super().on_mount()
 
-    def on_changed(self, event: Changed) -> None:
-        """It may have come further."""
-        self.world = event.world
-        self._show()
-        self._ask()
+    def stamp(self) -> object:
+        """Its newest boot, and how many jobs there are."""
+        return newest(self.world).get(self.mac), len(self.world.jobs)
 
-    def _ask(self) -> None:
-        """Have its boots and jobs looked up where they may be others."""
-        asked = (newest(self.world).get(self.mac), len(self.world.jobs))
-        if asked != self._asked and not self._asking:
-            self._asked, self._asking = asked, True
-            self.sbc.background(self._learn())
-
-    async def _learn(self) -> None:
-        from sbctui.engine.errors import SbcError
-
-        engine, site = self.sbc.feeds.engine, self.world.site
-        try:
-            if engine is not None and site is not None:
-                node = owner(site, self.mac)
-                self._found = await in_thread(partial(_look, engine, self.mac, node))
-        except (SbcError, OSError) as error:
-            self.sbc.refuse(str(error))
-        finally:
-            self._asking = False
-        self._show()
+    def look(self, engine: Engine) -> Found:
+        """Its boots, and the jobs about its node."""
+        site = self.world.site
+        node = owner(site, self.mac) if site else ""
+        return engine.timeline(self.mac), engine.history(node) if node else ()
 
     def _boots(self) -> list[Timeline]:
         """Newest first; the newest as the wall has it."""
-        known, first = self._found[0], newest(self.world).get(self.mac)
+        known, first = self.found[0] if self.found else (), newest(self.world).get(self.mac)
         if first is None:
             return list(known)
         return [first, *(one for one in known if one.began != first.began)]
 
-    def _show(self) -> None:
-        if self not in self.app.screen_stack:
-            return
+    def tell(self) -> None:
+        """Its boots, then the jobs."""
         name, site = called(self.world, self.mac), self.world.site
         title = f" Boots of {name} " + (f"({self.mac}) " if name != self.mac else "")
-        note = overdue(self.world, "boots")
+        note = self.in_trouble() or overdue(self.world, "boots")
         self.query_one("#title", Bar).show(((title, "head"), *note))
         told: list[Line] = []
         for boot in self._boots():
             told += [*whole(boot), ((" ", ""),)]
         told = told or [((_NONE, "dim"),), ((" ", ""),)]
-        told += jobs(self._found[1], site.facts.now) if site else ()
+        told += jobs(self.found[1], site.facts.now) if site and self.found else ()
         if told != self._lines:
             self._lines = told
             self.text.put(told)

@@ -23,6 +23,7 @@ Values = Mapping[str, str]
 """What stands in the fields, by their ids."""
 Complete = Callable[[str], str | None]
 """A text that has been begun → the whole, or None."""
+Picks = Literal["", "read", "write", "side"]
 Check = Callable[[str], object]
 """Raises what is wrong with a field's text, or answers with the sentence."""
 
@@ -39,7 +40,7 @@ class Field:
     ``look`` is a check that asks the file system: it runs in a thread. ``stand_in`` stands for it
     in the command line while it is empty. With ``choices`` it is one of these words. A ``path`` is
     completed by ``complete``, in a thread; ``picks`` says that it can be chosen from a list of
-    files, to ``read`` one or to ``write`` one.
+    files: to ``read`` one, to ``write`` one, or the ``side`` file of an image.
     """
 
     id: str
@@ -50,10 +51,14 @@ class Field:
     names: Sequence[str] = ()
     path: bool = False
     complete: Complete | None = None
-    picks: Literal["", "read", "write"] = ""
+    picks: Picks = ""
     look: Check | None = None
     stand_in: str = ""
     choices: Sequence[str] = ()
+
+    def is_begun(self, text: str) -> bool:
+        """Whether a text is no more than what stood ready to be gone on with: ``repo:folder/``."""
+        return not text or (text == self.value and text.endswith((":", "/")))
 
     @property
     def completes(self) -> bool:

@@ -51,6 +51,7 @@ class Form(Modal[T]):
         super().__init__(title)
         self.fields = {f.id: f for f in fields}
         self._about = about
+        self._entries = {f.id: widget(f) for f in fields}
         self._reasons = {f.id: Reason(f.id) for f in fields}
         self._looked: dict[str, tuple[str, str]] = {}
         self._told: Mapping[str, str] = {}
@@ -70,7 +71,7 @@ class Form(Modal[T]):
         for field in self.fields.values():
             label = Bar(classes="label")
             label.show(((field.label, "key"),))
-            yield Horizontal(label, widget(field), classes="field")
+            yield Horizontal(label, self._entries[field.id], classes="field")
             yield self._reasons[field.id]
         yield self.said
         self.command.can_focus = False
@@ -81,18 +82,13 @@ class Form(Modal[T]):
         """Begin in the first field."""
         for field in self.fields.values():
             self._judge(field, quiet=True)
-        self._entry(next(iter(self.fields))).focus()
+        next(iter(self._entries.values())).focus()
         self._changed()
-
-    def _entry(self, id: str) -> Entry | Choice:
-        found = self.query_one(f"#{id}")
-        assert isinstance(found, Entry | Choice)
-        return found
 
     @property
     def values(self) -> dict[str, str]:
         """What stands in the fields now."""
-        return {id: self._entry(id).value.strip() for id in self.fields}
+        return {id: entry.value.strip() for id, entry in self._entries.items()}
 
     # ── judging ───────────────────────────────────────────────────────────────────────────
 
@@ -106,13 +102,13 @@ class Form(Modal[T]):
         self._changed()
 
     def _reason(self, field: Field) -> str:
-        text = self._entry(field.id).value.strip()
+        text = self._entries[field.id].value.strip()
         looked, found = self._looked.get(field.id, ("", ""))
         return judged(field.check, text) or (found if looked == text else "")
 
     def _judge(self, field: Field, *, quiet: bool) -> bool:
         reason = self._reason(field)
-        if reason and not (quiet and not self._entry(field.id).value):
+        if reason and not (quiet and field.is_begun(self._entries[field.id].value)):
             self._reasons[field.id].say(reason, "bad")
         else:
             self._reasons[field.id].say(self._told.get(field.id) or field.hint, "dim")
@@ -174,7 +170,7 @@ class Form(Modal[T]):
     def _submit(self) -> None:
         wrong = [f for f in self.fields.values() if not self._judge(f, quiet=False)]
         if wrong:
-            self._entry(wrong[0].id).focus()
+            self._entries[wrong[0].id].focus()
         else:
             self.submit(self.values)
 
@@ -190,14 +186,14 @@ class Form(Modal[T]):
             return
         from sbctui.screens.picker import PickScreen
 
-        entry = self._entry(field.id)
+        entry = self._entries[field.id]
 
         def chosen(text: str | None) -> None:
             if text and isinstance(entry, Entry):
                 entry.value = text
                 entry.cursor_position = len(text)
 
-        self.sbc.push_screen(PickScreen(entry.value, write=field.picks == "write"), chosen)
+        self.sbc.push_screen(PickScreen(entry.value, field.picks), chosen)
 
     def on_descendant_focus(self) -> None:
         """The keys depend on the field."""
@@ -231,7 +227,7 @@ class FormScreen(Form[str]):
         """What was typed before comes back, where nothing else stands ready."""
         draft = self.sbc.drafts.get(self.spec.title, {})
         for id, text in draft.items():
-            entry = self._entry(id)
+            entry = self._entries[id]
             if isinstance(entry, Choice):
                 entry.set(text)
             elif not entry.value:

@@ -11,12 +11,14 @@ from sbctui.engine.model import requests as ask
 from sbctui.engine.model.distribution import parse_rate, parse_receiver
 from sbctui.engine.model.repositories import Configured
 from sbctui.engine.model.repository import CACHE, OWN, parse_address, parse_repository
-from sbctui.screens.fields import Field, Values
+from sbctui.screens.fields import Complete, Field, Values
 from sbctui.screens.form_spec import FormSpec
 
 if TYPE_CHECKING:
+    from sbctui.engine.engine import Engine
     from sbctui.engine.model.repository import ImageAddress
 
+_IMAGE = "IMAGE"
 _NO_YES = ("no", "yes")
 _KINDS = tuple(k for k in get_args(Configured.model_fields["kind"].annotation))
 _EXAMPLES = {
@@ -98,19 +100,20 @@ def seed(addresses: Sequence[ImageAddress]) -> FormSpec:
     )  # fmt: skip
 
 
-def receive(name: str, folder: str) -> FormSpec:
+def receive(name: str, folder: str, complete: Complete) -> FormSpec:
     """``repo receive`` into a folder of this server's repository, or of a cache."""
 
     def image(text: str) -> str:
-        if not text:
+        if text.endswith(("/", ":")) or not text:
             return "name the image as it is named where it comes from, as repo:folder/image"
         parse_receiver(text)
         return ""
 
     def arguments(values: Values) -> dict[str, object]:
         named, colon, path = values["image"].partition(":")
+        image = path if colon else named
         return {
-            "image": path if colon else named,
+            "image": image + _IMAGE if image.endswith("/") else image or _IMAGE,
             "cache": named if colon and named != OWN else "",
             "by": values["by"],
             "origin": values["origin"],
@@ -118,20 +121,25 @@ def receive(name: str, folder: str) -> FormSpec:
             "replace": values["replace"] == "yes",
         }
 
+    def finish(engine: Engine, request: ask.Request) -> ask.Request:
+        assert isinstance(request, ask.ReceiveImage)
+        return request.model_copy(update={"origin": engine.side_file(request.origin)})
+
     return FormSpec(
         "Receive an image",
         (
             Field("image", "Image", image, f"{name}:{folder}/" if folder else f"{name}:",
-                  stand_in="IMAGE"),
+                  hint="as it is named where it comes from", stand_in=_IMAGE),
             Field("by", "By", choices=("multicast", "torrent")),
-            Field("origin", "Its side file", path=True,
-                  hint="a path, a URL or host:/path; empty: it lies in this repository already"),
+            Field("origin", "Its side file", path=True, complete=complete, picks="side",
+                  hint="a path, repo:image, URL or host:/path; empty: it lies there already"),
             Field("wait", "Wait", _WAIT, "600", hint="seconds without anything until it gives up"),
             Field("replace", "Replace", choices=_NO_YES,
                   hint="an image with other contents, as a cache always does"),
         ),
         ask.ReceiveImage,
         arguments,
+        finish=finish,
         heavy=lambda values: not values["origin"].startswith("/"),
     )  # fmt: skip
 

@@ -28,8 +28,8 @@ from sbctui.widgets.rows import Rows
 from sbctui.widgets.sturdy import Sturdy
 
 _KEYS = {
-    "img": ("list.open", "import", "sides", "send", "update", "verify", "delete", "leave",
-            "any.help", "filter", "seed", "export", "former", "receive", "mount"),
+    "img": ("list.open", "import", "former", "sides", "send", "update", "delete", "any.help",
+            "verify", "leave", "filter", "seed", "export", "receive", "mount"),
     "": ("export", "import", "receive", "update", "mount", "add", "verify", "leave", "any.help",
          "serve", "index", "filter", "remove"),
     "job": ("list.open", "stop_job", "resume_job", "leave", "any.help"),
@@ -41,6 +41,7 @@ class ImagesScreen(Sturdy, OnImages):
 
     CSS_PATH = "images.tcss"
     SCOPE = "images"
+    JOBS = 3
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("images")]
 
     def __init__(self, world: World) -> None:
@@ -201,6 +202,8 @@ class ImagesScreen(Sturdy, OnImages):
         sign = (" more: enter ", "key") if cut else (" enter: all ", "dim")
         self.title_of_about.show(((" Details ", "head"),), (sign,))
         kind = key.partition(":")[0]
+        if kind in ("dir", "shelf") and self.chosen().images:
+            kind = "img"
         keys = _KEYS.get(kind, _KEYS[""])
         self.query_one("#keys", Bar).show(keys_for(self, keys))
 

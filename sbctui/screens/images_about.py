@@ -20,9 +20,12 @@ if TYPE_CHECKING:
 
 def about_image(image: RepositoryImage, used: Users, now: float) -> list[Line]:
     """What is known of an image without opening it: what there is to do about it first."""
-    when = time.strftime("%Y-%m-%d %H:%M", time.localtime(image.mtime))
     lines: list[Line] = [((clean(str(image.address)), "key"),)]
-    lines.append(_said("version", f"{when}, {fmt.age(now - image.mtime)}"))
+    lines.append(_said("version", f"{_when(image.mtime)}, {fmt.age(now - image.mtime)}"))
+    if former := image.former:
+        lines.append(
+            _said("former", f"{_when(former.mtime)}, {fmt.size(former.size)}; F brings it back")
+        )
     lines += [*_beside(image), _said("used by", _users(used))]
     if used.held or used.other:
         also = [*used.held, *(f"{name} (another version)" for name in used.other)]
@@ -30,6 +33,10 @@ def about_image(image: RepositoryImage, used: Users, now: float) -> list[Line]:
     if used.laid:
         lines.append(_said("laid over", f"files for {', '.join(map(clean, used.laid))}"))
     return lines
+
+
+def _when(mtime: int) -> str:
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(mtime))
 
 
 def _beside(image: RepositoryImage) -> list[Line]:

@@ -127,13 +127,15 @@ class OnImages(Acting, Screen[None]):
     def do_receive(self) -> None:
         """Receive an image."""
         from sbctui.screens.forms_images import receive
+        from sbctui.screens.places import completing
 
         found = self.chosen()
         folder = found.images[0].address.folder if found.images else found.folder
         inside = found.shelf is not None and found.shelf.name in caches(self.known())
         name = found.shelf.name if found.shelf and inside else OWN
         own = found.shelf is not None and found.shelf.name == OWN
-        self._form(receive(name, folder if inside or own else ""))
+        complete = completing(lambda: self.sbc.feeds.engine, sides=True)
+        self._form(receive(name, folder if inside or own else "", complete))
 
     def do_update(self) -> None:
         """Bring a cache up to date."""
@@ -200,6 +202,12 @@ class OnImages(Acting, Screen[None]):
     def do_delete(self) -> None:
         """Move images to the trash."""
         self._offer(ask.DeleteImages(images=self._paths()))
+
+    def do_undo(self) -> None:
+        """Bring back what the last delete took."""
+        from sbctui.screens.verbs import undo
+
+        undo(self.sbc)
 
     # ── the rest ──────────────────────────────────────────────────────────────────────────
 

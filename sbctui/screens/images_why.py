@@ -29,7 +29,9 @@ def _own(chosen: Chosen, what: str) -> str | None:
         return f"{what} images: put the cursor on one"
     other = next((i for i in chosen.images if i.address.repository != OWN), None)
     if other is not None:
-        return f"{clean(str(other.address))} is in another repository, and this is for the own one"
+        marked = "; U unmarks" if len(chosen.images) > 1 else ""
+        where = f"{clean(str(other.address))} is in another repository"
+        return f"{where}, and this is for the own one{marked}"
     return None
 
 
@@ -132,6 +134,8 @@ def _former(site: Site, shelves: tuple[Shelf, ...], chosen: Chosen) -> str | Non
     why = _image(chosen, "this brings back the former version of")
     if why is None and chosen.images[0].address.repository not in caches(shelves):
         return "only caches keep the former version of an image; put the cursor on one in a cache"
+    if why is None and chosen.images[0].former is None:
+        return f"no former version of {clean(str(chosen.images[0].address))} is kept"
     return why
 
 
@@ -170,6 +174,12 @@ def _delete(site: Site, shelves: tuple[Shelf, ...], chosen: Chosen) -> str | Non
     return _own(chosen, "D moves to the trash") or rules.can_distribute(site)
 
 
+def _undo(site: Site, shelves: tuple[Shelf, ...], chosen: Chosen) -> str | None:
+    from sbctui.screens.reasons import no_undo
+
+    return no_undo(site)
+
+
 _WHY: Mapping[str, Why] = {
     "import": _import,
     "export": _export,
@@ -186,6 +196,7 @@ _WHY: Mapping[str, Why] = {
     "remove": _remove,
     "index": _settings,
     "delete": _delete,
+    "undo": _undo,
 }
 
 

@@ -79,7 +79,7 @@ class ImportScreen(FormScreen):
 
     def _propose(self, found: Preview) -> None:
         """A name from the archive, or the board's MAC of a leaf's, while nobody typed another."""
-        entry = self._entry(_NAMES)
+        entry = self._entries[_NAMES]
         manifest = found.manifest
         site = self.sbc.feeds.world.site
         leaf = manifest is not None and manifest.kind == "leaf"

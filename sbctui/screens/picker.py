@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding, BindingType
@@ -16,6 +16,7 @@ from sbctui.engine.model.text import clean
 from sbctui.format import Line
 from sbctui.messages import in_thread
 from sbctui.screens.archive_lines import told
+from sbctui.screens.fields import Picks
 from sbctui.screens.modal import Modal, Reason, keys_line
 from sbctui.screens.places import Spot, listed, places, spot_of
 from sbctui.widgets.bars import Bar
@@ -32,8 +33,13 @@ _REST = 0.25
 _UP, _HERE = "up:", "here:"
 
 
+_TITLES: Mapping[Picks, str] = {"write": "Where to write", "side": "Choose its side file"}
+
+
 class PickScreen(Modal[str]):
-    """Its result is the file as a person would type it. To ``write``, also a new name's folder."""
+    """Its result is the file as a person would type it. To ``write``, also a new name's folder;
+    of a ``side`` file, no other files are listed.
+    """
 
     CSS_PATH = "picker.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -42,11 +48,12 @@ class PickScreen(Modal[str]):
         Binding("slash", "filter", show=False),
     ]
 
-    def __init__(self, text: str, *, write: bool) -> None:
-        super().__init__("Where to write" if write else "Choose a file")
+    def __init__(self, text: str, picks: Picks) -> None:
+        super().__init__(_TITLES.get(picks, "Choose a file"))
         self._begun = text
-        self._new = _name(text) if write else ""
-        self._write = write
+        self._write = picks == "write"
+        self._sides = picks == "side"
+        self._new = _name(text) if self._write else ""
         self._spot = Spot()
         self._rows: dict[str, Choice | Spot] = {}
         self._what: dict[str, str] = {}
@@ -90,7 +97,7 @@ class PickScreen(Modal[str]):
             if spot.folder is None:
                 roots = await in_thread(lambda: places(engine))
             else:
-                found = await in_thread(lambda: listed(spot))
+                found = await in_thread(lambda: listed(spot, sides=self._sides))
         except (SbcError, OSError) as error:
             said = clean(getattr(error, "strerror", "") or str(error))
         if not self.is_attached:

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from sbctui.engine.repository.view import Choice
 
 
+_OFFERING = (".mcast", ".torrent")
+
+
 @dataclass(frozen=True, slots=True)
 class Spot:
     """A folder: what it is called, and where it is; without one the list of all places."""
@@ -80,8 +83,11 @@ def places(engine: Engine) -> tuple[tuple[Spot, str], ...]:
     return tuple(found)
 
 
-def listed(spot: Spot) -> tuple[Choice, ...]:
-    """What lies in a folder; of a repository no side files. Raises OSError."""
+def listed(spot: Spot, *, sides: bool = False) -> tuple[Choice, ...]:
+    """What lies in a folder; of a repository no side files. Raises OSError.
+
+    With ``sides`` folders, and the files that tell a receiver what is offered.
+    """
     from sbctui.engine.repository.view import choices
 
     assert spot.folder is not None
@@ -91,12 +97,18 @@ def listed(spot: Spot) -> tuple[Choice, ...]:
         if spot.label.endswith(":"):
             return ()  # nothing was exported yet
         raise
+    if sides:
+        return tuple(c for c in found if c.folder or c.name.endswith(_OFFERING))
     images = not spot.label.startswith("/")
     return tuple(c for c in found if c.folder or not images or is_image(c.name))
 
 
-def completing(engine: Callable[[], Engine | None]) -> Callable[[str], str | None]:
-    """Completes paths, names of repositories, and the images in them."""
+def completing(
+    engine: Callable[[], Engine | None], *, sides: bool = False
+) -> Callable[[str], str | None]:
+    """Completes paths, names of repositories, and the images in them, or with ``sides`` their
+    side files.
+    """
 
     def complete(text: str) -> str | None:
         asked = engine()
@@ -109,7 +121,7 @@ def completing(engine: Callable[[], Engine | None]) -> Callable[[str], str | Non
                 return next((n for n in names if n.startswith(text)), None) or completed(text)
             spot = spot_of(asked, text)
             begun = rest.rpartition("/")[2]
-            first = next((c for c in listed(spot) if c.name.startswith(begun)), None)
+            first = next((c for c in listed(spot, sides=sides) if c.name.startswith(begun)), None)
         except (SbcError, OSError, AssertionError):
             return None
         return spot.inside(first.name) + "/" * first.folder if first and begun else None

@@ -166,6 +166,11 @@ def _attach(site: Site, names: Sequence[str], row: str) -> str | None:
 
 
 def _undo(site: Site, names: Sequence[str], row: str) -> str | None:
+    return no_undo(site)
+
+
+def no_undo(site: Site) -> str | None:
+    """Why nothing that was deleted can be brought back, or None."""
     if not site.trash:
         return "there is nothing to undo: the trash is empty; what D deletes, z brings back"
     return rules.can_create_root(site)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
@@ -11,6 +12,7 @@ from textual.screen import Screen
 from sbctui import format as fmt
 from sbctui.actions import bindings
 from sbctui.engine.model.requests import PurgeTrash, Request, RestoreTrash
+from sbctui.engine.model.trashed import gathered
 from sbctui.format import Line
 from sbctui.messages import Changed, World
 from sbctui.screens.acting import Acting
@@ -61,10 +63,11 @@ class TrashScreen(Sturdy, Acting, Screen[None]):
         """The keys that fit."""
         self.keys.show(keys_for(self, _KEYS))
 
-    def _entries(self) -> dict[str, Trashed]:
+    def _entries(self) -> Mapping[str, tuple[Trashed, ...]]:
+        """Each with what went with it."""
         site = self.world.site
         found = sorted(site.trash, key=lambda t: (t.deleted, t.name), reverse=True) if site else []
-        return {entry.folder: entry for entry in found}
+        return gathered(found)
 
     def _show(self) -> None:
         site, entries = self.world.site, self._entries()
@@ -75,7 +78,7 @@ class TrashScreen(Sturdy, Acting, Screen[None]):
                 return ((f"the trash is empty; what D deletes comes here{days}", "dim"),)
             return line(site, entries[key], width)
 
-        size = fmt.size(sum(t.allocated for t in entries.values()))
+        size = fmt.size(sum(t.allocated for all_ in entries.values() for t in all_))
         self.pane.show(list(entries) or [_NONE], draw, note=((f" {len(entries)}, {size} ", ""),))
         self.keys.show(keys_for(self, _KEYS))
 
@@ -98,7 +101,7 @@ class TrashScreen(Sturdy, Acting, Screen[None]):
         """All about an entry."""
         site, entry = self.world.site, self._entries().get(event.key)
         if site is not None and entry is not None:
-            self.sbc.push_screen(TextModal(f"Deleted: {shown(entry)}", about(site, entry)))
+            self.sbc.push_screen(TextModal(f"Deleted: {shown(entry[0])}", about(site, entry)))
 
     def _offer(self, kind: type[RestoreTrash] | type[PurgeTrash]) -> None:
         folders = self._chosen()

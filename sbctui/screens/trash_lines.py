@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from sbctui import format as fmt
 from sbctui.engine.model.text import clean
+from sbctui.engine.model.trashed import image_of, told
 from sbctui.format import Line
 
 if TYPE_CHECKING:
@@ -17,13 +19,15 @@ _DAY = 86400.0
 
 def shown(entry: Trashed) -> str:
     """What was deleted, as people knew it."""
-    return clean(entry.config.hostname if entry.config else entry.name)
+    return clean(entry.config.hostname) if entry.config else told(entry)
 
 
 def kind(entry: Trashed) -> str:
-    """A root, a leaf, what was no node, or what can't be read."""
+    """A root, a leaf, an image, what was no node, or what can't be read."""
     if entry.config is not None:
         return entry.config.kind
+    if image_of(entry):
+        return "image"
     return "stray" if entry.origin else "?"
 
 
@@ -38,10 +42,14 @@ def head(width: int) -> Line:
     return ((_columns("NAME", "ROOT", width), "dim"), ("KIND   SIZE  GONE SINCE  LEFT", "dim"))
 
 
-def line(site: Site, entry: Trashed, width: int) -> Line:
-    """One entry: its name, its root, its kind and size, since when it is here and for how long."""
+def line(site: Site, all_: Sequence[Trashed], width: int) -> Line:
+    """One entry: its name, its root, its kind and size, since when it is here and for how long.
+
+    ``all_`` is it, and what went with it.
+    """
+    entry = all_[0]
     root = (entry.config.parent or "") if entry.config else ""
-    tail = f"{kind(entry):<5}{fmt.size(entry.allocated):>6}  "
+    tail = f"{kind(entry):<5}{fmt.size(sum(one.allocated for one in all_)):>6}  "
     tail += f"{fmt.age(site.facts.now - entry.deleted.timestamp()):>10}"
     remains = left(site, entry)
     soon = "warn" if remains < _DAY else "dim"
@@ -54,12 +62,22 @@ def line(site: Site, entry: Trashed, width: int) -> Line:
 
 def _columns(name: str, root: str, width: int) -> str:
     room = max(10, width - _TAIL)
+    if not root:
+        return f"{_short(name, room - 1):<{room}}"
     first = room * 3 // 5
-    return f"{fmt.cut(name, first - 1):<{first}}{fmt.cut(root, room - first - 1):<{room - first}}"
+    return f"{_short(name, first - 1):<{first}}{fmt.cut(root, room - first - 1):<{room - first}}"
 
 
-def about(site: Site, entry: Trashed) -> list[Line]:
-    """All about one entry."""
+def _short(name: str, room: int) -> str:
+    """Cut at its beginning where it is a place: what tells one from another stands at its end."""
+    if len(name) <= room or "/" not in name:
+        return fmt.cut(name, room)
+    return f"~{name[1 - room :]}"
+
+
+def about(site: Site, all_: Sequence[Trashed]) -> list[Line]:
+    """All about one entry, and what went with it."""
+    entry, *beside = all_
     config, days = entry.config, site.settings.trash_days
     rows = [
         ("name", clean(entry.name)),
@@ -68,12 +86,13 @@ def about(site: Site, entry: Trashed) -> list[Line]:
             kind(entry), kind(entry))),
         ("was in", clean(entry.origin) or f"nodes/{clean(entry.name)}"),
         ("is in", f"trash/{clean(entry.folder)}"),
+        ("with it", ", ".join(clean(b.origin.removeprefix(entry.origin)) for b in beside)),
         ("root", (config.parent or "") if config else ""),
         ("MAC", (config.mac or "") if config else ""),
         ("address", str(config.ip or "") if config else ""),
         ("group", config.group if config else ""),
         ("notes", clean(config.notes) if config else ""),
-        ("size", f"{fmt.size(entry.allocated)} on disk"),
+        ("size", f"{fmt.size(sum(one.allocated for one in all_))} on disk"),
         ("deleted", f"{entry.deleted:%Y-%m-%d %H:%M:%S} UTC"),
         ("goes", f"by itself in {fmt.age(left(site, entry))}, after {days} days"),
     ]  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import json
 import os
 import shutil
 import subprocess
@@ -13,11 +14,12 @@ from pathlib import Path
 import pytest
 
 from sbctui.cli.main import run
+from sbctui.cli.output import when
 from sbctui.engine import files
 from sbctui.engine.engine import Engine
 from sbctui.engine.errors import NoCache, NoSpace, NoSuchNode, Refused
 from sbctui.engine.files import flocked
-from sbctui.engine.model.repository import parse_address
+from sbctui.engine.model.repository import Version, parse_address
 from sbctui.engine.model.requests import (
     CreateLeaves,
     CreateRoot,
@@ -53,6 +55,12 @@ def index(path: Path) -> None:
 def faults(engine: Engine) -> list[str]:
     found = engine.check_images(parse_address("cache"), threading.Event())
     return [one.what for one in found]
+
+
+def former(engine: Engine) -> Version | None:
+    """The former version of the cache's one image, as it is listed."""
+    (image,) = engine.images(parse_address("cache"))
+    return image.former
 
 
 def test_the_tree_is_the_same_everywhere(engine: Engine, lab: Path, cache: Path) -> None:
@@ -155,17 +163,29 @@ def test_an_image_that_is_not_what_its_chunks_say_is_not_taken(
     assert (cache / IMAGE).read_bytes() == before
 
 
-def test_the_former_version_is_kept_and_restored(engine: Engine, lab: Path, cache: Path) -> None:
+def test_the_former_version_is_kept_and_restored(
+    engine: Engine, lab: Path, cache: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     first = put(lab, IMAGE, seekable(disk(3))).read_bytes()
     index(lab / IMAGE)
     update(engine)
+    assert former(engine) is None
     with pytest.raises(NoSuchNode, match="no former version"):
         engine.plan(RestoreImage(path="room/pi.tar.zst"))
+    since = int((cache / IMAGE).stat().st_mtime)
     second = put(lab, IMAGE, seekable(disk(3, 2))).read_bytes()
     index(lab / IMAGE)
     update(engine)
+    assert former(engine) == Version(len(first), since)
+    assert run(["--site", str(engine.path), "repo", "tree", "cache:", "-o", "json"]) == 0
+    (told,) = json.loads(capsys.readouterr().out)["images"]
+    assert (told["former"]["size"], told["former"]["changed"]) == (len(first), when(since))
+    assert run(["--site", str(engine.path), "repo", "tree", "cache:"]) == 0
+    assert "former version" in capsys.readouterr().out
+    later = int((cache / IMAGE).stat().st_mtime)
     done(engine, RestoreImage(path="room/pi.tar.zst"))
     assert (cache / IMAGE).read_bytes() == first
+    assert former(engine) == Version(len(second), later)
     assert faults(engine) == []
     done(engine, RestoreImage(path="room/pi.tar.zst"))
     assert (cache / IMAGE).read_bytes() == second
@@ -290,7 +310,7 @@ def test_a_full_cache_refuses_or_drops_what_was_used_least(
             put(lab, "images/huge.img", disk(9, 4))
             report = engine.apply(engine.plan(UpdateCache(repository="lab", path="huge.img")))
             said = report.of("failed")[0].error
-            assert "MiB for huge.img, even without all that it may drop; make room" in said
+            assert "M for huge.img, even without all that it may drop; make room" in said
             assert "lru" not in said
     finally:
         subprocess.run(["umount", cache], check=True)

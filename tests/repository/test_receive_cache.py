@@ -14,7 +14,8 @@ from sbctui.engine.engine import Engine
 from sbctui.engine.errors import NoSpace, Refused
 from sbctui.engine.model import requests as ask
 from sbctui.engine.model.repository import parse_address
-from sbctui.engine.repository.keep import LOCK, PART, PREVIOUS, hidden
+from sbctui.engine.repository.keep import LOCK, PART, hidden
+from sbctui.engine.repository.tree import PREVIOUS
 from tests.lab import needs
 from tests.repository.conftest import add, done, fetched, update
 from tests.repository.overlaid import MIB, image_tree, leaf, make_site, name
@@ -120,7 +121,7 @@ def test_a_cache_that_has_no_room_and_one_that_is_none(pair: Pair) -> None:
     full = plan.request.model_copy(update={"room": 4096})
     from sbctui.engine.repository.plan_distribution import plan_distribution
 
-    with pytest.raises(NoSpace, match=r'the cache cache has 0.0 MiB free .* full = "lru"'):
+    with pytest.raises(NoSpace, match=r'the cache has 4K free .* full = "lru"'):
         plan_distribution(full, pair.second.site())
     assert plan_distribution(full.model_copy(update={"drop": True}), pair.second.site()).units
     add(pair.second, "main", kind="folder", place=str(pair.first.path / "repo"))

@@ -209,6 +209,20 @@ def test_expired_trash_goes_with_the_next_job(family):
     assert os.listdir(trash) == []
 
 
+def test_an_expired_image_takes_its_side_files_along(family):
+    images = family.path / "repo/images"
+    images.mkdir(parents=True)
+    for name in ("old.img", "old.img.sha256", "old.img.torrent"):
+        (images / name).write_bytes(b"x")
+    do(family, ask.DeleteImages(images=("old.img",)))
+    trash = family.path / "trash"
+    assert len(os.listdir(trash)) == 3
+    for old in os.listdir(trash):
+        (trash / old).rename(trash / ("20200101T000000000Z" + old[19:]))
+    do(family, ask.EditNode(name="r", notes="x"))
+    assert os.listdir(trash) == []
+
+
 def test_undo_with_an_empty_trash_says_so(engine):
     with pytest.raises(Refused, match="nothing to undo"):
         engine.undo()

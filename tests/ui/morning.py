@@ -310,7 +310,7 @@ def transfers() -> tuple[JobView, ...]:
         command="sbctui repo send raspios/debian12.tar.zst --multicast --receivers 8", user="root",
     )  # fmt: skip
     over = replace(
-        busy, id="20261121T060000000Z-c0c1", title="update the cache cache from main:raspios",
+        busy, id="20261121T060000000Z-c0c1", title="update the cache from main:raspios",
         state="failed", code=7, started=NOW - 3600, finished=NOW - 3480, total=3, done=2, failed=1,
         verb="cache update", command="sbctui cache update main:raspios",
     )  # fmt: skip

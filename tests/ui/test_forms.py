@@ -11,6 +11,7 @@ import pytest
 from sbctui.engine.engine import Engine
 from sbctui.engine.model.requests import EditNode
 from sbctui.engine.model.site import Seen, Session, Site
+from sbctui.screens.form import FormScreen
 from sbctui.screens.plan import PlanScreen
 from tests.driver import Tui, open_tui
 from tests.ui.conftest import do
@@ -166,3 +167,14 @@ async def test_the_longest_form_keeps_its_field_in_view(
             await tui.until(lambda label=label: label in tui.text, f"{label} is out of view")
             await tui.press("tab")
         await tui.expect("MAC")
+
+
+async def test_a_form_that_is_left_while_it_looks_is_not_asked_any_more(small_site: Path) -> None:
+    async with open_tui(small_site) as tui:
+        await tui.press("m")
+        await tui.expect("Import a root")
+        form = tui.app.screen
+        assert isinstance(form, FormScreen)
+        await tui.press("escape")
+        await tui.until(lambda: not form.is_attached, "it stays")
+        assert form.values["unverified"] == "no"

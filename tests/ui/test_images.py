@@ -24,6 +24,7 @@ from sbctui.screens.images import ImagesScreen
 from tests.driver import Tui, open_tui
 from tests.repository.interrupted import interrupted_seeding
 from tests.ui.conftest import MIB, SETTINGS, do
+from tests.ui.test_archives import picking
 from tests.ui.test_flows import start
 
 GOLDEN = "img:repo:lab/golden.tar.zst"
@@ -120,7 +121,7 @@ async def test_deleted_images_come_back(shelved: Path) -> None:
         await start(tui, "repo delete lab/golden.tar.zst")
         await tui.until(lambda: not image.exists(), "it is still there")
         await tui.expect("1 Images  1, ")
-        await tui.press("escape", "z")
+        await tui.press("z")
         await tui.until(image.exists, "it did not come back")
         await tui.expect_jobs_over()
     assert (image.parent / "golden.tar.zst.torrent").exists()
@@ -144,7 +145,7 @@ async def test_a_cache_is_added_and_follows(shelved: Path, tmp_path: Path) -> No
         await tui.press("u")
         await tui.expect("Bring a cache up to date", "cache update repo:lab/golden.tar.zst")
         await tui.press("enter")
-        await start(tui, "update the cache cache")
+        await start(tui, "update the cache from repo:lab/golden.tar.zst")
         await tui.expect("also in")
         await tui.expect("cache")
     assert (kept / "images/lab/golden.tar.zst").exists()
@@ -185,6 +186,34 @@ async def test_a_server_that_hangs_holds_up_its_own_row_only(shelved: Path) -> N
             await tui.expect("by age")
 
 
+async def test_a_side_file_is_chosen_from_a_list_of_such(shelved: Path) -> None:
+    away = shelved / "repo/images/lab/golden.tar.zst"
+    async with open_tui(shelved) as tui:
+        await at_image(tui)
+        away.unlink()
+        await tui.press("e")
+        await tui.expect("repo receive lab/IMAGE", "as it is named where it comes from")
+        await tui.press("enter")
+        await tui.expect("name the image as it is named")
+        await tui.type("golden.tar.zst")
+        await tui.press("tab", "tab")
+        await tui.type("repo:l")
+        await tui.press("right")
+        screen = await picking(tui)
+        await tui.expect("Choose its side file", "golden.tar.zst.mcast")
+        assert not any(key.endswith((".sha256", ".chunks")) for key in screen.pane.rows.keys)
+        screen.pane.rows.move_to("file:golden.tar.zst.mcast")
+        await tui.expect("for receiving by multicast an image of")
+        screen.pane.rows.move_to("file:golden.tar.zst.torrent")
+        await tui.expect("for receiving by torrent an image of")
+        await tui.press("enter")
+        await tui.expect("--from repo:lab/golden.tar.zst.torrent")
+        await tui.press("enter")
+        await tui.expect("is for receiving by torrent, not multicast")
+        await tui.press("shift+tab", "space", "enter")
+        await tui.expect("The plan", "--torrent --wait 600", f"--from {away}.torrent")
+
+
 async def test_an_image_is_offered_until_it_is_stopped(shelved: Path) -> None:
     async with open_tui(shelved) as tui:
         await at_image(tui)
@@ -198,6 +227,23 @@ async def test_an_image_is_offered_until_it_is_stopped(shelved: Path) -> None:
         await tui.press("3", "X")
         await tui.expect("stopping: what is done stays")
         await tui.expect_jobs_over()
+
+
+async def test_a_transfer_that_ends_badly_tells_where_to_read_on(shelved: Path) -> None:
+    side = shelved / "repo/images/lab/golden.tar.zst.mcast"
+    async with open_tui(shelved) as tui:
+        await at_image(tui)
+        await tui.press("e", "ctrl+u")
+        await tui.type("new.img")
+        await tui.press("tab", "tab")
+        await tui.paste(str(side))
+        await tui.press("enter")
+        await tui.expect("The plan")
+        await tui.awake()
+        await tui.press("y", "3", "g")
+        await tui.expect("waiting for the sender")
+        await tui.press("X")
+        await tui.expect("enter on it in pane 3 shows all")
 
 
 async def test_an_interrupted_transfer_tells_its_receivers_and_goes_on(shelved: Path) -> None:
@@ -239,6 +285,8 @@ async def test_what_is_not_possible_says_why(shelved: Path) -> None:
         await tui.press("asterisk")
         await tui.expect("2 marked")
         assert "2 are marked" in (screen.why_not("send") or "")
+        screen.images.rows.move_to("shelf:repo")
+        await tui.expect("f Side files", "D Delete")
     async with open_tui(shelved, read_only=True) as tui:
         screen = await at_image(tui)
         assert "read-only" in (screen.why_not("import") or "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Iterator
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -149,6 +150,7 @@ async def test_a_stick_is_mounted_read_and_forgotten(small_site: Path, tmp_path:
             await tui.expect_gone("pi.img")
             await tui.press("A")
             await starts_at_once(tui, "forget the repository stick: done")
+            await tui.expect(f"back with: sbctui repo add stick removable {label}")
             await tui.expect_gone("stick    removable")
             await tui.press("r")
             await tui.expect("repo     own       ready")
@@ -171,7 +173,7 @@ async def test_a_cache_gives_back_the_former_version(empty_site: Path, tmp_path:
         UpdateCache(repository="repo"),
     )
     image = kept / "images" / IMAGE
-    first = image.read_bytes()
+    first, since = image.read_bytes(), int(image.stat().st_mtime)
     with open(site / "nodes/debian/root.img", "r+b") as disk:
         disk.write(b"other")
     again = Engine(site).target(f"repo:{IMAGE}")
@@ -183,7 +185,9 @@ async def test_a_cache_gives_back_the_former_version(empty_site: Path, tmp_path:
     assert image.read_bytes() != first
     async with open_tui(site) as tui:
         await at_images(tui, f"img:cache:{IMAGE}")
-        await tui.press("z")
+        kept = time.strftime("%Y-%m-%d %H:%M", time.localtime(since))
+        await tui.expect(f"former {kept}, ")
+        await tui.press("F")
         await starts_at_once(tui, "ok          restore the former version of cache:lab")
         await tui.expect("repo (another version)")
         assert image.read_bytes() == first

@@ -5,7 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from sbctui.engine.engine import Engine
-from sbctui.engine.model.requests import DeleteLeaves, DeleteRoot
+from sbctui.engine.model.repository import SIDE_FILES
+from sbctui.engine.model.requests import (
+    DeleteImages,
+    DeleteLeaves,
+    DeleteRoot,
+    ExportRoot,
+    IndexRepository,
+)
 from sbctui.screens.plan import PlanScreen
 from tests.driver import open_tui
 from tests.ui.conftest import do, specs
@@ -79,3 +86,26 @@ async def test_what_can_not_come_back_says_why(small_site: Path) -> None:
         await tui.expect("debian12 ", "root")
         await tui.press("G", "f")
         await tui.expect("not possible", "can't come back")
+
+
+async def test_an_image_is_one_entry_with_its_side_files(small_site: Path) -> None:
+    engine = Engine(small_site)
+    place = "lab/a-folder-with-a-long-name/golden.tar.zst"
+    target = engine.target(f"repo:{place}")
+    do(small_site, ExportRoot(name="golden", target=target), IndexRepository())
+    do(small_site, DeleteImages(images=(place,)))
+    index = small_site / "repo/index.json"
+    assert place not in index.read_text()
+    async with open_tui(small_site) as tui:
+        await tui.press("t")
+        await tui.expect("Trash  1,", "a-folder-with-a-long-name/golden.tar.zst", "image")
+        await tui.press("enter")
+        await tui.expect("with it", ".sha256", "repo/images/lab/a-folder")
+        await tui.press("escape", "P")
+        await tui.expect("type golden.tar.zst and Enter", "purge 1 entry of the trash")
+        await tui.press("escape", "f")
+        await tui.expect(f"restore repo:{place}: done")
+        await tui.expect("the trash is empty")
+    there = small_site / "repo/images" / place
+    assert {p.name.removeprefix(there.name) for p in there.parent.iterdir()} == {"", *SIDE_FILES}
+    assert place in index.read_text()

@@ -99,7 +99,9 @@ def publish(target: str, *, replace: bool) -> None:
     try:
         rename_noreplace(part, path)
     except FileExistsError:
-        raise Refused(f"{target} was made meanwhile; name another file, or add --replace") from None
+        raise Refused(
+            f"{target} was made meanwhile; name another file, or replace it (--replace)"
+        ) from None
 
 
 def _flushing(fd: int, part: Path, *, keep: bool) -> Write:

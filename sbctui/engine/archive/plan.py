@@ -9,9 +9,9 @@ from sbctui.engine.archive.address import STREAM, addressed, image_at, kind_of
 from sbctui.engine.archive.format import level_of
 from sbctui.engine.errors import NoSpace, Refused
 from sbctui.engine.model import requests as ask
+from sbctui.engine.model.amounts import size
 from sbctui.engine.model.node import DiskSpec, NodeConfig, StoreKind
 from sbctui.engine.model.site import Node, Site
-from sbctui.engine.model.text import mib
 from sbctui.engine.nodes.making import NODE_BYTES, NODE_INODES, listing, made, plan, refresh
 from sbctui.engine.plan import (
     Action,
@@ -51,7 +51,7 @@ def export(request: ask.ExportRoot | ask.ExportLeaf, site: Site) -> Plan:
     target = request.target
     if target.there and not request.replace:
         there = addressed(site.path, target.file)
-        raise Refused(f"{there} is there already; name another file, or add --replace")
+        raise Refused(f"{there} is there already; name another file, or replace it (--replace)")
     way = _Way(site, node)
     if way.staged:
         rules.require(rules.free_name(site, way.staged))
@@ -149,7 +149,7 @@ def _fits(request: ask.ExportRoot | ask.ExportLeaf, node: Node) -> None:
     most = node.disk.allocated if node.disk else 0
     if target.file != STREAM and request.packing.compression == "none" and most > target.free:
         raise NoSpace(
-            f"this needs up to {most} bytes and {target.file} has {target.free} free; "
+            f"this needs up to {size(most)} and {target.file} has {size(target.free)} free; "
             "compress it, or make room"
         )
 
@@ -167,12 +167,14 @@ def _room_notes(request: ask.ExportRoot | ask.ExportLeaf, node: Node) -> tuple[s
     notes = []
     if request.target.file != STREAM and most > request.target.free:
         notes.append(
-            f"it holds up to {most} bytes before compression and {request.target.free} are free "
-            "there, so it may not fit"
+            f"it holds up to {size(most)} before compression and {size(request.target.free)} is "
+            "free there, so it may not fit"
         )
     seconds = most // (_SPEED[packing.compression] * max(1, packing.threads or 2))
     if seconds >= 1:
-        notes.append(f"up to {most} bytes to read, roughly {seconds} s at the usual speed")
+        minutes, left = divmod(seconds, 60)
+        took = f"{minutes} min" if minutes else f"{left} s"
+        notes.append(f"up to {size(most)} to read, roughly {took} at the usual speed")
     return tuple(notes)
 
 
@@ -235,5 +237,6 @@ def archive_notes(request: ask.ImportRoot | ask.ImportLeaf) -> tuple[str, ...]:
     if kind_of(incoming.place) != "file":
         notes.append("how large it is will be seen when it comes")
     elif incoming.data:
-        notes.append(f"a disk of {mib(incoming.disk)}, {mib(incoming.data)} of it stored")
+        disk, data = size(incoming.disk), size(incoming.data)
+        notes.append(f"a disk of {disk}, {data} of it stored")
     return tuple(notes)

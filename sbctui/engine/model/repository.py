@@ -114,6 +114,11 @@ def stem(image: str) -> str:
     return image.partition(".")[0]
 
 
+def the_cache(name: str) -> str:
+    """A cache as it is spoken of: ``the cache disk``, and ``the cache`` where that is its name."""
+    return "the cache" if name == CACHE else f"the cache {clean(name)}"
+
+
 def resolve(name: str, known: Mapping[str, Kind]) -> str:
     """The repository meant by a name or an alias; ``known`` are all that are there, by name.
 
@@ -156,10 +161,19 @@ class Repository:
 
 
 @dataclass(frozen=True, slots=True)
+class Version:
+    """A version of an image: bytes, time of its last change (epoch seconds)."""
+
+    size: int
+    mtime: int
+
+
+@dataclass(frozen=True, slots=True)
 class RepositoryImage:
     """An image of a repository: bytes, time of its last change (epoch seconds), files beside it.
 
-    ``stale`` are those of them that are not of this version.
+    ``stale`` are those of them that are not of this version. ``former`` is the version before,
+    which a cache keeps and can bring back.
     """
 
     address: ImageAddress
@@ -167,3 +181,4 @@ class RepositoryImage:
     mtime: int
     sides: tuple[str, ...] = ()
     stale: tuple[str, ...] = ()
+    former: Version | None = None

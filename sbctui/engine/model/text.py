@@ -18,11 +18,6 @@ def clean(text: str) -> str:
     return _HOSTILE.sub(_escape, text)
 
 
-def mib(count: int) -> str:
-    """So many bytes in a sentence."""
-    return f"{count / 1024**2:.1f} MiB"
-
-
 def legible(text: str) -> str:
     """The same for a text of several lines: its line ends and tabs stay."""
     return _HOSTILE.sub(lambda m: m[0] if m[0] in "\n\r\t" else _escape(m), text)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sized
 from datetime import UTC, datetime
 
 from sbctui.engine.model.requests import Hindrance, Request
@@ -48,6 +48,11 @@ def refresh(names: Iterable[str]) -> Unit:
     """The last unit of a plan: one service refresh for all that changed."""
     action = RefreshServices(names=tuple(names))
     return Unit(title="refresh the services", actions=(action,), always=True)
+
+
+def with_it(beside: Sized) -> str:
+    """What goes and comes with an image, as a step's detail."""
+    return f"with {len(beside)} file{'' if len(beside) == 1 else 's'} beside it" if beside else ""
 
 
 def listing() -> Unit:

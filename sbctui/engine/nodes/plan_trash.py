@@ -8,9 +8,11 @@ from sbctui.engine import rules
 from sbctui.engine.errors import NoSuchNode, Refused
 from sbctui.engine.model import requests as ask
 from sbctui.engine.model.addresses import shown
+from sbctui.engine.model.repository import OWN
 from sbctui.engine.model.site import Site, Trashed
 from sbctui.engine.model.text import clean
-from sbctui.engine.nodes.making import plan, refresh, relisted
+from sbctui.engine.model.trashed import gathered, image_of, told
+from sbctui.engine.nodes.making import plan, refresh, relisted, with_it
 from sbctui.engine.plan import (
     DropMissingChildren,
     Plan,
@@ -24,11 +26,13 @@ from sbctui.engine.repository.overlay_places import taken
 
 
 def _entries(site: Site, folders: Iterable[str]) -> list[Trashed]:
-    known = {entry.folder: entry for entry in site.trash}
+    """The entries, an image's with the files that went beside it."""
+    known = {entry.folder: (entry,) for entry in site.trash} | dict(gathered(site.trash))
     for folder in folders:
         if folder not in known:
             raise NoSuchNode(f"{shown(folder)} is not in the trash; see: sbctui trash list")
-    return [known[folder] for folder in dict.fromkeys(folders)]
+    all_ = {entry.folder: entry for folder in folders for entry in known[folder]}
+    return list(all_.values())
 
 
 def restore(site: Site, request: ask.RestoreTrash) -> Plan:
@@ -40,14 +44,14 @@ def restore(site: Site, request: ask.RestoreTrash) -> Plan:
     back = {e.name for e in entries}
     if len(back) < len(entries):
         raise Refused("two of these have the same name; restore one of them")
-    units: list[Unit] = []
     for entry in entries:
         rules.require(_why_not(site, entry, back))
-        units.append(_restore_unit(entry))
-    listed = clean(", ".join(sorted(back)[:3]))
-    title = f"restore {listed}{' …' if len(back) > 3 else ''}"
-    names = [e.name for e in entries if not e.origin]
-    after = [*_settle(entries), refresh(names)] if names else relisted(site)
+    whole = gathered(entries)
+    units = [_restore_unit(*whole[e.folder]) for e in entries if e.folder in whole]
+    names = sorted(told(all_[0]) for all_ in whole.values())
+    title = f"restore {', '.join(names[:3])}{' …' if len(names) > 3 else ''}"
+    nodes = [e.name for e in entries if not e.origin]
+    after = [*_settle(entries), refresh(nodes)] if nodes else relisted(site)
     return plan(site, request, title, [*units, *after], impact="reversible")
 
 
@@ -93,10 +97,10 @@ def _other_base(site: Site, entry: Trashed, back: set[str]) -> str | None:
     return f"its disk stands on an older {disk.base} that is gone"
 
 
-def _restore_unit(entry: Trashed) -> Unit:
+def _restore_unit(entry: Trashed, *beside: Trashed) -> Unit:
     if entry.origin:
-        back = RestoreStray(folder=entry.folder, path=entry.origin)
-        return Unit(title=f"restore {clean(entry.origin)}", actions=(back,))
+        back = tuple(RestoreStray(folder=e.folder, path=e.origin) for e in (entry, *beside))
+        return Unit(title=f"restore {told(entry)}", detail=with_it(beside), actions=back)
     config = entry.config
     listed: tuple[SetChildren, ...] = ()
     if config is not None and config.kind == "leaf" and config.parent and config.mac:
@@ -138,16 +142,19 @@ def purge(site: Site, request: ask.PurgeTrash) -> Plan:
         Unit(title=f"purge {e.folder}", node=clean(e.name), actions=(PurgeFolder(folder=e.folder),))
         for e in entries
     ]
-    count = len(entries)
+    heads = [all_[0] for all_ in gathered(entries).values()]
+    count = len(heads)
     title = f"purge {count} {'entry' if count == 1 else 'entries'} of the trash for good"
     frees = sum(e.allocated for e in entries)
-    confirm = _shown(entries[0]) if count == 1 else "purge"
+    confirm = _shown(heads[0]) if count == 1 else "purge"
     return plan(
         site, request, title, units, frees=frees, impact="purge", confirm=confirm, hold=False
     )
 
 
 def _shown(entry: Trashed) -> str:
+    if image := image_of(entry):
+        return image.rpartition("/")[2].removeprefix(f"{OWN}:")
     return entry.config.hostname if entry.config else entry.name
 
 

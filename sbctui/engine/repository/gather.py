@@ -14,12 +14,13 @@ from sbctui.engine.model.site import Site
 from sbctui.engine.model.text import clean
 from sbctui.engine.repository import chunks, mounts, sidefiles
 from sbctui.engine.repository.fetch import to_fetch
-from sbctui.engine.repository.keep import PREVIOUS, free_bytes, hidden
+from sbctui.engine.repository.keep import free_bytes, hidden
 from sbctui.engine.repository.listing import images_of, none_at
 from sbctui.engine.repository.look import look
 from sbctui.engine.repository.opening import Here
 from sbctui.engine.repository.serving import gather_served
 from sbctui.engine.repository.source import FolderSource, Source, chunks_of
+from sbctui.engine.repository.tree import PREVIOUS
 
 _MOST_OLD = 100_000
 """Files of an older tree that are looked at."""

@@ -23,12 +23,14 @@ from sbctui.engine.files import (
     write_atomic,
     write_new,
 )
+from sbctui.engine.model.amounts import size
 from sbctui.engine.model.repository import ATTACHED, IMAGES, LET_DROP, SIDE_FILES, is_image
-from sbctui.engine.model.text import clean, mib
+from sbctui.engine.model.text import clean
 from sbctui.engine.repository import chunks
 from sbctui.engine.repository.chunks import Chunks, Report
+from sbctui.engine.repository.tree import PREVIOUS
 
-PART, OLDER, LOCK, PREVIOUS = ".part", ".older", ".lock", ".previous"
+PART, OLDER, LOCK = ".part", ".older", ".lock"
 CONTROL = ".aria2"
 """Behind the name of a part that came by torrent: which pieces are there."""
 
@@ -174,7 +176,7 @@ def make_room(root: Path, needs: int, image: Path, *, drop: bool, since: float) 
     if sum(one.size for one in found) < missing:
         tried = ", even without all that it may drop; make room"
         raise NoSpace(
-            f"the cache {root} lacks {mib(missing)} for {clean(image.name)}"
+            f"the cache {root} lacks {size(missing)} for {clean(image.name)}"
             f"{tried if drop else LET_DROP}"
         )
     dropped = []

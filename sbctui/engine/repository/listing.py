@@ -20,6 +20,7 @@ from sbctui.engine.model.repository import (
     ImageAddress,
     Repository,
     RepositoryImage,
+    Version,
     is_image,
     parse_path,
 )
@@ -27,7 +28,7 @@ from sbctui.engine.model.text import clean
 from sbctui.engine.repository.look import look
 from sbctui.engine.repository.opening import Here
 from sbctui.engine.repository.sftp import SftpSource
-from sbctui.engine.repository.tree import Entry
+from sbctui.engine.repository.tree import PREVIOUS, Entry
 
 _SECONDS = 12.0
 """Seconds that another server may take to tell of itself."""
@@ -169,7 +170,7 @@ def images_of(name: str, entries: Iterable[Entry]) -> tuple[RepositoryImage, ...
                 beside.setdefault(of, []).append(one)
                 break
     return tuple(
-        _image(name, files[path], beside.get(path, ()))
+        _image(name, files[path], beside.get(path, ()), files.get(_former(path)))
         for path in sorted(files)
         if path.startswith(f"{IMAGES}/") and _addressable(path)
     )
@@ -183,7 +184,13 @@ def _addressable(path: str) -> bool:
         return False
 
 
-def _image(name: str, one: Entry, beside: Iterable[Entry]) -> RepositoryImage:
+def _former(path: str) -> str:
+    """Where the version before an image's is kept."""
+    folder, _, image = path.rpartition("/")
+    return f"{folder}/.{image}{PREVIOUS}"
+
+
+def _image(name: str, one: Entry, beside: Iterable[Entry], former: Entry | None) -> RepositoryImage:
     endings = {side.path.removeprefix(one.path): side for side in beside}
     return RepositoryImage(
         ImageAddress(name, tuple(one.path.split("/")[1:])),
@@ -191,4 +198,5 @@ def _image(name: str, one: Entry, beside: Iterable[Entry]) -> RepositoryImage:
         one.mtime,
         tuple(sorted(endings)),
         tuple(sorted(e for e, s in endings.items() if e in SIDE_FILES and s.mtime < one.mtime)),
+        Version(former.size, former.mtime) if former else None,
     )

@@ -20,7 +20,9 @@ _SECONDS = 4.0
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A folder: bytes in all and free, whether it can be written, what is in ``images/``."""
+    """A folder: bytes in all and free, whether it can be written, what is in ``images/``, and of
+    what is hidden there the former versions.
+    """
 
     total: int
     free: int
@@ -38,13 +40,13 @@ def look(folder: Path, seconds: float = _SECONDS) -> Seen | str:
     raw = json.loads(told)
     if fault := raw.get("fault"):
         return str(fault)
-    return Seen(raw["total"], raw["free"], raw["writable"], from_json(told))
+    return Seen(raw["total"], raw["free"], raw["writable"], from_json(told, former=True))
 
 
 def _main(folder: str) -> None:
     try:
         space = os.statvfs(folder)
-        found = json.loads(to_json(walk(Path(folder), (IMAGES,))))
+        found = json.loads(to_json(walk(Path(folder), (IMAGES,), former=True)))
     except OSError as error:
         _tell({"fault": f"{folder} can't be read: {error.strerror}"})
         return

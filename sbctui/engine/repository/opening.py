@@ -13,7 +13,7 @@ from pathlib import Path
 from sbctui.engine.commands import Log, talk
 from sbctui.engine.errors import NoCache, NoSuchNode, Refused, from_os
 from sbctui.engine.model.repositories import Configured, kinds
-from sbctui.engine.model.repository import CACHE, OWN, resolve
+from sbctui.engine.model.repository import CACHE, OWN, resolve, the_cache
 from sbctui.engine.model.settings import Settings
 from sbctui.engine.model.text import clean
 from sbctui.engine.repository import mounts
@@ -102,11 +102,11 @@ class Here:
                 raise NotADirectoryError
         except (FileNotFoundError, NotADirectoryError):
             raise NoCache(
-                f"the folder of the cache {clean(name)} is not there: {folder}; make it, or mount "
+                f"the folder of {the_cache(name)} is not there: {folder}; make it, or mount "
                 "the disk that has it"
             ) from None
         except OSError as error:
-            raise from_os(error, f"looking at the cache {clean(name)}") from error
+            raise from_os(error, f"looking at {the_cache(name)}") from error
         return name, folder
 
     @contextmanager

@@ -19,6 +19,13 @@ from sbctui.engine.repository.torrentfile import Torrent
 _URL = re.compile(r"https?://[A-Za-z0-9\[][^\s\\]*")
 _HOST = re.compile(r"((?:[a-z_][a-z0-9_.-]*@)?[A-Za-z0-9][A-Za-z0-9.-]*):(/.*)")
 _SECONDS = 30
+_WAYS = {MCAST: "multicast", TORRENT: "torrent"}
+_OTHER = {MCAST: TORRENT, TORRENT: MCAST}
+
+
+def is_far(origin: str) -> bool:
+    """Whether it is on another machine: a URL, or ``host:/path`` over ssh."""
+    return bool(_URL.fullmatch(origin) or _HOST.fullmatch(origin))
 
 
 def offered(image: Path, origin: str, by: str) -> Offer:
@@ -39,6 +46,9 @@ def torrent(image: Path, origin: str) -> Torrent:
 
 def _fetched(image: Path, origin: str, ending: str, most: int) -> tuple[bytes, str]:
     where = origin or str(image)
+    other = _OTHER[ending]
+    if where.endswith(other):
+        raise BadInput(f"{clean(where)} is for receiving by {_WAYS[other]}, not {_WAYS[ending]}")
     if not where.endswith(ending):
         where += ending
     if _URL.fullmatch(where):

@@ -9,11 +9,21 @@ from typing import Literal
 from sbctui.engine import rules
 from sbctui.engine.errors import BadInput, NoSpace, NoSuchNode, NotPermitted, Refused
 from sbctui.engine.model import requests as ask
+from sbctui.engine.model.amounts import size
 from sbctui.engine.model.repositories import Configured
-from sbctui.engine.model.repository import CACHE, IMAGES, LET_DROP, OWN, parse_repository, stem
+from sbctui.engine.model.repository import (
+    CACHE,
+    IMAGES,
+    LET_DROP,
+    OWN,
+    parse_repository,
+    stem,
+    the_cache,
+)
 from sbctui.engine.model.site import Site
-from sbctui.engine.model.text import clean, mib
+from sbctui.engine.model.text import clean
 from sbctui.engine.nodes.making import listing, plan
+from sbctui.engine.nodes.words import command_line
 from sbctui.engine.plan import (
     CopyOverlays,
     ImportImage,
@@ -67,9 +77,10 @@ def _(request: ask.RemoveRepository, site: Site) -> Plan:
             f"sbctui repo unmount {request.name}"
         )
     title = f"forget the repository {request.name}"
+    back = command_line(ask.AddRepository(name=request.name, repository=one))
     unit = Unit(
         title=title,
-        detail=f"{one.kind} {one.place}; what is in it stays",
+        detail=f"what is in it stays; back with: {back}",
         actions=(SetRepository(name=request.name, after=None),),
     )
     return plan(site, request, title, [unit], impact="reversible")
@@ -194,11 +205,11 @@ def _(request: ask.UpdateCache, site: Site) -> Plan:
     units.append(_overlays(request))
     current = len(request.images) - len(new)
     notes = [f"{current} of {len(request.images)} are up to date"] if current else []
-    whole = f"{request.repository}:{request.path}" if request.path else request.repository
+    whole = f"{request.repository}:{clean(request.path)}" if request.path else request.repository
     return plan(
         site,
         request,
-        f"update the cache {request.cache} from {whole}",
+        f"update {the_cache(request.cache)} from {whole}",
         units,
         needs=sum(one.size for one in new if not one.current),
         notes=tuple(notes),
@@ -210,19 +221,19 @@ def _enough(request: ask.UpdateCache, new: list[ask.Followed]) -> None:
     longest = max((one.size for one in new), default=0)
     if longest > request.room:
         raise NoSpace(
-            f"the cache {request.cache} has {mib(request.room)} free and one image alone takes "
-            f"{mib(longest)}{LET_DROP}"
+            f"{the_cache(request.cache)} has {size(request.room)} free and one image alone takes "
+            f"{size(longest)}{LET_DROP}"
         )
 
 
 def _update(request: ask.UpdateCache, one: ask.Followed) -> Unit:
-    fetch = "what changed" if one.fetch is None else mib(one.fetch)
+    fetch = "what changed" if one.fetch is None else size(one.fetch)
     action = UpdateImage(
         repository=request.repository, cache=request.cache, path=one.path, mtime=one.mtime
     )
     shown = clean(one.path.removeprefix(f"{IMAGES}/"))
     return Unit(
-        title=f"update {shown}", detail=f"fetch {fetch} of {mib(one.size)}", actions=(action,)
+        title=f"update {shown}", detail=f"fetch {fetch} of {size(one.size)}", actions=(action,)
     )
 
 
@@ -243,7 +254,9 @@ def _(request: ask.RestoreImage, site: Site) -> Plan:
     if not request.path:
         raise BadInput("name the image to restore, as cache:sub/dir/image")
     if not request.kept:
-        raise NoSuchNode(f"no former version of {clean(request.path)} was kept in {request.cache}")
+        raise NoSuchNode(
+            f"no former version of {clean(request.path)} was kept in {the_cache(request.cache)}"
+        )
     title = f"restore the former version of {request.cache}:{clean(request.path)}"
     action = RestoreImage(cache=request.cache, path=f"{IMAGES}/{request.path}")
     notes = ("the same again brings back the one that stands now",)

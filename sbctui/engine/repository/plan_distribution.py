@@ -9,10 +9,10 @@ from typing import Any
 from sbctui.engine import rules
 from sbctui.engine.errors import NoSpace, Refused
 from sbctui.engine.model import requests as ask
+from sbctui.engine.model.amounts import size
 from sbctui.engine.model.distribution import ImageFile, Lab, Offer
-from sbctui.engine.model.repository import LET_DROP
+from sbctui.engine.model.repository import LET_DROP, the_cache
 from sbctui.engine.model.site import Site
-from sbctui.engine.model.text import mib
 from sbctui.engine.nodes.making import listing, plan
 from sbctui.engine.plan import (
     MakeSideFiles,
@@ -121,19 +121,19 @@ def _action(request: ask.ReceiveImage, lab: Lab) -> ReceiveImage:
     )
 
 
-def _room(site: Site, request: ask.ReceiveImage, size: int) -> None:
+def _room(site: Site, request: ask.ReceiveImage, needs: int) -> None:
     """Raises NoSpace, for a cache where it makes no room by itself."""
     if not request.cache:
-        rules.enough_space(site, size)
-    elif size > request.room and not request.drop:
+        rules.enough_space(site, needs)
+    elif needs > request.room and not request.drop:
         raise NoSpace(
-            f"the cache {request.cache} has {mib(request.room)} free and this takes {mib(size)}"
+            f"{the_cache(request.cache)} has {size(request.room)} free and this takes {size(needs)}"
             f"{LET_DROP}"
         )
 
 
 def _replaced(request: ask.ReceiveImage, found: ImageFile) -> tuple[str, ...]:
-    now = f"what {request.address} is now ({found.size} bytes)"
+    now = f"what {request.address} is now ({size(found.size)})"
     if request.backup:
         return (f"{now} is kept as its former version: sbctui cache restore {request.address}",)
     return (f"{now} is replaced, without a copy",)

@@ -7,7 +7,7 @@ from sbctui.engine.errors import NoSuchNode
 from sbctui.engine.model.imagework import DeleteImages
 from sbctui.engine.model.repository import OWN
 from sbctui.engine.model.site import Site
-from sbctui.engine.nodes.making import listing, plan, to_trash_stray
+from sbctui.engine.nodes.making import listing, plan, to_trash_stray, with_it
 from sbctui.engine.plan import Plan, Unit
 
 _SHOWN = 3
@@ -22,10 +22,10 @@ def delete(request: DeleteImages, site: Site) -> Plan:
         if image not in found:
             raise NoSuchNode(f"there is no image {OWN}:{image}; see: sbctui repo tree {OWN}:")
         files = found[image].files
-        beside = len(files) - 1
-        detail = f"with {beside} file{'' if beside == 1 else 's'} beside it" if beside else ""
         actions = tuple(to_trash_stray(site, path) for path in files)
-        units.append(Unit(title=f"delete {OWN}:{image}", detail=detail, actions=actions))
+        units.append(
+            Unit(title=f"delete {OWN}:{image}", detail=with_it(files[1:]), actions=actions)
+        )
     listed = ", ".join(f"{OWN}:{image}" for image in list(found)[:_SHOWN])
     more = f" and {len(units) - _SHOWN} more" if len(units) > _SHOWN else ""
     notes = (

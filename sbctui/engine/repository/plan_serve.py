@@ -14,6 +14,7 @@ from sbctui.engine.errors import Refused
 from sbctui.engine.model import requests as ask
 from sbctui.engine.model.addresses import dashed
 from sbctui.engine.model.node import NodeConfig
+from sbctui.engine.model.repository import the_cache
 from sbctui.engine.model.site import Disk, Node, Site, Stamp
 from sbctui.engine.model.text import clean
 from sbctui.engine.nodes.making import plan, refresh
@@ -73,7 +74,7 @@ def serve(request: ask.ServeCache, site: Site) -> Plan:
     rules.enough_space(site, making.needs)
     if making.units:
         making.units.append(refresh(making.names))
-    title = f"serve the boards of the cache {clean(request.cache)}"
+    title = f"serve the boards of {the_cache(request.cache)}"
     notes = (*making.notes, *_standing(site))
     return plan(
         site, request, title, making.units, needs=making.needs, notes=notes, hold=False

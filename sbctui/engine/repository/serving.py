@@ -13,7 +13,7 @@ from sbctui.engine.lists import LARGEST, decode_list
 from sbctui.engine.model.addresses import dashed, parse_name
 from sbctui.engine.model.node import DiskSpec
 from sbctui.engine.model.overlay import Place
-from sbctui.engine.model.repository import IMAGES, parse_path
+from sbctui.engine.model.repository import IMAGES, parse_path, the_cache
 from sbctui.engine.model.requests import CachedRoot, Cover, Incoming, LeafSpec, ServeCache
 from sbctui.engine.model.settings import Settings
 from sbctui.engine.model.site import Site
@@ -121,7 +121,7 @@ def gather_served(site: Site, request: ServeCache) -> ServeCache:
         found = tuple(cache.cached(path, manifest) for path, manifest in chosen)
         laid, brought = _laid(site, root, found)
     except OSError as error:
-        raise from_os(error, f"looking at the cache {clean(name)}") from error
+        raise from_os(error, f"looking at {the_cache(name)}") from error
     update = {
         "cache": name,
         "found": found,

@@ -14,6 +14,8 @@ from typing import Literal
 IMAGES, TREES = "images", ("groups", "clients")
 BOARDS = "boards"
 """Lists of the boards of each root, ``<root>.csv``, as ``leaf create --macs`` takes them."""
+PREVIOUS = ".previous"
+"""The ending of an image's former version, which lies hidden beside it: ``.IMAGE.previous``."""
 MOST = 1_000_000
 """Entries that a repository may have."""
 _LAID = 2
@@ -50,29 +52,36 @@ def ours(path: str) -> bool:
     return name.startswith(".") and not laid
 
 
-def walk(root: Path, tops: Iterable[str] = (IMAGES, *TREES, BOARDS)) -> Iterator[Entry]:
-    """All below these folders, a folder before what is in it; without special files and ours.
+def _left_out(path: str, *, former: bool) -> bool:
+    return ours(path) and not (former and path.endswith(PREVIOUS))
+
+
+def walk(
+    root: Path, tops: Iterable[str] = (IMAGES, *TREES, BOARDS), *, former: bool = False
+) -> Iterator[Entry]:
+    """All below these folders, a folder before what is in it; without special files and ours,
+    but with ``former`` also the former versions of images.
 
     Raises OSError.
     """
     for top in tops:
         if (root / top).is_dir() and not (root / top).is_symlink():
-            yield from _below(root, top)
+            yield from _below(root, top, former=former)
 
 
-def _below(root: Path, folder: str) -> Iterator[Entry]:
+def _below(root: Path, folder: str, *, former: bool) -> Iterator[Entry]:
     with os.scandir(root / folder) as found:
         entries = sorted(found, key=lambda one: one.name)
     for one in entries:
         path = f"{folder}/{one.name}"
-        if ours(path):
+        if _left_out(path, former=former):
             continue
         entry = _entry(path, one.stat(follow_symlinks=False), one.path)
         if entry is None:
             continue
         yield entry
         if entry.kind == "folder":
-            yield from _below(root, entry.path)
+            yield from _below(root, entry.path, former=former)
 
 
 def _entry(path: str, about: os.stat_result, place: str) -> Entry | None:
@@ -102,8 +111,10 @@ def to_json(entries: Iterable[Entry]) -> bytes:
     return json.dumps(whole, separators=(",", ":")).encode() + b"\n"
 
 
-def from_json(data: bytes) -> tuple[Entry, ...]:
-    """An index from anywhere; entries that lead elsewhere are left out. Raises ValueError."""
+def from_json(data: bytes, *, former: bool = False) -> tuple[Entry, ...]:
+    """An index from anywhere; entries that lead elsewhere are left out, and those that ``walk``
+    leaves out. Raises ValueError.
+    """
     try:
         rows = json.loads(data)["entries"]
         found = [Entry(**row) for row in rows[:MOST]]
@@ -120,7 +131,7 @@ def from_json(data: bytes) -> tuple[Entry, ...]:
         for one in found
         if one.kind in ("file", "link", "folder")
         and sane(one.path)
-        and not ours(one.path)
+        and not _left_out(one.path, former=former)
         and one.path.partition("/")[0] in (IMAGES, *TREES, BOARDS)
     )
 

@@ -14,7 +14,7 @@ from sbctui.engine.archive.peek import manifest_of
 from sbctui.engine.archive.places import incoming
 from sbctui.engine.errors import BadInput, NoSuchNode, Refused, SbcError, from_os
 from sbctui.engine.model.addresses import shown
-from sbctui.engine.model.distribution import MADE
+from sbctui.engine.model.distribution import MADE, Offer
 from sbctui.engine.model.node import Origin
 from sbctui.engine.model.repositories import kinds
 from sbctui.engine.model.repository import (
@@ -29,6 +29,8 @@ from sbctui.engine.model.shelf import Shelf
 from sbctui.engine.model.text import clean
 from sbctui.engine.repository import listing, sidefiles
 from sbctui.engine.repository.opening import Here
+from sbctui.engine.repository.origin import is_far, offered
+from sbctui.engine.repository.sidefiles import MCAST, TORRENT
 from sbctui.engine.repository.sumfile import made_of
 
 
@@ -75,6 +77,15 @@ def place(here: Here, text: str) -> str:
     if not address.parts:
         raise BadInput(f"{shown(text)} is a whole repository; name an image in it")
     return str(folder_of(here, address.repository) / address.path)
+
+
+def side_file(here: Here, text: str) -> str:
+    """The side file of an image that is received, as it was typed: by its full path where it is
+    on this machine, ``repo:sub/dir/image.mcast`` too. Raises like ``place``.
+    """
+    if not text or is_far(text):
+        return text
+    return os.path.abspath(os.path.expanduser(place(here, text)))
 
 
 def origin(here: Here, text: str) -> Origin | None:
@@ -199,7 +210,8 @@ class Preview:
     """An archive before it is taken, without reading it all.
 
     ``manifest`` is what it says of itself at its end; ``node``: it begins as a node's archive
-    does. Both tell nothing of what comes from another machine (``far``).
+    does. Both tell nothing of what comes from another machine (``far``). ``offer`` is the image
+    that a side file is for, which is received ``by`` multicast or torrent.
     """
 
     place: str
@@ -207,14 +219,22 @@ class Preview:
     manifest: Manifest | None = None
     node: bool = False
     far: bool = False
+    offer: Offer | None = None
+    by: str = ""
 
 
 def preview(here: Here, text: str) -> Preview:
-    """Look at the beginning and the end of an archive. Raises BadInput, Refused, NotPermitted."""
+    """Look at the beginning and the end of an archive, or into a side file.
+
+    Raises BadInput, Refused, NotPermitted.
+    """
     found = incoming(here.site, place(here, text))
     if kind_of(found.place) != "file":
         return Preview(found.place, far=True)
     path = Path(found.place)
+    for by, ending in (("multicast", MCAST), ("torrent", TORRENT)):
+        if path.name.endswith(ending):
+            return Preview(found.place, found.bytes, offer=offered(path, str(path), by), by=by)
     try:
         manifest = manifest_of(path)
         node = manifest is not None or is_archive(path)
