@@ -117,6 +117,7 @@ def _continued(line: Line, width: int) -> Iterable[Line]:
         max(width, used + blanks + 10, indent + 10),
         initial_indent=" " * (used + blanks),
         subsequent_indent=" " * indent,
+        break_on_hyphens=False,
     ) or [""]
     yield (*head, (first[used:], tone))
     for part in rest:

@@ -102,7 +102,7 @@ TABLE = [
     (("leaf", "export", "spare", "x"), 3, "is a root"),
     (("root", "import", "/nowhere/x.tar"), 2, "there is no"),
     (("root", "import", "/etc/passwd", "--name", "a b"), 2, "can't be a name"),
-    (("root", "import", "/etc/passwd", "--name", "spare"), 3, "there is a node spare already"),
+    (("root", "import", "/etc/passwd", "--name", "fresh"), 2, "is no archive of a node"),
     (("root", "import", "-"), 2, "--name"),
     (("root", "import"), 2, "--from"),
     (("root", "import", "--from", "/etc/passwd"), 2, "USER@HOST:PATH"),

@@ -17,10 +17,11 @@ from sbctui.engine.disks.repair import repair
 from sbctui.engine.disks.target import new_disk
 from sbctui.engine.disks.tools import check
 from sbctui.engine.disks.watch import watched
-from sbctui.engine.errors import NoSpace, Refused
+from sbctui.engine.errors import Refused
 from sbctui.engine.files import hit
 from sbctui.engine.model.node import DISK_FILES
 from sbctui.engine.plan import FlattenDisk
+from sbctui.engine.room import require_room
 
 _ARGV = ("qemu-img", "convert", "-n", "--target-is-zero", "-q", "-O", "raw")
 
@@ -72,7 +73,7 @@ def _flatten(
     source: Path, below: Path, disk: Path, report: Callable[[int, int], None], ctx: Context
 ) -> None:
     total = sum(path.stat().st_blocks * 512 for path in (source, below))
-    _require_room(disk.parent, total)
+    require_room(disk.parent, total, "what an overlay shows")
     hit("disk.flatten")
     with watched(lambda: disk.stat().st_blocks * 512, total, report):
         done = commands.run(
@@ -82,13 +83,3 @@ def _flatten(
             log=ctx.log,
         )
     check(done, f"writing what an overlay shows to {disk}")
-
-
-def _require_room(folder: Path, wanted: int) -> None:
-    """Before boards, whose overlays grow beside it, find the last byte taken. Raises NoSpace."""
-    room = os.statvfs(folder)
-    if wanted > room.f_bavail * room.f_frsize:
-        raise NoSpace(
-            f"what an overlay shows takes up to {wanted} bytes, more than there are free beside "
-            f"{folder}; make room"
-        )

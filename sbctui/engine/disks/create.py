@@ -23,6 +23,7 @@ from sbctui.engine.disks.watch import phase, watched
 from sbctui.engine.errors import BadInput, NotPermitted, Refused, from_os
 from sbctui.engine.files import Owner, hit, make_dir, remove_tree
 from sbctui.engine.model.addresses import shown
+from sbctui.engine.model.amounts import size as told
 from sbctui.engine.model.requests import Source
 
 _BLOCK = 4096
@@ -186,7 +187,7 @@ def _format(
     check_room(done, "making the file system")
     what = shown(source.path) if source else "an ext4 file system"
     if done.returncode != 0 and any(text in done.stderr for text in _TOO_SMALL):
-        raise Refused(f"{what} does not fit into a disk of {size} bytes; give a larger --size")
+        raise Refused(f"{what} does not fit into a disk of {told(size)}; give a larger --size")
     if "Permission denied" in done.stderr:
         raise NotPermitted(f"not every file of {what} can be read; run as root or with sudo")
     check(done, "making the file system")

@@ -15,6 +15,7 @@ from sbctui.engine.disks.ext4 import Superblock
 from sbctui.engine.disks.repair import repair
 from sbctui.engine.errors import NoSpace, Refused
 from sbctui.engine.files import write_new
+from sbctui.engine.model.amounts import size as told
 from sbctui.engine.model.overlay import parse_path
 from sbctui.engine.model.overlay_merge import ways
 from sbctui.engine.model.text import clean
@@ -244,8 +245,8 @@ def _check_room(pieces: Sequence[Piece], facts: Superblock, whose: str) -> None:
     )
     if needs > facts.free:
         raise NoSpace(
-            f"the overlay takes up to {needs} bytes and the disk of {whose} has {facts.free} free; "
-            "lay less over it, or make it larger"
+            f"the overlay takes up to {told(needs)} and the disk of {whose} has "
+            f"{told(facts.free)} free; lay less over it, or make it larger"
         )
     if len(made) > facts.free_inodes:
         raise NoSpace(

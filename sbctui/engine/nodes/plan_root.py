@@ -7,6 +7,7 @@ import shlex
 from sbctui.engine import rules
 from sbctui.engine.errors import Refused
 from sbctui.engine.model import requests as ask
+from sbctui.engine.model.amounts import size as told
 from sbctui.engine.model.node import DiskSpec, NodeConfig, StoreKind
 from sbctui.engine.model.site import Node, Site
 from sbctui.engine.nodes.addressing import Addresses
@@ -260,14 +261,14 @@ def resize(site: Site, request: ask.ResizeRoot) -> Plan:
     config = node.config
     if request.size <= config.disk.size:
         raise Refused(
-            f"{node.name} has {config.disk.size} bytes and a disk can only grow; give a larger size"
+            f"{node.name} has {told(config.disk.size)} and a disk can only grow; give a larger size"
         )
     needs = (request.size - config.disk.size) // 50
     rules.enough_space(site, needs)
     pending = _with_disk(config, resize_to=request.size)
     grown = _with_disk(config, size=request.size)
     unit = Unit(
-        title=f"grow {node.name} to {request.size} bytes",
+        title=f"grow {node.name} to {told(request.size)}",
         node=node.name,
         actions=(
             UpdateConfig(name=node.name, before=config, after=pending),

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from sbctui.engine.errors import NoSpace, ServiceFailed
+from sbctui.engine.errors import ServiceFailed
+from sbctui.engine.room import require_room
 from sbctui.engine.services.qmp import QmpError
 from sbctui.engine.services.storage_marks import GRAIN, grains, mark
 
@@ -150,12 +151,7 @@ def _reserve(target: Path, size: int, ranges: list[tuple[int, int]]) -> None:
         if not stat.S_ISREG(facts.st_mode) or facts.st_size != size or facts.st_blocks:
             raise ServiceFailed(f"{target.name} is no empty file of {size} bytes")
         wanted = sum(end - start for start, end in ranges)
-        room = os.fstatvfs(fd)
-        if wanted > room.f_bavail * room.f_frsize:
-            raise NoSpace(
-                f"the copy takes {wanted} bytes, more than there are free beside {target.parent}; "
-                "make room"
-            )
+        require_room(target.parent, wanted, "the copy")
         for start, end in ranges:
             os.posix_fallocate(fd, start, end - start)
     finally:

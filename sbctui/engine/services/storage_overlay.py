@@ -11,7 +11,8 @@ import os
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
-from sbctui.engine.errors import NoSpace, ServiceFailed
+from sbctui.engine.errors import ServiceFailed
+from sbctui.engine.room import require_room
 from sbctui.engine.services.port import Target
 from sbctui.engine.services.qmp import QmpError
 from sbctui.engine.services.storage_copy import Daemon
@@ -55,12 +56,7 @@ def _reserve(target: Path, wanted: int) -> None:
     """
     fd = os.open(target, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
-        room = os.fstatvfs(fd)
-        if wanted > room.f_bavail * room.f_frsize:
-            raise NoSpace(
-                f"the copy takes {wanted} bytes, more than there are free beside {target.parent}; "
-                "make room"
-            )
+        require_room(target.parent, wanted, "the copy")
         os.posix_fallocate(fd, 0, wanted)
     finally:
         os.close(fd)
