@@ -17,6 +17,10 @@ PASTED = (
 Way = Callable[[Tui], Awaitable[None]]
 
 
+LEARNED = ("config.json", "alone", "jobs ")
+"""What the details tell of a node once its folder has been looked at."""
+
+
 async def at_home(tui: Tui) -> None:
     """Back from wherever, the cursor on the first root, nothing marked, no toast."""
     while not isinstance(tui.app.screen, HomeScreen):
@@ -26,16 +30,22 @@ async def at_home(tui: Tui) -> None:
     await tui.press("escape", "escape", "escape", "1")
     _rows(tui).move_to("root:debian12")
     await tui.settled()
+    if _roomy(tui):
+        await tui.expect("debian12", *LEARNED)
 
 
 async def _home(tui: Tui) -> None:
     await tui.press("j", "j")
-    await tui.expect("asks for an address" if tui.app.size.height > 24 else "1 Tree")
+    await tui.expect(*(("asks for an address", *LEARNED) if _roomy(tui) else ("1 Tree",)))
 
 
 async def _marked(tui: Tui) -> None:
     await tui.press("2", "slash", *"st:down", "enter", "asterisk")
-    await tui.expect("marked")
+    await tui.expect("marked", *(LEARNED if _roomy(tui) else ()))
+
+
+def _roomy(tui: Tui) -> bool:
+    return tui.app.size.height > 24
 
 
 async def _bulk(tui: Tui) -> None:
