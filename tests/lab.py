@@ -182,15 +182,18 @@ class Space:
             finally:
                 _setns(home.fileno())
 
-    def reap(self) -> None:
-        """Take ended programs off the process table."""
+    def end(self) -> None:
+        """Kill what was started in here, and what that started."""
+        for process in self._started:
+            if process.poll() is None:  # it may be on its way in: not among the namespace's yet
+                os.killpg(process.pid, signal.SIGKILL)
+        _end_all(self.name)
         for process in self._started:
             for pipe in (process.stdin, process.stdout, process.stderr):
                 if pipe is not None:
                     with suppress(OSError):
                         pipe.close()
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(5)
+            process.wait(60)
 
 
 class Board(Space):
@@ -335,8 +338,7 @@ class Lab:
         """End whatever runs in the lab, then remove it; a second call does nothing."""
         spaces = [self.server, *self.boards.values()]
         for space in spaces:
-            _end_all(space.name)
-            space.reap()
+            space.end()
             if Path(f"/run/netns/{space.name}").exists():
                 _run(["ip", "netns", "del", space.name], check=False)
         shutil.rmtree(self.folder, ignore_errors=True)

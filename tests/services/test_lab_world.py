@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -54,6 +55,13 @@ def test_nothing_is_left_of_a_lab_even_when_the_test_fails() -> None:
         fail_inside()
     assert traces(prefix(labs[0])) == []
     labs[0].close()
+
+
+def test_what_was_still_on_its_way_into_a_lab_ends_with_it() -> None:
+    with Lab() as lab:
+        late = lab.server.start(["sleep", "1000"])
+        late.send_signal(signal.SIGSTOP)
+    assert late.returncode == -signal.SIGKILL
 
 
 def test_the_next_lab_sweeps_up_after_a_killed_process() -> None:
