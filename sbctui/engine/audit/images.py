@@ -48,7 +48,8 @@ def lists(site: Site, drift: Drift) -> Iterator[Finding]:
         "repo:",
         "the lists in repo: are not of what is in it now",
         "Images, boards or files laid over images changed otherwise than by sbctui: who reads the "
-        "repository over HTTPS misses what is new, and a cache would not know all boards.",
+        "repository over HTTPS misses what is new, and a cache would not know all boards, or "
+        "the attributes of files laid by hand.",
         proof=f"not right: {', '.join(drift.unlisted)}",
     )
     found = found.model_copy(update={"untrashable": "a list is written anew, and not moved"})

@@ -17,7 +17,8 @@ from sbctui.engine.commands import Talk, talk
 from sbctui.engine.errors import NoSuchNode, SbcError, ToolFailed
 from sbctui.engine.model.repository import INDEX
 from sbctui.engine.model.text import clean
-from sbctui.engine.repository.source import Ranges, gone
+from sbctui.engine.repository.attributes import Attributes
+from sbctui.engine.repository.source import Ranges, gone, listed
 from sbctui.engine.repository.tree import Entry, from_json
 
 _INDEX_BYTES = 256 * 1024**2
@@ -66,6 +67,10 @@ class HttpsSource:
             except NoSuchNode:
                 return None
         return data
+
+    def attributes(self) -> Attributes | None:
+        """What the list there tells; HTTP knows none."""
+        return listed(self)
 
     def ranges(self, path: str, wanted: Ranges) -> Iterator[bytes]:
         """The bytes of each range in turn."""

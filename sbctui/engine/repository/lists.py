@@ -1,4 +1,5 @@
-"""The lists in this server's repository, by which others follow it: of all files, and of boards.
+"""The lists in this server's repository, by which others follow it: of all files, of what these
+have of extended attributes, and of boards.
 
 They are there from the first export, or ``repo index``, on.
 """
@@ -14,6 +15,7 @@ from sbctui.engine.files import Owner, write_atomic
 from sbctui.engine.model.distribution import HALF
 from sbctui.engine.model.repository import IMAGES, INDEX, OWN
 from sbctui.engine.model.site import Site
+from sbctui.engine.repository import attributes
 from sbctui.engine.repository.boards import board_lists, replace_files
 from sbctui.engine.repository.keep import make_folders
 from sbctui.engine.repository.tree import BOARDS, TREES, Entry, from_json, to_json, walk
@@ -28,6 +30,9 @@ def write_lists(site: Site, owner: Owner) -> None:
     make_folders(root, BOARDS, owner)
     lists = {f"{name}.csv": text.encode() for name, text in board_lists(site).items()}
     replace_files(root / BOARDS, lists, owner)
+    own = attributes.to_json(attributes.of_files(root))
+    if _read(root / attributes.LIST) != own:
+        write_atomic(root / attributes.LIST, own, owner=owner)
     write_atomic(root / INDEX, to_json(walk(root)), owner=owner)
 
 
@@ -51,6 +56,8 @@ def stale_lists(site: Site) -> tuple[str, ...]:
     with suppress(OSError):
         if told is None or told != _known(walk(root)):
             wrong.append(INDEX)
+        if _read(root / attributes.LIST) != attributes.to_json(attributes.of_files(root)):
+            wrong.append(attributes.LIST)
     return tuple(f"{OWN}/{name}" for name in wrong)
 
 

@@ -114,7 +114,8 @@ class Here:
         """A repository to read from; let go when left. Raises SbcError."""
         folder = self.folder(name)
         if folder is not None:
-            yield FolderSource(name, folder, stop)
+            far = name != OWN and self.known[name].kind in ("nfs", "smb")
+            yield FolderSource(name, folder, stop, own=name == OWN, far=far)
         elif self.known[name].kind == "https":
             one = self.known[name]
             yield HttpsSource(name, one.place, one.ca, stop)

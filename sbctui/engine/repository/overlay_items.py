@@ -15,6 +15,7 @@ from sbctui.engine.model.overlay import Item, Place, not_hidden, parse_path
 from sbctui.engine.model.text import clean
 from sbctui.engine.model.xattrs import mode_of, parse, unasked
 from sbctui.engine.repository.overlay_table import (
+    LARGEST,
     TABLE,
     Row,
     Table,
@@ -28,7 +29,6 @@ SETTLED = 10**9
 """Nanoseconds after which a write would give a file another time."""
 _MOST = 20_000
 """Files in one overlay: more are an image."""
-_LARGEST_TABLE = 4 * 1024**2
 _STEP = 1024**2
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
@@ -55,11 +55,11 @@ def table_in(folder: int, place: Place) -> Table:
     try:
         if not stat.S_ISREG(os.fstat(fd).st_mode):
             raise Refused(f"{where} is no file")
-        data = os.read(fd, _LARGEST_TABLE + 1)
+        data = os.read(fd, LARGEST + 1)
     finally:
         os.close(fd)
-    if len(data) > _LARGEST_TABLE:
-        raise BadInput(f"{where} is longer than {_LARGEST_TABLE} bytes")
+    if len(data) > LARGEST:
+        raise BadInput(f"{where} is longer than {LARGEST} bytes")
     return parse_table(data, where)
 
 

@@ -22,6 +22,8 @@ from sbctui.engine.model.xattrs import ACCESS, parse
 
 TABLE = ".overlay.toml"
 """The table's name in an overlay's folder."""
+LARGEST = 4 * 1024**2
+"""Bytes of the longest one that is read."""
 _OWNER = re.compile(r"(root|[0-9]{1,10})(?::(root|[0-9]{1,10}))?")
 _MODE = re.compile(r"[0-7]{3,4}|0[0-7]{4}")
 _MOST_ID = 2**32 - 2

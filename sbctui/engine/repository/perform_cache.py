@@ -13,7 +13,7 @@ from sbctui.engine.model.overlay import Place
 from sbctui.engine.model.repository import ATTACHED
 from sbctui.engine.model.text import clean
 from sbctui.engine.plan import BringOverlay, CopyOverlays, RestoreImage, UpdateImage, WaitRandom
-from sbctui.engine.repository import chunks
+from sbctui.engine.repository import attributes, chunks
 from sbctui.engine.repository.boards import copy_boards
 from sbctui.engine.repository.chunks import Chunks
 from sbctui.engine.repository.fetch import Fetch
@@ -29,7 +29,7 @@ from sbctui.engine.repository.keep import (
     sweep,
     write_sides,
 )
-from sbctui.engine.repository.mirror import mirror
+from sbctui.engine.repository.mirror import Mirrored, mirror
 from sbctui.engine.repository.opening import Here
 from sbctui.engine.repository.overlay_change import take_overlay
 from sbctui.engine.repository.overlay_read import folder_of
@@ -131,9 +131,23 @@ def copy_overlays(action: CopyOverlays, ctx: Context) -> Undo:
     with here.source(action.repository, ctx.stop, ctx.log) as source:
         if action.all_:
             copy_boards(source, root, ctx.owner)
-        copied, removed = mirror(source, root, action.images, ctx.stop, all_=action.all_)
-    ctx.found.data |= {"copied": str(copied), "removed": str(removed)}
+        done = mirror(source, root, action.images, ctx.stop, all_=action.all_)
+    _tell_attributes(root, done, action, ctx)
+    ctx.found.data |= {"copied": str(done.copied), "removed": str(done.removed)}
     return nothing
+
+
+def _tell_attributes(root: Path, done: Mirrored, action: CopyOverlays, ctx: Context) -> None:
+    """For those who follow this cache: all of them stand in tables, or nobody knows."""
+    if done.silent:
+        (root / attributes.LIST).unlink(missing_ok=True)
+        ctx.warn(
+            f"{clean(action.repository)} does not tell of extended attributes and capabilities "
+            "that files put into its overlays by hand have; they are missing in the cache until "
+            "this is run again after, on that server: sbctui repo index"
+        )
+    elif action.all_:
+        write_atomic(root / attributes.LIST, attributes.to_json({}), owner=ctx.owner)
 
 
 def bring_overlay(action: BringOverlay, ctx: Context) -> Undo:

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from sbctui.engine.commands import Talk
 from sbctui.engine.errors import NoSuchNode, SbcError, ToolFailed
 from sbctui.engine.model.text import clean
-from sbctui.engine.repository.source import Ranges, gone
+from sbctui.engine.repository.attributes import Attributes
+from sbctui.engine.repository.source import Ranges, gone, listed
 from sbctui.engine.repository.tree import MOST, Entry, ours, sane
 
 _INIT, _VERSION = 1, 2
@@ -177,6 +178,10 @@ class SftpSource:
         except NoSuchNode:
             return None
         return b"".join(parts)
+
+    def attributes(self) -> Attributes | None:
+        """What the list there tells; sftp knows none."""
+        return listed(self)
 
     def ranges(self, path: str, wanted: Ranges) -> Iterator[bytes]:
         """The bytes of each range in turn."""

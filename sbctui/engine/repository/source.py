@@ -10,7 +10,8 @@ from typing import Protocol
 
 from sbctui.engine.errors import Cancelled, NoSuchNode, SbcError
 from sbctui.engine.model.text import clean
-from sbctui.engine.repository import chunks, tree
+from sbctui.engine.repository import attributes, chunks, tree
+from sbctui.engine.repository.attributes import Attributes
 from sbctui.engine.repository.chunks import Chunks
 from sbctui.engine.repository.tree import Entry
 
@@ -35,6 +36,25 @@ class Source(Protocol):
         Raises NoSuchNode when there is no such file, SbcError.
         """
 
+    def attributes(self) -> Attributes | None:
+        """What files laid over images have of extended attributes by themselves; None where
+        nothing tells. Raises SbcError.
+        """
+
+
+def listed(source: Source) -> Attributes | None:
+    """What a repository's own list tells of attributes; None without one. Raises SbcError."""
+    data = source.read(attributes.LIST, attributes.LARGEST)
+    if data is None:
+        return None
+    try:
+        return attributes.from_json(data)
+    except ValueError as error:
+        raise SbcError(
+            f"the {attributes.LIST} of {source.name} can't be used: {clean(str(error))}; make it "
+            "anew on that server with: sbctui repo index"
+        ) from None
+
 
 def chunks_of(source: Source, path: str) -> Chunks | None:
     """What an image there should be, by its side file; None where it has none.
@@ -46,12 +66,20 @@ def chunks_of(source: Source, path: str) -> Chunks | None:
 
 
 class FolderSource:
-    """A folder of this machine: a mount, a disk, this server's own repository."""
+    """A folder of this machine: a mount, a disk, this server's own repository.
 
-    def __init__(self, name: str, root: Path, stop: threading.Event) -> None:
+    ``own``: it is that, and its files tell all of themselves. ``far``: another server's, whose
+    files tell nothing for sure.
+    """
+
+    def __init__(
+        self, name: str, root: Path, stop: threading.Event, *, own: bool = False, far: bool = False
+    ) -> None:
         self.name = name
         self.root = root
         self._stop = stop
+        self._own = own
+        self._far = far
 
     def entries(self, tops: Iterable[str]) -> tuple[Entry, ...]:
         """All that is in these folders."""
@@ -83,6 +111,16 @@ class FolderSource:
         except FileNotFoundError:
             raise gone(self.name, path) from None
         except (OSError, ValueError) as error:
+            raise self._failed(error) from error
+
+    def attributes(self) -> Attributes | None:
+        """Those of the files as they are here, else of the list: a copy may have lost them."""
+        told = {} if self._own else listed(self)
+        if told is None and self._far:
+            return None
+        try:
+            return {**(told or {}), **attributes.of_files(self.root)}
+        except OSError as error:
             raise self._failed(error) from error
 
     def _failed(self, error: OSError | ValueError) -> SbcError:
