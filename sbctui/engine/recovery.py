@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from datetime import timedelta
 
@@ -19,18 +19,23 @@ from sbctui.engine.disks.resize import resize
 from sbctui.engine.errors import SbcError
 from sbctui.engine.files import Owner, flocked, hit, remove_tree
 from sbctui.engine.model.node import NodeConfig
+from sbctui.engine.model.repository import OWN
 from sbctui.engine.model.site import BOOT, Site
 from sbctui.engine.nodefile import RENAMED, write_config
 from sbctui.engine.nodes.perform_rename import settle
 from sbctui.engine.pinfile import in_work
+from sbctui.engine.plan import Plan
 from sbctui.engine.repository.overlay_change import settle as settle_overlays
 from sbctui.engine.repository.overlay_read import STOWED, half_changed
+from sbctui.engine.repository.tree import BOARDS
 from sbctui.engine.services.port import Control
 from sbctui.engine.store import GONE
 
 Say = Callable[[str], None]
 _DERIVED = (".", "dnsmasq/hosts.d", "tftp", "exports")
 """Folders in ``derived/`` that are written under the site's lock only."""
+_LISTS = (OWN, f"{OWN}/{BOARDS}")
+"""Those of the repository's lists, likewise."""
 
 
 def recover(
@@ -56,6 +61,18 @@ def recover(
         _settle_children(site, root.config, reserved, owner, changed, say)
         if root.config.disk.resize_to is not None:
             _finish_resize(site, root.config, owner, changed, say)
+
+
+def settle_exports(site: Site, plans: Iterable[Plan], *, owner: Owner, say: Say) -> None:
+    """What killed jobs left in the repository; what works there is loaded where there is some."""
+    for plan in plans:
+        if any(action.kind == "index-repository" for unit in plan.units for action in unit.actions):
+            from sbctui.engine.repository.abandoned import settle
+
+            try:
+                settle(site, plan, owner, say)
+            except OSError as error:
+                say(f"what is left of '{plan.title}' in the repository stays: {error}")
 
 
 def rederive(site: Site, control: Control, owner: Owner) -> None:
@@ -107,7 +124,7 @@ def _finish_purges(site: Site) -> None:
 def _drop_temps(site: Site) -> None:
     """Unlink the temp files of writes that a crash cut short; the site's lock keeps others away."""
     derived = site.path / "derived"
-    folders = [derived / name for name in _DERIVED]
+    folders = [derived / name for name in _DERIVED] + [site.path / name for name in _LISTS]
     for name in site.nodes:
         node = site.node_path(name)
         folders += [node, node / BOOT, node / BOOT / "pxelinux.cfg"]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 
 from sbctui.engine import recovery
 from sbctui.engine.context import Context
-from sbctui.engine.errors import SbcError, from_os
+from sbctui.engine.errors import NoSuchNode, SbcError, from_os
 from sbctui.engine.events import Emit, Event, Finished, Note, Waiting, silent
 from sbctui.engine.executor import execute
 from sbctui.engine.files import Owner, is_held
@@ -143,7 +144,7 @@ class Running:
         """Under the lock: mend what a crash left, sweep what has expired."""
         left = self._jobs.unrecorded()
         if left or self._lock.after_crash:
-            self._mend(job, emit)
+            self._mend(job, left, emit)
             self._lock.unmended = False
             for name in left:
                 self._jobs.bury(name)
@@ -152,17 +153,25 @@ class Running:
             if any(entry.folder == folder for entry in self._observer.reload().trash):
                 self._purge(folder)  # else it went with its image
 
-    def _mend(self, job: str, emit: Emit) -> None:
+    def _mend(self, job: str, left: Iterable[str], emit: Emit) -> None:
         def say(text: str) -> None:
             emit(Note(level="info", text=text, at=time.time()))
 
         reserved = self._jobs.reserved(but=job)
         site = self._observer.site(full=True)
         recovery.recover(site, reserved, owner=self._owner, changed=self._changed, say=say)
+        plans = self._plans(left)
+        recovery.settle_exports(self._observer.reload(), plans, owner=self._owner, say=say)
         try:
             recovery.rederive(self._observer.reload(), self._control, self._owner)
         except SbcError as error:
             say(f"what the daemons read could not be derived again: {error}")
+
+    def _plans(self, jobs: Iterable[str]) -> Iterator[Plan]:
+        """Those that can be read; an older program's may be of another kind."""
+        for job in jobs:
+            with suppress(NoSuchNode, OSError):
+                yield self._jobs.plan(job)
 
     def _purge(self, folder: str) -> None:
         never = threading.Event()

@@ -55,10 +55,13 @@ def with_it(beside: Sized) -> str:
     return f"with {len(beside)} file{'' if len(beside) == 1 else 's'} beside it" if beside else ""
 
 
-def listing() -> Unit:
-    """The last unit of a plan that changes what is in the repository: its list, for others."""
+def listing(*, begin: bool = False) -> Unit:
+    """The last unit of a plan that changes what is in the repository: its list, for others.
+
+    With ``begin`` also of an empty one that has none.
+    """
     title = "list what is in the repository"
-    return Unit(title=title, actions=(IndexRepository(),), always=True)
+    return Unit(title=title, actions=(IndexRepository(begin=begin),), always=True)
 
 
 def relisted(site: Site) -> tuple[Unit, ...]:

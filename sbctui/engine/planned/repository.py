@@ -68,9 +68,13 @@ class UnmountRepository(Value):
 
 
 class IndexRepository(Value):
-    """Write the list of all that is in this server's repository, and the boards of each root."""
+    """Write the list of all that is in this server's repository, and the boards of each root.
+
+    A repository without images and lists stays so, unless ``begin``.
+    """
 
     kind: Literal["index-repository"] = "index-repository"
+    begin: bool = False
 
 
 class ImportImage(Value):

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from sbctui.engine.files import Owner, write_atomic
 from sbctui.engine.model.distribution import HALF
-from sbctui.engine.model.repository import IMAGES, INDEX, OWN
+from sbctui.engine.model.repository import IMAGES, INDEX, OWN, is_image
 from sbctui.engine.model.site import Site
 from sbctui.engine.repository import attributes
 from sbctui.engine.repository.boards import board_lists, replace_files
@@ -21,6 +21,15 @@ from sbctui.engine.repository.keep import make_folders
 from sbctui.engine.repository.tree import BOARDS, TREES, Entry, from_json, to_json, walk
 
 _MOST = 256 * 1024**2
+
+
+def worth_listing(site: Site) -> bool:
+    """Whether there are lists already, or an image to be listed. Raises OSError."""
+    root = site.path / OWN
+    return (root / INDEX).exists() or any(
+        one.kind == "file" and is_image(one.path.rpartition("/")[2])
+        for one in walk(root, (IMAGES,))
+    )
 
 
 def write_lists(site: Site, owner: Owner) -> None:

@@ -27,7 +27,7 @@ from sbctui.engine.plan import (
 )
 from sbctui.engine.repository import mounts
 from sbctui.engine.repository.keep import make_folders
-from sbctui.engine.repository.lists import write_lists
+from sbctui.engine.repository.lists import worth_listing, write_lists
 from sbctui.engine.repository.settings import edited
 from sbctui.engine.services.rundir import prepare_run_dir
 from sbctui.engine.store import SETTINGS
@@ -73,7 +73,9 @@ def index_repository(action: IndexRepository, ctx: Context) -> Undo:
 
     Of the site as it is now, under its lock: two jobs that end together leave the later list.
     """
-    write_lists(ctx.reload(), ctx.owner)
+    site = ctx.reload()
+    if action.begin or worth_listing(site):
+        write_lists(site, ctx.owner)
     return nothing
 
 

@@ -142,7 +142,7 @@ def _(request: ask.UnmountRepository, site: Site) -> Plan:
 def _(request: ask.IndexRepository, site: Site) -> Plan:
     """The list is written anew each time; side files only where they are not of the image."""
     rules.require(rules.can_change_settings(site))
-    units = [*(side_files(one) for one in request.found), listing()]
+    units = [*(side_files(one) for one in request.found), listing(begin=True)]
     title = "index this server's repository"
     return plan(site, request, title, units, impact="reversible", hold=False)
 
