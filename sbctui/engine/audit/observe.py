@@ -14,6 +14,7 @@ import os
 import re
 import stat
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from struct import Struct
 
@@ -21,8 +22,9 @@ from sbctui.engine.audit.boot_observe import BootFiles
 from sbctui.engine.audit.drift import Booting, Drift, How, Off
 from sbctui.engine.audit.overlay_observe import laid_over, overlays_of
 from sbctui.engine.derive import derive
-from sbctui.engine.errors import BadInput
+from sbctui.engine.errors import BadInput, SbcError
 from sbctui.engine.files import is_held
+from sbctui.engine.model.distribution import ImageFile
 from sbctui.engine.model.overlay import RECORD
 from sbctui.engine.model.site import BOOT, CONFIG, Node, Site, Stray
 from sbctui.engine.nodefile import tree_bytes
@@ -52,12 +54,12 @@ def observe(site: Site, status: tuple[Status, ...] = (), booting: Booting = NOTH
 
     ``status`` is what the daemons say, ``booting`` what was seen of boots to come.
     """
-    from sbctui.engine.repository import lists, sidefiles  # not before somebody audits
+    from sbctui.engine.repository import lists  # not before somebody audits
 
     strays = [*_in_nodes(site), *_in_places(site), *_in_trash(site), *_in_images(site)]
     seen = Drift(
         images={name: wrong for name, node in site.nodes.items() if (wrong := _image(site, node))},
-        stale=tuple(one for one in sidefiles.images(site.path) if one.lacking),
+        stale=_stale(site),
         unlisted=lists.stale_lists(site),
         strays=tuple(strays),
         status=status,
@@ -234,10 +236,20 @@ def _in_images(site: Site) -> Iterator[Stray]:
     """Side files without an image, and what is left of one that nobody goes on receiving."""
     from sbctui.engine.repository.sidefiles import orphans
 
-    for path in orphans(site.path):
-        part = path.with_name(path.name.removesuffix(".aria2"))
-        if not is_held(part):
-            yield from _stray(site, str(path.relative_to(site.path)))
+    with suppress(SbcError):
+        for path in orphans(site.path):
+            part = path.with_name(path.name.removesuffix(".aria2"))
+            if not is_held(part):
+                yield from _stray(site, str(path.relative_to(site.path)))
+
+
+def _stale(site: Site) -> tuple[ImageFile, ...]:
+    """Images that lack side files; none of a repository that can't be read."""
+    from sbctui.engine.repository.sidefiles import images
+
+    with suppress(SbcError):
+        return tuple(one for one in images(site.path) if one.lacking)
+    return ()
 
 
 def _stray(site: Site, path: str) -> Iterator[Stray]:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from sbctui.engine.errors import Cancelled, SbcError
+from sbctui.engine.errors import Cancelled, SbcError, from_os
 from sbctui.engine.events import Emit, Progress
 from sbctui.engine.model.repository import IMAGES, ImageAddress, RepositoryImage
 from sbctui.engine.model.text import clean
@@ -88,6 +88,8 @@ def _on_disk(
         return
     try:
         real = _hash(path, stop, emit)
+    except PermissionError as error:
+        raise from_os(error, f"reading {one.address}") from error
     except OSError as error:
         yield ImageFault(one.address, f"it can't be read: {error.strerror}", "restore the image")
         return

@@ -124,8 +124,8 @@ def _(request: ask.UpdateCache, here: Here) -> ask.Request:
     parts = parse_path(request.path) if request.path else ()
     folder = here.folder(name)
     seen = look(folder) if folder is not None else None
-    if isinstance(seen, str):
-        raise SbcError(clean(seen))
+    if isinstance(seen, SbcError):
+        raise seen
     with here.source(name, threading.Event()) as source:
         entries = seen.entries if seen else source.entries((IMAGES,))
         wanted = [

@@ -75,13 +75,13 @@ def _unmounted(here: Here, found: Repository, one: Configured | None, told: str)
 
 def _folder(here: Here, found: Repository, folder: Path) -> Repository:
     seen = look(folder)
-    if isinstance(seen, str):
+    if isinstance(seen, SbcError):
         if found.kind == "own" and not os.path.lexists(folder):
             space = shutil.disk_usage(here.site)
             empty = replace(found, total=space.total, free=space.free, told=_NOTHING)
             writable = os.access(here.site, os.W_OK)
             return replace(empty, folder=str(folder), images=0, writable=writable)
-        return replace(found, state="unreachable", told=clean(seen), folder=str(folder))
+        return replace(found, state="unreachable", told=clean(str(seen)), folder=str(folder))
     return replace(
         found,
         folder=str(folder),
@@ -138,11 +138,9 @@ def images(here: Here, address: ImageAddress) -> tuple[RepositoryImage, ...]:
         entries, _ = _within(_SECONDS, lambda stop: _asked(here, name, stop))
     else:
         seen = look(folder)
-        if isinstance(seen, str) and name != OWN:
-            raise SbcError(
-                f"{clean(seen)}; mend that, or give {name} another place: sbctui repo add {name}"
-            )
-        entries = () if isinstance(seen, str) else seen.entries
+        if isinstance(seen, SbcError) and (name != OWN or os.path.lexists(folder)):
+            raise _elsewhere(name, seen)
+        entries = () if isinstance(seen, SbcError) else seen.entries
     found = tuple(
         one
         for one in images_of(name, entries)
@@ -151,6 +149,14 @@ def images(here: Here, address: ImageAddress) -> tuple[RepositoryImage, ...]:
     if address.parts and not found:
         raise none_at(name, address.path)
     return found
+
+
+def _elsewhere(name: str, why: SbcError) -> SbcError:
+    """Why a repository can't be looked at, with what else helps."""
+    if name == OWN:
+        return why
+    other = f"mend that, or give {clean(name)} another place: sbctui repo add {clean(name)}"
+    return type(why)(f"{why}; {other}")
 
 
 def none_at(name: str, path: str) -> NoSuchNode:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sbctui.engine import commands
+from sbctui.engine.errors import SbcError, from_os
+from sbctui.engine.model.text import clean
 from sbctui.engine.repository.tree import IMAGES, Entry, from_json, to_json, walk
 
 _SECONDS = 4.0
@@ -30,17 +32,23 @@ class Seen:
     entries: tuple[Entry, ...]
 
 
-def look(folder: Path, seconds: float = _SECONDS) -> Seen | str:
-    """Look at a repository's folder; a sentence when it can't be looked at in that time."""
+def look(folder: Path, seconds: float = _SECONDS) -> Seen | SbcError:
+    """Look at a repository's folder; why not, when it can't be looked at in that time."""
     told = commands.answer(
         [sys.executable, "-P", "-m", "sbctui.engine.repository.look", str(folder)], seconds
     )
     if told is None:
-        return f"{folder} does not answer within {seconds:g} s; its server may be down"
+        return SbcError(f"{folder} does not answer within {seconds:g} s; its server may be down")
     raw = json.loads(told)
     if fault := raw.get("fault"):
-        return str(fault)
+        return _failed(folder, OSError(*fault))
     return Seen(raw["total"], raw["free"], raw["writable"], from_json(told, former=True))
+
+
+def _failed(folder: Path, error: OSError) -> SbcError:
+    if isinstance(error, PermissionError):
+        return from_os(error, f"reading {clean(str(folder))}")
+    return SbcError(f"{clean(str(folder))} can't be read: {error.strerror}")
 
 
 def _main(folder: str) -> None:
@@ -48,7 +56,8 @@ def _main(folder: str) -> None:
         space = os.statvfs(folder)
         found = json.loads(to_json(walk(Path(folder), (IMAGES,), former=True)))
     except OSError as error:
-        _tell({"fault": f"{folder} can't be read: {error.strerror}"})
+        where = os.fsdecode(error.filename) if error.filename else ""
+        _tell({"fault": [error.errno, error.strerror, where]})
         return
     found["total"] = space.f_blocks * space.f_frsize
     found["free"] = space.f_bavail * space.f_frsize

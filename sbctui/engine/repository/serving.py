@@ -135,8 +135,8 @@ def gather_served(site: Site, request: ServeCache) -> ServeCache:
 def _named(request: ServeCache, name: str, root: Path) -> list[str]:
     """The images that are asked for, by path."""
     seen = look(root)
-    if isinstance(seen, str):
-        raise SbcError(clean(seen))
+    if isinstance(seen, SbcError):
+        raise seen
     images = [one.address for one in images_of(name, seen.entries)]
     wanted = [parse_path(path) for path in request.images]
     for parts in wanted:

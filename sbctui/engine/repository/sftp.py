@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from sbctui.engine.commands import Talk
-from sbctui.engine.errors import NoSuchNode, SbcError, ToolFailed
+from sbctui.engine.errors import NoSuchNode, NotPermitted, SbcError, ToolFailed
 from sbctui.engine.model.text import clean
 from sbctui.engine.repository.attributes import Attributes
 from sbctui.engine.repository.source import Ranges, gone, listed
@@ -24,7 +24,7 @@ _INIT, _VERSION = 1, 2
 _OPEN, _CLOSE, _READ, _OPENDIR, _READDIR, _READLINK = 3, 4, 5, 11, 12, 19
 _STATUS, _HANDLE, _DATA, _NAME = 101, 102, 103, 104
 _EXTENDED, _EXTENDED_REPLY = 200, 201
-_EOF, _NO_SUCH_FILE = 1, 2
+_EOF, _NO_SUCH_FILE, _PERMISSION_DENIED = 1, 2, 3
 _HAS_SIZE, _HAS_IDS, _HAS_MODE, _HAS_TIMES, _HAS_MORE = 1, 2, 4, 8, 0x80000000
 _PIECE = 32 * 1024
 """Bytes of one read, which every server answers whole."""
@@ -263,7 +263,10 @@ class SftpSource:
 
     def failed(self, path: str, status: _Status) -> SbcError:
         """What is said of a path that the other server refuses."""
-        return SbcError(f"{self.name}: {clean(path)} can't be read there: {clean(str(status))}")
+        said = f"{self.name}: {clean(path)} can't be read there: {clean(str(status))}"
+        if status.code == _PERMISSION_DENIED:
+            return NotPermitted(f"{said}; let the user that logs in read it")
+        return SbcError(said)
 
 
 class _Reading:

@@ -15,7 +15,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from sbctui.engine.errors import BadInput, Locked, NoSuchNode, Refused
+from sbctui.engine.errors import BadInput, Locked, NoSuchNode, Refused, from_os
 from sbctui.engine.files import Owner, flocked, forget, fsync_dir, hit, write_new
 from sbctui.engine.model.distribution import HALF, MADE, ImageFile, Offer, parse_image
 from sbctui.engine.model.repository import IMAGES, OWN, SIDE_FILES, is_image
@@ -202,7 +202,7 @@ def verify(site: Path, image: str, stop: threading.Event, report: Report) -> Ima
 
 
 def images(site: Path) -> Iterator[ImageFile]:
-    """Every image of this site's own repository, by name."""
+    """Every image of this site's own repository, by name. Raises NotPermitted, SbcError."""
     for path in _files(site):
         if is_image(path.name) and not path.name.endswith(HALF):
             try:
@@ -212,7 +212,10 @@ def images(site: Path) -> Iterator[ImageFile]:
 
 
 def orphans(site: Path) -> Iterator[Path]:
-    """Side files without their image, and what came of an image that nobody goes on receiving."""
+    """Side files without their image, and what came of an image that nobody goes on receiving.
+
+    Raises NotPermitted, SbcError.
+    """
     for path in _files(site):
         ending = next((e for e in (*SIDE_FILES, *HALF[::-1]) if path.name.endswith(e)), "")
         image = path.with_name(path.name.removesuffix(ending))
@@ -237,7 +240,12 @@ def _top(site: Path) -> Path:
 
 def _files(site: Path) -> Iterator[Path]:
     """Every file in the tree that is not hidden; links are not followed."""
-    for folder, folders, names in os.walk(_top(site)):
+
+    def failed(error: OSError) -> None:
+        if not isinstance(error, FileNotFoundError):
+            raise from_os(error, f"reading {OWN}:") from error
+
+    for folder, folders, names in os.walk(_top(site), onerror=failed):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):
             path = Path(folder, name)

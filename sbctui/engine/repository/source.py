@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from sbctui.engine.errors import Cancelled, NoSuchNode, SbcError
+from sbctui.engine.errors import Cancelled, NoSuchNode, SbcError, from_os
 from sbctui.engine.model.text import clean
 from sbctui.engine.repository import attributes, chunks, tree
 from sbctui.engine.repository.attributes import Attributes
@@ -124,8 +124,9 @@ class FolderSource:
             raise self._failed(error) from error
 
     def _failed(self, error: OSError | ValueError) -> SbcError:
-        said = error.strerror if isinstance(error, OSError) else str(error)
-        return SbcError(f"{self.name} can't be read ({clean(str(said))}); see: sbctui repo list")
+        if isinstance(error, OSError):
+            return from_os(error, f"reading {self.name}")
+        return SbcError(f"{self.name} can't be read ({clean(str(error))}); see: sbctui repo list")
 
 
 def gone(name: str, path: str) -> NoSuchNode:

@@ -44,9 +44,9 @@ def shelf(here: Here, name: str) -> Shelf:
         return Shelf(name, found)
     try:
         images = listing.images(here, ImageAddress(name))
+        return Shelf(name, found, _judged(here.site, images) if name == OWN else images)
     except SbcError as error:
         return Shelf(name, replace(found, state="unreachable", told=clean(str(error))))
-    return Shelf(name, found, _judged(here.site, images) if name == OWN else images)
 
 
 def _judged(site: Path, images: Iterable[RepositoryImage]) -> tuple[RepositoryImage, ...]:

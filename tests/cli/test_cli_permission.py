@@ -1,0 +1,119 @@
+"""What the user may not read: one sentence that says where, and exit code 5, whatever the verb."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from sbctui.engine.engine import Engine, init_site
+from sbctui.engine.model import requests as ask
+from sbctui.engine.model.settings import Settings
+from tests.archives.place import make_root
+from tests.repository.conftest import add, done
+
+NOBODY = 65534
+PERMISSION = 5
+OWN, ELSEWHERE = "s/repo", "lab"
+
+
+@dataclass(frozen=True)
+class Place:
+    """A folder that an ordinary user owns, and in it his site ``s``."""
+
+    folder: Path
+    user: int | None
+
+    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
+        argv = [sys.executable, "-P", "-m", "sbctui", "--site", str(self.folder / "s"), *words]
+        return subprocess.run(
+            argv, capture_output=True, text=True, user=self.user, group=self.user, check=False,
+            extra_groups=None if self.user is None else [], env={**os.environ, "HOME": "/"},
+        )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def furnished() -> Iterator[Place]:
+    """Images in the site's own repository, in a folder, and in a cache."""
+    with tempfile.TemporaryDirectory(prefix="permission-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        init_site(folder / "s", Settings())
+        engine = Engine(folder / "s")
+        make_root(engine, "pi")
+        for repository, kind in (("lab", "folder"), ("disk", "cache")):
+            (folder / repository).mkdir()
+            add(engine, repository, kind=kind, place=str(folder / repository))
+        done(engine, ask.ExportRoot(name="pi", target=engine.target("repo:d/pi.tar.zst")))
+        shutil.copytree(folder / OWN, folder / "lab", dirs_exist_ok=True)
+        done(engine, ask.UpdateCache(repository="lab", path="", cache="disk"))
+        user = None
+        if os.geteuid() == 0:
+            user = NOBODY
+            subprocess.run(["chown", "-R", f"{user}:{user}", folder], check=True)
+        yield Place(folder, user)
+
+
+@pytest.fixture
+def closed(furnished: Place, request: pytest.FixtureRequest) -> Iterator[Place]:
+    """One folder or file of it may not be read now."""
+    path = furnished.folder / request.param
+    mode = path.stat().st_mode & 0o7777
+    path.chmod(0)
+    try:
+        yield furnished
+    finally:
+        path.chmod(mode)
+
+
+IMAGE = "images/d/pi.tar.zst"
+TABLE = [
+    (OWN, "repo tree"),
+    (OWN, "repo check"),
+    (OWN, "repo sidefiles"),
+    (OWN, "repo index -y"),
+    (OWN, "archive list repo:d/pi.tar.zst"),
+    (OWN, "root import repo:d/pi.tar.zst --name again -y"),
+    (OWN, "root export pi repo:d/new.tar.zst -y"),
+    (OWN, "cache update repo -y"),
+    (f"{OWN}/images", "repo tree"),
+    (f"{OWN}/images/d", "repo tree"),
+    (f"{OWN}/{IMAGE}", "repo check"),
+    (f"{OWN}/{IMAGE}", "repo sidefiles --check"),
+    (ELSEWHERE, "repo tree lab"),
+    (ELSEWHERE, "repo check lab"),
+    (ELSEWHERE, "cache update lab -y"),
+    (ELSEWHERE, "archive list lab:d/pi.tar.zst"),
+    (f"{ELSEWHERE}/images/d", "repo tree lab"),
+    ("disk", "cache verify"),
+    ("disk", "cache update lab -y"),
+    ("disk", "cache serve -y"),
+    ("disk", "cache restore cache:d/pi.tar.zst -y"),
+    (f"disk/{IMAGE}", "cache verify"),
+]
+
+
+@pytest.mark.parametrize(("closed", "words"), TABLE, indirect=["closed"])
+def test_it_is_said_with_exit_code_5(closed: Place, words: str) -> None:
+    said = closed.run(*words.split(), "--json")
+    assert said.returncode == PERMISSION, (said.returncode, said.stdout, said.stderr)
+    document = json.loads(said.stdout)
+    told = json.dumps(document)
+    assert "permission denied" in told or "is not yours" in told, document
+
+
+@pytest.mark.parametrize("closed", [OWN, ELSEWHERE, "disk"], indirect=True)
+def test_a_list_of_all_tells_which(closed: Place) -> None:
+    said = closed.run("repo", "list", "--json")
+    found = {one["name"]: one for one in json.loads(said.stdout)["repositories"]}
+    (shut,) = [one for one in found.values() if one["state"] != "ready"]
+    assert "permission denied" in shut["told"]
+    assert said.returncode == 0
