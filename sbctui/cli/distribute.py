@@ -108,21 +108,36 @@ def _image_json(one: ImageFile) -> dict[str, Any]:
 
 
 @click.command()
-@click.argument("images", nargs=-1, required=True, metavar="IMAGE...", type=_ADDRESS)
+@click.argument("images", nargs=-1, metavar="[IMAGE]...", type=_ADDRESS)
+@click.option(
+    "--stop", is_flag=True, help="Seed IMAGEs, or all, no more: now or with the services."
+)
 @click.option("--receivers", default=0, type=click.IntRange(0, 1024), metavar="N",
               help="End when so many have each image; else it goes on until stopped.")  # fmt: skip
 @_INTERFACE
 @in_background
+@click.option("--again", is_flag=True, hidden=True, help="Of the services: it was asked for.")
 @options.mutating
 @click.pass_obj
 def seed(
-    place: Place, images: tuple[str, ...], receivers: int, interface: str, background: bool,
-    how: How,
+    place: Place, images: tuple[str, ...], stop: bool, receivers: int, interface: str,
+    background: bool, again: bool, how: How,
 ) -> int:  # fmt: skip
-    """Offer IMAGEs by torrent on the lab's network, until stopped."""
-    from sbctui.engine.model.requests import SeedImages
+    """Offer IMAGEs by torrent on the lab's network, until stopped.
 
-    asked = SeedImages(images=images, receivers=receivers, interface=interface)
+    With --background it begins again with the services, after a restart of the machine too.
+    """
+    from sbctui.engine.model.requests import SeedImages, StopSeeding
+
+    if stop:
+        if receivers or interface or background:
+            raise click.UsageError("--stop goes with IMAGEs alone", click.get_current_context())
+        return act(place, lambda _: StopSeeding(images=images), how)
+    if not images:
+        raise click.UsageError("Give IMAGEs, or --stop", click.get_current_context())
+    asked = SeedImages(
+        images=images, receivers=receivers, interface=interface, lasting=background, again=again
+    )
     return act_or_start(place, lambda engine: asked, how, background=background)
 
 
@@ -228,13 +243,27 @@ def transfers(place: Place, all_: bool, json: bool) -> int:
     engine = place.engine()
     every = engine.transfers()
     found = [one for one in every if all_ or not one.over or one.left]
+    waiting = _waiting(engine, every)
     if json:
-        output.document({"transfers": [_transfer_json(engine, one) for one in found]})
+        told = [_transfer_json(engine, one) for one in found]
+        output.document({"transfers": told, "waiting": waiting})
         return 0
     output.table(("JOB", "STATE", "TITLE"), [row for one in found for row in _rows(engine, one)])
+    for image in waiting:
+        output.say(
+            f"note: repo:{image} is to be seeded, and is not now: that begins with the services "
+            f"(sbctui services start); or leave it: sbctui repo seed --stop repo:{image}"
+        )
     if over := len(every) - len(found):
         output.say(f"note: {over} more {'is' if over == 1 else 'are'} over; see them with --all")
     return 0
+
+
+def _waiting(engine: Engine, every: tuple[Job, ...]) -> list[str]:
+    """Images that are to be seeded, and are not now."""
+    plans = [engine.job_plan(one.id) for one in every if not one.over]
+    seeded = {image for plan in plans for image in getattr(plan.request, "images", ())}
+    return [one.image for one in engine.seeds() if one.image not in seeded]
 
 
 def _rows(engine: Engine, one: Job) -> list[tuple[str, str, str]]:

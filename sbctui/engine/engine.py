@@ -28,7 +28,7 @@ from sbctui.engine.jobfolder import Job
 from sbctui.engine.jobs import Claim, Jobs
 from sbctui.engine.model.addresses import parse_mac, shown
 from sbctui.engine.model.boots import Timeline
-from sbctui.engine.model.distribution import TRANSFERS, Distribution, ImageFile
+from sbctui.engine.model.distribution import TRANSFERS, Distribution, ImageFile, SeedImages
 from sbctui.engine.model.repository import ImageAddress, Repository, RepositoryImage
 from sbctui.engine.model.requests import (
     CreateRoot,
@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from sbctui.engine.repository.check import ImageFault
     from sbctui.engine.repository.opening import Here
     from sbctui.engine.repository.overlay_look import Look, Summary
+    from sbctui.engine.repository.seeds import Wish
     from sbctui.engine.repository.view import Preview
 
 __all__ = ["Engine", "Job", "init_site", "run_job"]
@@ -192,7 +193,17 @@ class Engine:
     def cancel(self, job: str) -> None:
         """Ask a running job to stop; what is done stays."""
         self._may_write()
+        if not self._jobs.read(job).over:
+            self._seed_no_more(job)
         self._jobs.cancel(job)
+
+    def _seed_no_more(self, job: str) -> None:
+        """Else what an admin stopped would begin again with the services."""
+        request = self._jobs.plan(job).request
+        if isinstance(request, SeedImages) and request.lasting:
+            from sbctui.engine.repository.seeds import forget
+
+            forget(self.path, request.images)
 
     def rest(self, job: str) -> Request:
         """What a job left undone, judged against the site as it is. Raises Refused, NoSuchNode."""
@@ -233,6 +244,7 @@ class Engine:
         self._may_write()
         if not self._jobs.read(job).over:
             raise Refused(f"the job {job} has not ended yet")
+        self._seed_no_more(job)
         self._jobs.settle(job)
 
     def undo(self) -> RestoreTrash:
@@ -415,6 +427,12 @@ class Engine:
     def transfers(self) -> tuple[Job, ...]:
         """Jobs that seed, send or receive images, or did, newest first."""
         return tuple(job for job in self.jobs() if job.verb in TRANSFERS)
+
+    def seeds(self) -> tuple[Wish, ...]:
+        """Images that are to be seeded, whether somebody does now or not."""
+        from sbctui.engine.repository.seeds import wishes
+
+        return wishes(self.path)
 
     def receivers(self, job: str) -> dict[str, str]:
         """Of a job that seeds or sends: each receiver it met, and what became of it up to now."""

@@ -74,6 +74,7 @@ PERFORM: dict[str, Callable[[Any, Context], Undo]] = {
     "side-files": _of_repositories,
     "publish-image": _of_repositories,
     "seed": _of_repositories,
+    "stop-seeding": _of_repositories,
     "send": _of_repositories,
     "receive": _of_repositories,
     "use-kit": boot.use_kit,

@@ -26,6 +26,7 @@ from sbctui.engine.planned.distribution import PublishImage as PublishImage
 from sbctui.engine.planned.distribution import ReceiveImage as ReceiveImage
 from sbctui.engine.planned.distribution import SeedImages as SeedImages
 from sbctui.engine.planned.distribution import SendImage as SendImage
+from sbctui.engine.planned.distribution import StopSeeding as StopSeeding
 from sbctui.engine.planned.nodes import CloneDisk as CloneDisk
 from sbctui.engine.planned.nodes import CopyLeafDisk as CopyLeafDisk
 from sbctui.engine.planned.nodes import DropMissingChildren as DropMissingChildren
@@ -99,6 +100,7 @@ Action = Annotated[
     | MakeSideFiles
     | PublishImage
     | SeedImages
+    | StopSeeding
     | SendImage
     | ReceiveImage
     | UseKit

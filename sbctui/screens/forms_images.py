@@ -96,6 +96,7 @@ def seed(addresses: Sequence[ImageAddress]) -> FormSpec:
             "images": tuple(a.path for a in addresses),
             "receivers": _int(values["receivers"], 0),
             "interface": values["interface"],
+            "lasting": True,
         },
     )  # fmt: skip
 

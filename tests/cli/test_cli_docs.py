@@ -40,6 +40,8 @@ def test_every_verb_and_option_is_described(path: str) -> None:
     assert f"`{path}" in CLI
     after = CLI[CLI.index(f"`{path}") :].split("\n###")[0]
     for parameter in VERBS[path].params:
+        if getattr(parameter, "hidden", False):
+            continue
         if isinstance(parameter, click.Option):
             named = parameter.opts[-1] if parameter.opts[-1].startswith("--") else parameter.opts[0]
             assert named in SHARED or named in after, named

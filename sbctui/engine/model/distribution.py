@@ -142,15 +142,30 @@ class SeedImages(Asked):
     """Offer images by torrent on the lab's network until stopped.
 
     With ``receivers``, until so many have each of them. ``interface`` is the site's own when
-    empty. ``found`` and ``lab`` are filled in by the facade.
+    empty. ``lasting``: begun again with the services, until that is stopped; ``again``: it is
+    that, and nothing is seeded of which it was stopped meanwhile. ``found`` and ``lab`` are filled
+    in by the facade.
     """
 
     verb: Literal["repo seed"] = "repo seed"
     images: tuple[Image, ...] = Field(min_length=1)
     receivers: int = Field(default=0, ge=0, le=1024)
     interface: str = ""
+    lasting: bool = False
+    again: bool = False
     found: tuple[ImageFile, ...] = ()
     lab: Lab | None = None
+
+
+class StopSeeding(Asked):
+    """Seed images no more, now or with the services; without ``images`` all.
+
+    ``found`` are those of them that are to be seeded, filled in by the facade.
+    """
+
+    verb: Literal["repo seed --stop"] = "repo seed --stop"
+    images: tuple[Image, ...] = ()
+    found: tuple[str, ...] = ()
 
 
 class SendImage(Asked):
@@ -206,4 +221,4 @@ class ReceiveImage(Asked):
 
 
 Transfer = SeedImages | SendImage | ReceiveImage
-Distribution = MakeSideFiles | Transfer
+Distribution = MakeSideFiles | Transfer | StopSeeding

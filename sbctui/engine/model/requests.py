@@ -30,6 +30,7 @@ from sbctui.engine.model.distribution import MakeSideFiles as MakeSideFiles
 from sbctui.engine.model.distribution import ReceiveImage as ReceiveImage
 from sbctui.engine.model.distribution import SeedImages as SeedImages
 from sbctui.engine.model.distribution import SendImage as SendImage
+from sbctui.engine.model.distribution import StopSeeding as StopSeeding
 from sbctui.engine.model.findingwork import FixFindings as FixFindings
 from sbctui.engine.model.findingwork import IgnoreBoards as IgnoreBoards
 from sbctui.engine.model.findingwork import KeepFindings as KeepFindings
@@ -129,6 +130,7 @@ Request = Annotated[
     | ImportLeaf
     | MakeSideFiles
     | SeedImages
+    | StopSeeding
     | SendImage
     | ReceiveImage
     | AddRepository

@@ -41,7 +41,13 @@ plan_for.register(ask.RestoreTrash, lambda request, site: plan_trash.restore(sit
 plan_for.register(ask.PurgeTrash, lambda request, site: plan_trash.purge(site, request))
 for _kind in (ask.IgnoreBoards, ask.UnignoreBoards, ask.RegisterBoards, ask.UnregisterBoards):
     plan_for.register(_kind, plan_boards)
-for _many in (ask.MakeSideFiles, ask.SeedImages, ask.SendImage, ask.ReceiveImage):
+for _many in (
+    ask.MakeSideFiles,
+    ask.SeedImages,
+    ask.StopSeeding,
+    ask.SendImage,
+    ask.ReceiveImage,
+):
     plan_for.register(_many, plan_distribution)
 for _export in (ask.ExportRoot, ask.ExportLeaf):
     plan_for.register(_export, archives.export)

@@ -188,7 +188,13 @@ def _(request: ask.MakeSideFiles) -> list[str]:
 @_words.register
 def _(request: ask.SeedImages) -> list[str]:
     most = ["--receivers", str(request.receivers)] if request.receivers else []
-    return [*request.images, *most, *_named({"--interface": request.interface})]
+    lasting = ["--background"] if request.lasting else []
+    return [*request.images, *most, *_named({"--interface": request.interface}), *lasting]
+
+
+@_words.register
+def _(request: ask.StopSeeding) -> list[str]:
+    return [*request.images]
 
 
 @_words.register

@@ -24,12 +24,27 @@ class PublishImage(Value):
 
 
 class SeedImages(Value):
-    """Offer images by torrent until stopped, or until ``receivers`` have each of them."""
+    """Offer images by torrent until stopped, or until ``receivers`` have each of them.
+
+    ``lasting``: that they are to be seeded is written down once they are, unless it is ``again``,
+    and the job ends when it no longer is; ``interface`` is what was asked for, empty for the
+    site's own.
+    """
 
     kind: Literal["seed"] = "seed"
     images: tuple[str, ...]
     receivers: int
     lab: Lab
+    lasting: bool = False
+    again: bool = False
+    interface: str = ""
+
+
+class StopSeeding(Value):
+    """Take away that images are to be seeded; the job that does it ends then."""
+
+    kind: Literal["stop-seeding"] = "stop-seeding"
+    images: tuple[str, ...]
 
 
 class SendImage(Value):

@@ -27,6 +27,7 @@ ACTIONS: Mapping[str, Callable[[Any, Context], Undo]] = {
     "side-files": perform_distribution.make_side_files,
     "publish-image": perform_distribution.publish_image,
     "seed": perform_distribution.seed,
+    "stop-seeding": perform_distribution.stop_seeding,
     "send": perform_distribution.send,
     "receive": perform_receive.receive,
 }

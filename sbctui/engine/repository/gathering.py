@@ -13,6 +13,7 @@ from sbctui.engine.model.distribution import (
     ReceiveImage,
     SeedImages,
     SendImage,
+    StopSeeding,
     Transfer,
 )
 from sbctui.engine.model.repository import IMAGES
@@ -21,6 +22,7 @@ from sbctui.engine.repository import chunks
 from sbctui.engine.repository.keep import free_bytes
 from sbctui.engine.repository.opening import Here
 from sbctui.engine.repository.origin import offered
+from sbctui.engine.repository.seeds import wishes
 from sbctui.engine.repository.sidefiles import image_path, images, look
 from sbctui.engine.services.dnsmasq_net import addresses
 
@@ -30,6 +32,10 @@ def gather_distribution(site: Site, request: Distribution) -> Distribution:
     if isinstance(request, MakeSideFiles):
         named = tuple(look(site.path, image) for image in dict.fromkeys(request.images))
         return request.model_copy(update={"found": named or tuple(images(site.path))})
+    if isinstance(request, StopSeeding):
+        seeded = [one.image for one in wishes(site.path)]
+        found = [one for one in seeded if one in request.images or not request.images]
+        return request.model_copy(update={"found": tuple(found)})
     return request.model_copy(update={"lab": _lab(site, request), **_found(site, request)})
 
 

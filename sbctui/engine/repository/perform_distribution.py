@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 from sbctui.engine.archive.partfile import part_of, publish
 from sbctui.engine.context import Context, Undo, nothing
 from sbctui.engine.errors import Refused
 from sbctui.engine.model.distribution import ImageFile, Offer
-from sbctui.engine.plan import MakeSideFiles, PublishImage, SeedImages, SendImage
-from sbctui.engine.repository import multicast, sidefiles, torrent
+from sbctui.engine.plan import MakeSideFiles, PublishImage, SeedImages, SendImage, StopSeeding
+from sbctui.engine.repository import multicast, seeds, sidefiles, torrent
 from sbctui.engine.repository.origin import torrent as fetched
 from sbctui.engine.repository.sidefiles import image_path
 
@@ -45,14 +46,35 @@ def _put(put: Callable[[], None], image: str, ctx: Context) -> None:
 
 
 def seed(action: SeedImages, ctx: Context) -> Undo:
-    """Until stopped."""
-    offered = []
+    """Until stopped; a lasting one also until nobody wants it any more."""
+    site, offered = ctx.site.path, []
     for image in action.images:
         _right(ctx, image)
-        path = image_path(ctx.site.path, image)
+        path = image_path(site, image)
         offered.append((path, fetched(path, "")))
-    torrent.seed(offered, action.receivers, action.lab, ctx)
+    names = dict(zip((path for path, _ in offered), action.images, strict=True))
+
+    def begun() -> None:
+        if action.again:
+            return
+        wishes = [seeds.Wish(one, action.interface, action.receivers) for one in action.images]
+        seeds.want(site, wishes, ctx.owner)
+
+    def wanted(path: Path) -> bool:
+        return seeds.wanted(site, names[path])
+
+    ways = torrent.Ways(begun, wanted) if action.lasting else torrent.Ways()
+    if torrent.seed(offered, action.receivers, action.lab, ctx, ways) and action.lasting:
+        seeds.forget(site, action.images)
     return nothing
+
+
+def stop_seeding(action: StopSeeding, ctx: Context) -> Undo:
+    """The job that seeds looks for that, and ends."""
+    site = ctx.site.path
+    before = [one for one in seeds.wishes(site) if one.image in action.images]
+    seeds.forget(site, action.images)
+    return lambda: seeds.want(site, before, ctx.owner)
 
 
 def send(action: SendImage, ctx: Context) -> Undo:

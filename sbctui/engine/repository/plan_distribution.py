@@ -7,7 +7,7 @@ from functools import singledispatch
 from typing import Any
 
 from sbctui.engine import rules
-from sbctui.engine.errors import NoSpace, Refused
+from sbctui.engine.errors import NoSpace, NoSuchNode, Refused
 from sbctui.engine.model import requests as ask
 from sbctui.engine.model.amounts import size
 from sbctui.engine.model.distribution import ImageFile, Lab, Offer
@@ -20,6 +20,7 @@ from sbctui.engine.plan import (
     ReceiveImage,
     SeedImages,
     SendImage,
+    StopSeeding,
     Unit,
 )
 
@@ -51,9 +52,33 @@ def _(request: ask.SeedImages, site: Site) -> Plan:
     rules.require(rules.can_distribute(site))
     title = f"seed {_named(request.images)} on {lab.interface}"
     until = f"until {request.receivers} receivers have it" if request.receivers else "until stopped"
-    action = SeedImages(images=request.images, receivers=request.receivers, lab=lab)
+    action = SeedImages(
+        images=request.images,
+        receivers=request.receivers,
+        lab=lab,
+        lasting=request.lasting,
+        again=request.again,
+        interface=request.interface,
+    )
     units = [*_missing(request.found), Unit(title=title, detail=until, actions=(action,))]
-    return plan(site, request, title, units, hold=False)
+    stop = f"sbctui repo seed --stop {' '.join(request.images)}"
+    lasts = f"it begins again with the services, after a restart of the machine too, until: {stop}"
+    notes = (lasts,) if request.lasting else ()
+    return plan(site, request, title, units, notes=notes, hold=False)
+
+
+@plan_distribution.register
+def _(request: ask.StopSeeding, site: Site) -> Plan:
+    """Those that are not seeded are named; of all none is fine."""
+    rules.require(rules.can_distribute(site))
+    if strange := [one for one in request.images if one not in request.found]:
+        raise NoSuchNode(
+            f"repo:{strange[0]} is not to be seeded; see: sbctui repo transfers (what another "
+            "terminal seeds ends there with Ctrl+C)"
+        )
+    title = f"seed {_named(request.found)} no more"
+    unit = Unit(title=title, actions=(StopSeeding(images=request.found),))
+    return plan(site, request, title, [unit] if request.found else [], hold=False)
 
 
 @plan_distribution.register

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import AddressValueError, IPv4Address
 from pathlib import Path
@@ -58,8 +58,19 @@ class Seeded:
         ctx.receiver(str(address) if self.alone else f"{self.path.name} {address}", state)
 
 
-def seed(images: Sequence[tuple[Path, Torrent]], receivers: int, lab: Lab, ctx: Context) -> None:
-    """Offer images until stopped, or until ``receivers`` (if not 0) have each of them.
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """What a seeding tells: that all are ``begun``; and asks: whether one is still ``wanted``."""
+
+    begun: Callable[[], None] = lambda: None
+    wanted: Callable[[Path], bool] = lambda path: True
+
+
+def seed(
+    images: Sequence[tuple[Path, Torrent]], receivers: int, lab: Lab, ctx: Context, ways: Ways
+) -> bool:
+    """Offer images until stopped, until none is wanted, or until ``receivers`` (if not 0) have
+    each of them: only then it is True.
 
     ``ctx`` is told what became of each receiver of each image. Raises ServiceFailed, Refused
     when one is seeded from here already, ToolMissing.
@@ -74,8 +85,15 @@ def seed(images: Sequence[tuple[Path, Torrent]], receivers: int, lab: Lab, ctx: 
     with running(lab, ctx.log) as aria2:
         for one in seeded:
             one.number = aria2.add(one.torrent.to_bytes(), one.path, _SEED)
+        ways.begun()
         ctx.say(f"seeding on {lab.address} ({lab.interface})")
         while not ctx.stop.wait(_LOOK):
+            for one in [one for one in seeded if not ways.wanted(one.path)]:
+                aria2.call("forceRemove", one.number)
+                seeded.remove(one)
+                ctx.say(f"{clean(one.path.name)} is seeded no more")
+            if not seeded:
+                return False
             for one in seeded:
                 _look(one, aria2, lab, ctx)
             done, now = sum(one.bytes for one in seeded), time.monotonic()
@@ -83,7 +101,8 @@ def seed(images: Sequence[tuple[Path, Torrent]], receivers: int, lab: Lab, ctx: 
                 reported, last = done, now
                 report(min(done, total) if total else done, total)
             if receivers and all(one.verified >= receivers for one in seeded):
-                break
+                return True
+    return False
 
 
 def _ear(torrent: Torrent, lab: Lab) -> Ear:

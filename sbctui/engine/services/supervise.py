@@ -28,6 +28,7 @@ from sbctui.engine.services.control_wire import CONTROL
 from sbctui.engine.services.rundir import prepare_run_dir, site_id
 from sbctui.engine.services.supervise_holder import claim
 from sbctui.engine.services.supervise_place import Pace, Place, open_log, prepare_state
+from sbctui.engine.services.supervise_seeds import Seeding
 from sbctui.engine.services.supervisor import Services, Supervisor
 from sbctui.engine.store import Store, check_site
 
@@ -83,10 +84,13 @@ def _serve(
     supervisor = Supervisor(site, build(site, place), place, pace, tell)
     server = ControlServer(place.run / CONTROL, supervisor.handlers(), place.owner)
     tell(f"supervising {site}")
+    seeding = Seeding(site, place, tell)
     server.begin()
     try:
         supervisor.begin()
+        seeding.begin()
         supervisor.follow(stop)
+        seeding.end()
         if supervisor.ending.is_set():
             supervisor.end()
         else:
