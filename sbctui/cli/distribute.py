@@ -27,6 +27,7 @@ FINDINGS = 8
 Way = Literal["multicast", "torrent"]
 _ADDRESS = options.Parsed("image", "parse_image", names.own_images, module="distribution")
 _RECEIVER = options.Parsed("image", "parse_receiver", names.kept_images, module="distribution")
+_HOST = options.Parsed("host", "parse_host", module="distribution")
 _RATE = options.Parsed("rate", "parse_rate", module="distribution")
 _INTERFACE = click.option(
     "--interface", default="", type=options.INTERFACE, help="Where, if not on the site's own."
@@ -183,6 +184,8 @@ def send(
 @click.option("--from", "origin", default="", type=options.FILE, metavar="ORIGIN",
               help="Its side file: a path, repo:sub/dir/image.mcast, a URL, or HOST:/PATH; else "
               "the one that lies beside it already.")  # fmt: skip
+@click.option("--seeder", type=_HOST, metavar="HOST",
+              help="Of a torrent that is seeded in another subnet: by which machine.")  # fmt: skip
 @click.option("--wait", default=600, show_default=True, type=click.IntRange(1, 86400),
               metavar="SECONDS", help="Give up when nothing comes for so long.")  # fmt: skip
 @click.option(
@@ -195,7 +198,7 @@ def send(
 @options.mutating
 @click.pass_obj
 def receive(
-    place: Place, image: ImageAddress, by: Way | None, origin: str, wait: int,
+    place: Place, image: ImageAddress, by: Way | None, origin: str, seeder: str | None, wait: int,
     replace: bool, interface: str, background: bool, how: How,
 ) -> int:  # fmt: skip
     """Receive IMAGE from who sends or seeds it, verify it, and keep it.
@@ -208,7 +211,8 @@ def receive(
     asked = ReceiveImage(
         image=image.path,
         cache=image.repository if image.repository != OWN else "",
-        by=_way(by, origin),
+        by=_way(by or ("torrent" if seeder and not origin else None), origin),
+        seeder=seeder or "",
         wait=wait,
         replace=replace,
         interface=interface,

@@ -35,6 +35,7 @@ VERIFIED = "verified"
 JOINED = "joined"
 UNDERWAY = (JOINED, "has ")
 """How the states begin of a receiver that is at it."""
+_HOST = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9]([A-Za-z0-9-]{0,62})?(\.[A-Za-z0-9-]{1,63})*")
 _HEX = re.compile("[0-9a-f]{64}")
 _RATE = re.compile("[1-9][0-9]{0,5}[km]")
 
@@ -66,6 +67,20 @@ def parse_rate(text: str) -> str:
     if not _RATE.fullmatch(text):
         raise BadInput(f"{shown(text)} is no bit rate; write it as 90m or 500k")
     return text
+
+
+def parse_host(text: str) -> str:
+    """A machine by its name (RFC 1123, 2.1) or IPv4 address. Raises BadInput."""
+    if not _HOST.fullmatch(text):
+        raise BadInput(f"{shown(text)} is no host; name it as server.lab or 10.0.0.1")
+    return text
+
+
+def _host(text: str) -> str:
+    try:
+        return parse_host(text) if text else ""
+    except BadInput as error:
+        raise ValueError(str(error)) from None
 
 
 def _image(text: str) -> str:
@@ -192,7 +207,8 @@ class ReceiveImage(Asked):
     """Receive an image into the repository or a cache, by multicast or torrent, and verify it.
 
     ``cache`` is empty for this site's own repository. ``origin`` tells what is offered: a side
-    file's path, URL or ``host:path``; when empty the side file lies there already. It gives up
+    file's path, URL or ``host:path``; when empty the side file lies there already. ``seeder`` is
+    the host that seeds it in another subnet. It gives up
     when nothing comes for ``wait`` seconds. ``replace`` lets it take the place of other contents;
     a cache follows, so there it needs no leave. ``offer``, ``found`` (what is there now), ``room``
     and ``drop`` (free bytes of the cache, and whether it makes room by itself), ``backup``
@@ -204,6 +220,7 @@ class ReceiveImage(Asked):
     cache: Annotated[str, AfterValidator(_cache)] = ""
     by: Literal["multicast", "torrent"] = "multicast"
     origin: str = ""
+    seeder: Annotated[str, AfterValidator(_host)] = ""
     wait: int = Field(default=600, ge=1, le=86400)
     replace: bool = False
     interface: str = ""

@@ -208,7 +208,13 @@ def _(request: ask.SendImage) -> list[str]:
 @_words.register
 def _(request: ask.ReceiveImage) -> list[str]:
     how = [f"--{request.by}", "--wait", str(request.wait)]
-    more = _named({"--from": request.origin, "--interface": request.interface})
+    more = _named(
+        {
+            "--from": request.origin,
+            "--seeder": request.seeder,
+            "--interface": request.interface,
+        }
+    )
     where = request.address if request.cache else request.image
     return [where, *how, *more, *(["--replace"] if request.replace else [])]
 

@@ -72,6 +72,7 @@ class ReceiveImage(Value):
     cache: str = ""
     by: Literal["multicast", "torrent"]
     origin: str
+    seeder: str = ""
     wait: int
     offer: Offer
     before: ImageFile | None

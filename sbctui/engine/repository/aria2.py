@@ -1,7 +1,7 @@
 """aria2 at work on the lab's network, steered by its JSON-RPC (aria2c(1), RPC INTERFACE).
 
 It listens for peers on the lab's address only, announces images there by Local Peer Discovery
-(BEP 14), and knows nothing of trackers, of DHT, or of any other network. The RPC is on the
+(BEP 14), and knows nothing of DHT, or of any tracker but the one it is told of. The RPC is on the
 loopback, behind a secret that is in no argument list.
 """
 

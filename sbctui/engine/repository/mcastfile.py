@@ -31,7 +31,8 @@ class Channel:
     """Where sender and receivers meet, where the data go, and by which UDP ports.
 
     udpcast has ``port`` (even) and the one above. Receivers report what became of it to
-    ``report`` of who sent it, or to ``seeded`` of who seeded it.
+    ``report`` of who sent it, or to ``seeded`` of who seeded it. By TCP who seeds it has its
+    tracker at ``port``.
     """
 
     rendezvous: IPv4Address

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -145,8 +146,9 @@ def _by_torrent(action: ReceiveImage, part: _Part, ctx: Context) -> Digest:
     offered = fetched(part.image, action.origin)
     if offered.offer != action.offer:
         raise Refused("the torrent is another one by now; receive it again")
+    seeder = _address(action.seeder)
     _begin(part, offered.size)
-    torrent.receive(offered, part.path, action.wait, action.lab, ctx)
+    torrent.receive(offered, part.path, action.wait, seeder, action.lab, ctx)
     try:
         if os.stat(part.path).st_ino != os.fstat(part.fd).st_ino:
             raise Refused(f"{part.path.name} was replaced while it was received")
@@ -155,10 +157,22 @@ def _by_torrent(action: ReceiveImage, part: _Part, ctx: Context) -> Digest:
     except Cancelled:
         raise
     except (SbcError, OSError) as error:
-        torrent.acknowledge(action.offer, action.lab, ctx, str(error))
+        torrent.acknowledge(action.offer, action.lab, ctx, str(error), seeder)
         raise
-    torrent.acknowledge(action.offer, action.lab, ctx, "")
+    torrent.acknowledge(action.offer, action.lab, ctx, "", seeder)
     return digest
+
+
+def _address(host: str) -> IPv4Address | None:
+    """Of a machine by its name; None where none is named. Raises ServiceFailed."""
+    if not host:
+        return None
+    try:
+        return IPv4Address(socket.getaddrinfo(host, None, socket.AF_INET)[0][4][0])
+    except OSError as error:
+        raise ServiceFailed(
+            f"{host} is not found ({error.strerror}); name its IPv4 address with --seeder"
+        ) from None
 
 
 def _begin(part: _Part, size: int) -> None:

@@ -108,7 +108,10 @@ def _(request: ask.ReceiveImage, site: Site) -> Plan:
     rules.require(rules.can_distribute(site))
     if request.offer is None:
         raise Refused("it is not known what is offered; name a side file with --from")
-    title = f"receive {request.address} by {request.by} on {lab.interface}"
+    if request.seeder and request.by != "torrent":
+        raise Refused("a multicast does not leave its network; receive from there by --torrent")
+    where = f", from {request.seeder}" if request.seeder else ""
+    title = f"receive {request.address} by {request.by} on {lab.interface}{where}"
     found, offer = request.found, request.offer
     if found and (found.sha256, found.size) == (offer.sha256, offer.size):
         units = [*missing, listing()] if (missing := _missing([found])) else []
@@ -138,6 +141,7 @@ def _action(request: ask.ReceiveImage, lab: Lab) -> ReceiveImage:
         cache=request.cache,
         by=request.by,
         origin=request.origin,
+        seeder=request.seeder,
         wait=request.wait,
         offer=request.offer,
         before=request.found,

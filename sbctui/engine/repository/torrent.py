@@ -18,6 +18,7 @@ from sbctui.engine.repository.aria2 import Aria2, running
 from sbctui.engine.repository.mcastfile import channel
 from sbctui.engine.repository.reports import Ear, tell
 from sbctui.engine.repository.torrentfile import Torrent
+from sbctui.engine.repository.tracker import tracking, url
 
 _LOOK = 0.5
 """Seconds between two looks at what aria2 does."""
@@ -35,8 +36,9 @@ class Seeded:
 
     path: Path
     torrent: Torrent
-    ear: Ear
+    ears: tuple[Ear, ...]
     alone: bool
+    tracker: str = ""
     number: str = ""
     had: dict[IPv4Address, int] = field(default_factory=dict)
     told: dict[IPv4Address, str] = field(default_factory=dict)
@@ -75,16 +77,14 @@ def seed(
     ``ctx`` is told what became of each receiver of each image. Raises ServiceFailed, Refused
     when one is seeded from here already, ToolMissing.
     """
-    seeded = [
-        Seeded(path, torrent, ctx.holds.enter_context(_ear(torrent, lab)), len(images) == 1)
-        for path, torrent in images
-    ]
+    seeded = [_offered(path, torrent, lab, ctx, alone=len(images) == 1) for path, torrent in images]
     report = ctx.progress("seeding")
     total = receivers * sum(one.torrent.size for one in seeded)
     reported, last = -1, 0.0
     with running(lab, ctx.log) as aria2:
         for one in seeded:
-            one.number = aria2.add(one.torrent.to_bytes(), one.path, _SEED)
+            tracker = {"bt-tracker": one.tracker} if one.tracker else {}
+            one.number = aria2.add(one.torrent.to_bytes(), one.path, {**_SEED, **tracker})
         ways.begun()
         ctx.say(f"seeding on {lab.address} ({lab.interface})")
         while not ctx.stop.wait(_LOOK):
@@ -105,9 +105,23 @@ def seed(
     return False
 
 
-def _ear(torrent: Torrent, lab: Lab) -> Ear:
+def _offered(path: Path, torrent: Torrent, lab: Lab, ctx: Context, *, alone: bool) -> Seeded:
+    """With ears for receivers on the network and elsewhere, and a tracker for the latter."""
     way = channel(torrent.sha256)
-    return Ear(lab.address, way.seeded, torrent.sha256, way.rendezvous)
+    groups = (way.rendezvous, None)
+    ears = [Ear(lab.address, way.seeded, torrent.sha256, group) for group in groups]
+    for ear in ears:
+        ctx.holds.enter_context(ear)
+    try:
+        answering = tracking(lab.address, way.port, torrent.info_hash)
+        tracker = ctx.holds.enter_context(answering)
+    except OSError as error:
+        tracker = ""
+        ctx.warn(
+            f"{clean(path.name)} has no tracker for receivers in other subnets: TCP port "
+            f"{way.port} of {lab.address}: {error.strerror}"
+        )
+    return Seeded(path, torrent, tuple(ears), alone, tracker)
 
 
 def _look(one: Seeded, aria2: Aria2, lab: Lab, ctx: Context) -> None:
@@ -122,7 +136,7 @@ def _look(one: Seeded, aria2: Aria2, lab: Lab, ctx: Context) -> None:
             continue
         one.had[address] = max(one.had.get(address, 0), _has(peer, one.torrent))
         one.tell(address, ctx)
-    for told in one.ear.hear():
+    for told in (told for ear in one.ears for told in ear.hear()):
         one.told[told.address] = VERIFIED if told.verified else told.why or "its hash is wrong"
         one.had[told.address] = one.torrent.size if told.verified else 0
         one.tell(told.address, ctx)
@@ -144,17 +158,21 @@ def _has(peer: Mapping[str, Any], torrent: Torrent) -> int:
     return min(pieces * torrent.piece, torrent.size)
 
 
-def receive(torrent: Torrent, part: Path, wait: int, lab: Lab, ctx: Context) -> None:
+def receive(
+    torrent: Torrent, part: Path, wait: int, seeder: IPv4Address | None, lab: Lab, ctx: Context
+) -> None:
     """Receive an image to ``part``, going on with what is there: that is hashed again first.
 
-    Raises ServiceFailed when nothing came for ``wait`` seconds, ToolMissing, Cancelled.
+    Peers are asked of ``seeder`` too, which may be in another subnet. Raises ServiceFailed when
+    nothing came for ``wait`` seconds, ToolMissing, Cancelled.
     """
     report, done, moved = ctx.progress("receiving"), -1, time.monotonic()
     announced = moved
     ctx.say("looking for who seeds it")
     with running(lab, ctx.log) as aria2:
         again = {"check-integrity": "true"} if part.stat().st_size else {}
-        number = aria2.add(torrent.to_bytes(), part, {**_FETCH, **again})
+        far = {"bt-tracker": url(str(seeder), channel(torrent.sha256).port)} if seeder else {}
+        number = aria2.add(torrent.to_bytes(), part, {**_FETCH, **again, **far})
         while True:
             commands.go_on(ctx.stop, "aria2c")
             status = aria2.call("tellStatus", number, _ASKED)
@@ -196,8 +214,12 @@ def _announce(aria2: Aria2, number: str) -> None:
     aria2.call("unpause", number)
 
 
-def acknowledge(offer: Offer, lab: Lab, ctx: Context, why: str) -> None:
-    """Tell who seeds it that the image is here and right, or ``why`` not."""
+def acknowledge(
+    offer: Offer, lab: Lab, ctx: Context, why: str, seeder: IPv4Address | None = None
+) -> None:
+    """Tell who seeds it, a ``seeder`` elsewhere or who is on the network, that the image is here
+    and right, or ``why`` not.
+    """
     way = channel(offer.sha256)
-    if not tell(lab.address, way.rendezvous, way.seeded, offer.sha256, why):
+    if not tell(lab.address, seeder or way.rendezvous, way.seeded, offer.sha256, why):
         ctx.say("nobody who seeds it heard how it ended")

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import sha1
 
 from sbctui.engine.errors import BadInput
 from sbctui.engine.model.distribution import Offer
@@ -41,15 +42,23 @@ class Torrent:
         """What it offers."""
         return Offer(size=self.size, sha256=self.sha256)
 
-    def to_bytes(self) -> bytes:
-        """The file's bytes, the same for the same contents and name."""
-        info: dict[bytes, Value] = {
+    @property
+    def info_hash(self) -> bytes:
+        """By which peers and trackers know it: the SHA-1 of its info."""
+        return sha1(encode(self._info), usedforsecurity=False).digest()
+
+    @property
+    def _info(self) -> Mapping[bytes, Value]:
+        return {
             b"length": self.size,
             b"name": self.name.encode(),
             b"piece length": self.piece,
             b"pieces": self.pieces,
         }
-        return encode({b"comment": _SIGN + self.sha256.encode(), b"info": info})
+
+    def to_bytes(self) -> bytes:
+        """The file's bytes, the same for the same contents and name."""
+        return encode({b"comment": _SIGN + self.sha256.encode(), b"info": self._info})
 
 
 def piece_length(size: int) -> int:
