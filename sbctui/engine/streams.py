@@ -30,6 +30,70 @@ from sbctui.engine.programs import find
 
 _PIPE = 1024**2
 """Bytes of a pipe we read a stream from: the most an ordinary user may have."""
+_LOOK = 0.2
+"""Seconds between looks whether to stop."""
+
+
+@contextmanager
+def _running(
+    argv: Sequence[str | os.PathLike[str]], stdin: IO[bytes] | int, log: Log | None
+) -> Iterator[tuple[subprocess.Popen[bytes], IO[bytes]]]:
+    """A program whose output is read, and its errors; left before its end, it is ended."""
+    if log:
+        log(pasteable(argv))
+    with (
+        tempfile.TemporaryFile() as errors,
+        subprocess.Popen(
+            full(argv),
+            stdin=stdin,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            bufsize=0,
+            env=environment(),
+            start_new_session=True,
+            pipesize=_PIPE,
+        ) as process,
+    ):
+        try:
+            yield process, errors
+        finally:
+            if process.poll() is None:
+                end_session(process)
+
+
+def go_on(stop: Stop, doing: str) -> None:
+    """Raises Cancelled when ``stop`` is set."""
+    if stop is not None and stop.is_set():
+        raise Cancelled(f"stopped while running {doing}")
+
+
+def _read_some(fd: int, size: int, stop: Stop, doing: str) -> bytes:
+    """Up to ``size`` bytes as soon as there are any, none at the end.
+
+    Raises Cancelled when ``stop`` is set, also while nothing comes.
+    """
+    while True:
+        go_on(stop, doing)
+        if select.select([fd], [], [], _LOOK)[0]:
+            return os.read(fd, size)
+
+
+def _read_all(process: subprocess.Popen[bytes], size: int, stop: Stop) -> bytes:
+    """``size`` bytes of what a program prints, fewer only at the end. Raises like ``_read_some``."""
+    assert process.stdout is not None
+    fd, parts, left = process.stdout.fileno(), [], size
+    doing = pasteable([str(part) for part in _argv(process)])
+    while left:
+        data = _read_some(fd, min(left, _PIPE), stop, doing)
+        if not data:
+            break
+        parts.append(data)
+        left -= len(data)
+    return b"".join(parts)
+
+
+def _argv(process: subprocess.Popen[bytes]) -> Sequence[object]:
+    return process.args if isinstance(process.args, list) else [process.args]
 
 
 class Output:
@@ -46,21 +110,13 @@ class Output:
 
     def read(self, size: int) -> bytes:
         """``size`` bytes, fewer only at the end. Raises Cancelled when the stop is set."""
-        go_on(self._stop, str(self._process.args))
-        assert self._process.stdout is not None
-        data = self._process.stdout.read(size)
+        data = _read_all(self._process, size, self._stop)
         if len(data) < size and not self._ended:
             self._ended = True
             self.failed = self._process.wait()
             self._errors.seek(0)
             self.complaint = last_line(self._errors.read().decode(errors="replace"))
         return data
-
-
-def go_on(stop: Stop, doing: str) -> None:
-    """Raises Cancelled when ``stop`` is set."""
-    if stop is not None and stop.is_set():
-        raise Cancelled(f"stopped while running {doing}")
 
 
 @contextmanager
@@ -75,25 +131,8 @@ def output(
 
     Raises ToolMissing.
     """
-    if log:
-        log(pasteable(argv))
-    with (
-        tempfile.TemporaryFile() as errors,
-        subprocess.Popen(
-            full(argv),
-            stdin=stdin,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            env=environment(),
-            start_new_session=True,
-            pipesize=_PIPE,
-        ) as process,
-    ):
-        try:
-            yield Output(process, errors, stop)
-        finally:
-            if process.poll() is None:
-                end_session(process)
+    with _running(argv, stdin, log) as (process, errors):
+        yield Output(process, errors, stop)
 
 
 class Child:
@@ -188,18 +227,7 @@ class Talk:
 
     def read(self, size: int) -> bytes:
         """``size`` bytes, fewer only at the end. Raises Cancelled when the stop is set."""
-        assert self._process.stdout is not None
-        fd, parts, left = self._process.stdout.fileno(), [], size
-        while left:
-            go_on(self._stop, pasteable([str(part) for part in _argv(self._process)]))
-            if not select.select([fd], [], [], 0.2)[0]:
-                continue
-            data = os.read(fd, min(left, _PIPE))
-            if not data:
-                break
-            parts.append(data)
-            left -= len(data)
-        return b"".join(parts)
+        return _read_all(self._process, size, self._stop)
 
     def ended(self, seconds: float = 10.0) -> int:
         """Its exit code; -1 when it does not end in that time."""
@@ -217,10 +245,6 @@ class Talk:
         return last_line("\n".join([one for one in lines if one.startswith(name)] or lines))
 
 
-def _argv(process: subprocess.Popen[bytes]) -> Sequence[object]:
-    return process.args if isinstance(process.args, list) else [process.args]
-
-
 @contextmanager
 def talk(
     argv: Sequence[str | os.PathLike[str]], *, stop: Stop = None, log: Log | None = None
@@ -229,23 +253,5 @@ def talk(
 
     Raises ToolMissing.
     """
-    if log:
-        log(pasteable(argv))
-    with (
-        tempfile.TemporaryFile() as errors,
-        subprocess.Popen(
-            full(argv),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            bufsize=0,
-            env=environment(),
-            start_new_session=True,
-            pipesize=_PIPE,
-        ) as process,
-    ):
-        try:
-            yield Talk(process, errors, stop)
-        finally:
-            if process.poll() is None:
-                end_session(process)
+    with _running(argv, subprocess.PIPE, log) as (process, errors):
+        yield Talk(process, errors, stop)
