@@ -79,7 +79,7 @@ def _read_some(fd: int, size: int, stop: Stop, doing: str) -> bytes:
 
 
 def _read_all(process: subprocess.Popen[bytes], size: int, stop: Stop) -> bytes:
-    """``size`` bytes of what a program prints, fewer only at the end. Raises like ``_read_some``."""
+    """``size`` bytes that a program prints, fewer only at the end. Raises like ``_read_some``."""
     assert process.stdout is not None
     fd, parts, left = process.stdout.fileno(), [], size
     doing = pasteable([str(part) for part in _argv(process)])
