@@ -9,7 +9,7 @@ from ipaddress import AddressValueError, IPv4Address
 from pathlib import Path
 from typing import Any
 
-from sbctui.engine import commands
+from sbctui.engine import streams
 from sbctui.engine.context import Context
 from sbctui.engine.errors import ServiceFailed
 from sbctui.engine.model.distribution import VERIFIED, Lab, Offer
@@ -174,7 +174,7 @@ def receive(
         far = {"bt-tracker": url(str(seeder), channel(torrent.sha256).port)} if seeder else {}
         number = aria2.add(torrent.to_bytes(), part, {**_FETCH, **again, **far})
         while True:
-            commands.go_on(ctx.stop, "aria2c")
+            streams.go_on(ctx.stop, "aria2c")
             status = aria2.call("tellStatus", number, _ASKED)
             now, here = time.monotonic(), int(status["completedLength"])
             if here != done:
