@@ -26,6 +26,7 @@ from tests.repository.conftest import add, done
 NOBODY = 65534
 PERMISSION = 5
 OWN, ELSEWHERE = "s/repo", "lab"
+KITCHEN = f"{OWN}/groups/kitchen"
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,11 @@ def furnished() -> Iterator[Place]:
             (folder / repository).mkdir()
             add(engine, repository, kind=kind, place=str(folder / repository))
         done(engine, ask.ExportRoot(name="pi", target=engine.target("repo:d/pi.tar.zst")))
+        (folder / KITCHEN / "pi").mkdir(parents=True)
+        (folder / KITCHEN / "pi/motd").write_text("laid\n")
+        (folder / "macs.csv").write_text("dc:a6:32:00:00:01,,kitchen\n")
+        spec = ask.LeafSpec(mac="dc:a6:32:00:00:02", alias="pi-02", group="kitchen")
+        done(engine, ask.CreateLeaves(root="pi", leaves=(spec,)))
         shutil.copytree(folder / OWN, folder / "lab", dirs_exist_ok=True)
         done(engine, ask.UpdateCache(repository="lab", path="", cache="disk"))
         user = None
@@ -105,6 +111,9 @@ TABLE = [
     (ELSEWHERE, "cache update lab -y"),
     (ELSEWHERE, "archive list lab:d/pi.tar.zst"),
     (f"{ELSEWHERE}/images/d", "repo tree lab"),
+    (KITCHEN, "leaf create pi --macs {folder}/macs.csv -y"),
+    (f"{OWN}/groups", "leaf create pi --macs {folder}/macs.csv -y"),
+    (KITCHEN, "overlay apply pi-02 -y"),
     ("disk", "cache verify"),
     ("disk", "cache update lab -y"),
     ("disk", "cache serve -y"),
@@ -115,9 +124,10 @@ TABLE = [
 
 @pytest.mark.parametrize(("closed", "words"), TABLE, indirect=["closed"])
 def test_it_is_said_with_exit_code_5(closed: Place, words: str) -> None:
-    code, said = closed.run(*words.split(), "--json")
+    code, said = closed.run(*words.format(folder=closed.folder).split(), "--json")
     assert code == PERMISSION, (code, said)
-    assert "permission denied" in json.dumps(json.loads(said))
+    told = json.dumps(json.loads(said))
+    assert "permission denied" in told or "may not be read" in told
 
 
 @pytest.mark.parametrize("closed", [OWN, ELSEWHERE, "disk"], indirect=True)
@@ -126,3 +136,12 @@ def test_a_list_of_all_tells_which(closed: Place) -> None:
     (shut,) = [one for one in json.loads(said)["repositories"] if one["state"] != "ready"]
     assert "permission denied" in shut["told"]
     assert code == 0
+
+
+@pytest.mark.parametrize("closed", [KITCHEN], indirect=True)
+def test_an_overlay_that_may_not_be_read_is_no_empty_one(closed: Place) -> None:
+    code, said = closed.run("audit", "--json")
+    (found,) = [one for one in json.loads(said)["findings"] if "kitchen" in one["id"]]
+    assert found["id"] == "overlay-fault:repo/groups/kitchen"
+    code, said = closed.run("overlay", "show", "pi-02", "--json")
+    assert (code, "may not be read" in said) == (8, True)

@@ -13,7 +13,7 @@ from sbctui.engine.model.site import Site
 from sbctui.engine.nodefile import tree_bytes
 from sbctui.engine.repository.overlay_look import Looker, summaries
 from sbctui.engine.repository.overlay_places import image_of, places_of
-from sbctui.engine.repository.overlay_read import owners
+from sbctui.engine.repository.overlay_read import closed, owners
 
 
 def overlays_of(site: Site) -> tuple[OverlayFolder, ...]:
@@ -24,7 +24,10 @@ def overlays_of(site: Site) -> tuple[OverlayFolder, ...]:
     ]
     full = {f"{FOLDERS[place.level]}/{place.owner}" for place in site.overlays}
     bare = sorted(owners(site.path) - full)
-    return (*found, *(OverlayFolder(path, None, "", *_facts(site, path)) for path in bare))
+    return (
+        *found,
+        *(OverlayFolder(one, None, closed(site.path, (one,)), *_facts(site, one)) for one in bare),
+    )
 
 
 def _facts(site: Site, path: str) -> tuple[int, float]:

@@ -20,7 +20,7 @@ def orphaned(site: Site, drift: Drift) -> Iterator[Finding]:
     groups |= {board.group for board in site.roster.registered}
     told: dict[str, tuple[str, list[OverlayFolder]]] = {}
     for folder in drift.overlays:
-        path, why = _of_nobody(site, folder, groups)
+        path, why = _of_nobody(site, folder, groups) if not _closed(folder) else ("", "")
         if why:
             told.setdefault(path, (why, []))[1].append(folder)
     for path, (why, folders) in told.items():
@@ -36,6 +36,11 @@ def orphaned(site: Site, drift: Drift) -> Iterator[Finding]:
         )
         away = to_trash_stray(site, path)
         yield trashable(found, f"move {path} to the trash", away, fix=True)
+
+
+def _closed(folder: OverlayFolder) -> bool:
+    """Whether it may not be listed, so nobody knows what it holds."""
+    return folder.place is None and bool(folder.fault)
 
 
 def _of_nobody(site: Site, folder: OverlayFolder, groups: set[str]) -> tuple[str, str]:

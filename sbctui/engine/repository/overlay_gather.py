@@ -45,7 +45,7 @@ def gather_overlays(site: Site, request: Request) -> Request:
 
 
 def _for_new(site: Site, request: CreateLeaves) -> CreateLeaves:
-    if not site.overlays or request.root not in site.nodes:
+    if request.root not in site.nodes:
         return request.model_copy(update={"covers": ()})
     root = site.nodes[request.root].config
     found = covers(Looker(site), root.name, root.disk, request.leaves)

@@ -8,10 +8,11 @@ from datetime import datetime
 from pathlib import Path
 
 from sbctui.engine.boot.template import Template
-from sbctui.engine.errors import BadInput, Refused, SbcError
+from sbctui.engine.errors import BadInput, NotPermitted, Refused, SbcError
 from sbctui.engine.model.addresses import dashed
 from sbctui.engine.model.node import DiskSpec, NodeConfig
 from sbctui.engine.model.overlay import (
+    FOLDERS,
     Item,
     Kind,
     Laid,
@@ -30,7 +31,7 @@ from sbctui.engine.model.site import Site
 from sbctui.engine.model.xattrs import Xattrs
 from sbctui.engine.repository import overlay_fields as fields
 from sbctui.engine.repository.overlay_places import image_of, places_of
-from sbctui.engine.repository.overlay_read import layer, read, read_record
+from sbctui.engine.repository.overlay_read import closed, layer, read, read_record
 
 _BLOCK = 4096
 
@@ -117,6 +118,12 @@ class Looker:
             found |= self._templates[one.place]
         return found
 
+    def open_to_us(self, name: str, group: str) -> None:
+        """Raises NotPermitted where it can't be known what a board gets."""
+        owners = [f"{FOLDERS['board']}/{name}", *([f"{FOLDERS['group']}/{group}"] if group else [])]
+        if why := closed(self.site.path, owners):
+            raise NotPermitted(why)
+
     def look(self, name: str) -> Look:
         """One leaf, with what is wrong with its overlays as faults. Raises SbcError."""
         config = self.site.nodes[name].config
@@ -124,9 +131,10 @@ class Looker:
         record = read_record(self.site.node_path(name))
         places = places_of(self.site, name, config.group, image)
         try:
+            self.open_to_us(name, config.group)
             layers = self.layers(places)
             texts = self.templates(layers)
-        except (Refused, BadInput) as error:
+        except (Refused, BadInput, NotPermitted) as error:
             return Look(name, image, faults=(str(error),), applied=record.applied)
         values = fields.fields(config, self.site.settings, image)
         laid = merged(layers)
@@ -138,7 +146,11 @@ class Looker:
         return Look(name, image, tuple(rows), tuple(conflicts(layers)), record.applied)
 
     def cover(self, config: NodeConfig, image: str) -> Cover:
-        """What planning needs for one leaf, made or not. Raises Refused, BadInput, SbcError."""
+        """What planning needs for one leaf, made or not.
+
+        Raises Refused, BadInput, NotPermitted, SbcError.
+        """
+        self.open_to_us(config.name, config.group)
         places = places_of(self.site, config.name, config.group, image)
         layers = self.layers(places)
         texts = self.templates(layers)
@@ -242,7 +254,10 @@ def covers(
     site, found = looker.site, []
     for spec in leaves:
         name = dashed(spec.mac)
-        if name in site.nodes or not places_of(site, name, spec.group, root):
+        if name in site.nodes:
+            continue
+        looker.open_to_us(name, spec.group)
+        if not places_of(site, name, spec.group, root):
             continue
         leaf = NodeConfig(
             kind="leaf", name=name, alias=spec.alias, group=spec.group, mac=spec.mac, disk=disk

@@ -7,9 +7,10 @@ seems to, whoever plants links meanwhile.
 from __future__ import annotations
 
 import os
+import stat
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
@@ -48,6 +49,18 @@ def places_in(repository: Path) -> frozenset[Place]:
             images = _folders(f"{top}/{owner}")
             found |= {Place(level, owner, image) for image in images}
     return frozenset(found)
+
+
+def closed(site: Path, owners: Iterable[str]) -> str:
+    """Why what is laid for one of these groups and boards (``repo/groups/lab``) can't be known:
+    its folder is there and may not be listed. Empty for none.
+    """
+    for path in (one for owner in owners for one in (os.path.dirname(owner), owner)):
+        full = site / path
+        with suppress(OSError):
+            if stat.S_ISDIR(full.lstat().st_mode) and not os.access(full, os.R_OK | os.X_OK):
+                return f"the folder {clean(path)} may not be read; give it to the site's owner"
+    return ""
 
 
 def half_changed(site: Path) -> list[Path]:
