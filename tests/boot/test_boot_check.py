@@ -82,6 +82,29 @@ def test_what_an_initramfs_lacks_is_named(make: Make, tmp_path: Path, gone: str,
     assert "; or in the root: MODULES=most" in one["remedy"]
 
 
+@pytest.mark.parametrize("kind", ["xfs", "btrfs", "f2fs"])
+def test_a_root_that_was_made_by_hand_of_something_else_is_looked_at_as_it_is(
+    make: Make, tmp_path: Path, site_path: Path, kind: str
+) -> None:
+    marks = {
+        "xfs": (0, b"XFSB"),
+        "btrfs": (65600, b"_BHRfS_M"),
+        "f2fs": (1024, b"\x10\x20\xf5\xf2"),
+    }
+    program = make(system(tmp_path / "tree"))
+    disk = site_path / "nodes/r1/root.img"
+    disk.unlink()
+    with disk.open("wb") as file:
+        file.truncate(64 << 20)
+        file.seek(marks[kind][0])
+        file.write(marks[kind][1])
+    (one,) = lacks(program)
+    assert (one["part"], one["file"]) == ("file system", f"lib/modules/{VERSION}/…/{kind}.ko")
+    assert f"bootkit build --arch arm64 --kernel {VERSION}; then: " in one["remedy"]
+    program.ok("leaf", "create", "r1", f"{MAC.format(1)},pi-01", "-y")
+    assert program("node", "show", "pi-01", "--json").json["node"]["disk"]["filesystem"] == kind
+
+
 def test_what_the_roots_own_list_says_is_built_in_is_not_missing(
     make: Make, tmp_path: Path
 ) -> None:
