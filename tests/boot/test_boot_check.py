@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests import images
 from tests.boot.initrds import (
     EXT4,
     FOLDER,
@@ -86,18 +87,8 @@ def test_what_an_initramfs_lacks_is_named(make: Make, tmp_path: Path, gone: str,
 def test_a_root_that_was_made_by_hand_of_something_else_is_looked_at_as_it_is(
     make: Make, tmp_path: Path, site_path: Path, kind: str
 ) -> None:
-    marks = {
-        "xfs": (0, b"XFSB"),
-        "btrfs": (65600, b"_BHRfS_M"),
-        "f2fs": (1024, b"\x10\x20\xf5\xf2"),
-    }
     program = make(system(tmp_path / "tree"))
-    disk = site_path / "nodes/r1/root.img"
-    disk.unlink()
-    with disk.open("wb") as file:
-        file.truncate(64 << 20)
-        file.seek(marks[kind][0])
-        file.write(marks[kind][1])
+    images.marked(site_path / "nodes/r1/root.img", kind, 64 << 20)
     (one,) = lacks(program)
     assert (one["part"], one["file"]) == ("file system", f"lib/modules/{VERSION}/…/{kind}.ko")
     assert f"bootkit build --arch arm64 --kernel {VERSION}; then: " in one["remedy"]

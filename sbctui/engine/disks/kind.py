@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sbctui.engine.disks.ext4 import superblock
 
-_MAGICS = (
+MAGICS = (
     ("xfs", 0, b"XFSB"),
     ("f2fs", 1024, b"\x10\x20\xf5\xf2"),
     ("btrfs", 65600, b"_BHRfS_M"),
@@ -23,7 +23,7 @@ def filesystem_kind(disk: Path) -> str:
     if facts is not None:
         return facts.kind
     with disk.open("rb") as file:
-        for kind, at, magic in _MAGICS:
+        for kind, at, magic in MAGICS:
             file.seek(at)
             if file.read(len(magic)) == magic:
                 return kind
