@@ -95,3 +95,21 @@ def packed(image: Path, suffix: str) -> Path:
     if suffix:
         run(*PACKERS[suffix], image)
     return image.with_name(image.name + suffix)
+
+
+_MARKS = {
+    "xfs": (0, b"XFSB"),
+    "btrfs": (65600, b"_BHRfS_M"),
+    "f2fs": (1024, b"\x10\x20\xf5\xf2"),
+}
+
+
+def marked(path: Path, kind: str, size: int) -> Path:
+    """A disk that looks, by its first bytes, as if it held a file system of that kind."""
+    at, magic = _MARKS[kind]
+    path.unlink(missing_ok=True)
+    with path.open("wb") as file:
+        file.truncate(size)
+        file.seek(at)
+        file.write(magic)
+    return path

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from ipaddress import IPv4Address
 
+from sbctui.engine.bootkit.arch import RISCV, is_riscv
 from sbctui.engine.errors import NoSpace, NoSuchNode, Refused
 from sbctui.engine.model.addresses import shown
 from sbctui.engine.model.amounts import size
@@ -156,8 +157,8 @@ def can_use_initramfs(site: Site, name: str) -> str | None:
     if name in site.broken:
         return f"{name} is broken: {site.broken[name].reason}; see: sbctui audit"
     config = site.nodes[name].config
-    if config.boot.arch == "riscv":
-        return f"{name} is for riscv, and an initramfs of the site's own is for arm and x86"
+    if is_riscv(config.boot.arch):
+        return f"{name} is for riscv, and {RISCV}"
     return _writable(site)
 
 

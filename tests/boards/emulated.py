@@ -13,19 +13,33 @@ import pytest
 from tests.lab import Lab
 
 FIRMWARE = Path("/usr/lib/u-boot/qemu_arm64/u-boot.bin")
+UEFI = Path("/usr/share/OVMF/OVMF_CODE_4M.fd")
+UEFI_VARIABLES = Path("/usr/share/OVMF/OVMF_VARS_4M.fd")
 MEMORY = 320
 """MiB of each board."""
 _ARM64 = ("qemu-system-aarch64", "-M", "virt", "-cpu", "cortex-a53", "-bios", str(FIRMWARE))
 _PC = ("qemu-system-x86_64", "-M", "pc", "-cpu", "qemu64", "-boot", "n")
 _CARD = "virtio-net-pci,netdev=n"
-_CARDS = {_ARM64: f"{_CARD},disable-legacy=on,romfile=", _PC: _CARD}
-"""A PC's card has iPXE in its ROM; U-Boot drives the other one."""
+_BARE = f"{_CARD},disable-legacy=on,romfile="
+"""A card without iPXE in its ROM: the firmware drives it."""
+
+
+def _uefi(**support: str) -> tuple[str, ...]:
+    """A PC with a UEFI; ``support`` switches what its firmware tries (OvmfPkg/README)."""
+    flash = f"if=pflash,format=raw,unit=0,readonly=on,file={UEFI}"
+    variables = f"if=pflash,format=raw,unit=1,snapshot=on,file={UEFI_VARIABLES}"
+    argv = ["qemu-system-x86_64", "-M", "q35", "-cpu", "qemu64", "-boot", "n"]
+    argv += ["-drive", flash, "-drive", variables]
+    for name, how in {"IPv6Support": "n", "IPv6PXESupport": "n", **support}.items():
+        argv += ["-fw_cfg", f"name=opt/org.tianocore/{name},string={how}"]
+    return tuple(argv)
 
 
 class Emulated:
     """A board on the lab's bridge; what it says on its serial line is read as it comes."""
 
     machine = _ARM64
+    card = _BARE
 
     def __init__(self, lab: Lab, mac: str) -> None:
         self.mac = mac
@@ -36,7 +50,7 @@ class Emulated:
             made = lab.server.run(["ip", *words.split()])
             assert made.returncode == 0, made.stderr
         argv = [*self.machine, "-m", str(MEMORY), "-nographic", "-monitor", "none"]
-        argv += ["-serial", "stdio", "-device", f"{_CARDS[self.machine]},mac={mac}"]
+        argv += ["-serial", "stdio", "-device", f"{self.card},mac={mac}"]
         argv += ["-netdev", f"tap,id=n,ifname={tap},script=no,downscript=no"]
         self.since = time.monotonic()
         self._process = lab.server.start(
@@ -103,3 +117,17 @@ class EmulatedPc(Emulated):
     """A PC of 64 bits with a BIOS, and a network card that boots by itself."""
 
     machine = _PC
+    card = _CARD
+
+
+class EmulatedUefi(Emulated):
+    """A PC with a UEFI that boots by PXE."""
+
+    machine = _uefi()
+    card = f"{_BARE},bootindex=1"
+
+
+class EmulatedUefiByHttp(EmulatedUefi):
+    """The same with nothing in its boot menu but HTTP boot."""
+
+    machine = _uefi(IPv4PXESupport="n")

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -134,6 +135,39 @@ def _furnish(root: Path, unpacked: Path) -> None:
     (root / "etc/hostname").write_text("image\n")
     (root / "sbin/init").write_text(_INIT)
     (root / "sbin/init").chmod(0o755)
+
+
+def made_of(kind: str, tar: Path, disk: Path, scratch: Path) -> None:
+    """The same root in another file system, by hand: btrfs or xfs."""
+    root = scratch / "by-hand"
+    root.mkdir(exist_ok=True)
+    subprocess.run(["tar", "-x", "-C", root, "-f", tar], check=True)
+    disk.unlink(missing_ok=True)
+    with disk.open("wb") as file:
+        file.truncate(_SMALLEST)
+    if kind == "btrfs":
+        how = ["--rootdir", str(root)]
+    else:
+        proto = scratch / "proto"
+        proto.write_text("\n".join(["/none", "0 0", "d--755 0 0", *_proto(root), "$", ""]))
+        how = ["-p", str(proto)]
+    path = {**os.environ, "PATH": f"{os.environ['PATH']}:/usr/sbin:/sbin"}
+    subprocess.run([f"mkfs.{kind}", "-q", *how, disk], check=True, env=path, capture_output=True)
+
+
+_SMALLEST = 320 << 20
+"""Bytes; mkfs.xfs makes none below 300 MiB."""
+
+
+def _proto(folder: Path) -> Iterator[str]:
+    """What is in a folder, in the language of mkfs.xfs(8)'s prototype files."""
+    for path in sorted(folder.iterdir()):
+        if path.is_symlink():
+            yield f"{path.name} l--777 0 0 {path.readlink()}"
+        elif path.is_dir():
+            yield from (f"{path.name} d--755 0 0", *_proto(path), "$")
+        else:
+            yield f"{path.name} ---{path.stat().st_mode & 0o777:o} 0 0 {path}"
 
 
 def read_file(disk: Path, path: str, folder: Path) -> bytes:

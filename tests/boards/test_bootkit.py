@@ -139,6 +139,7 @@ def test_nothing_of_this_machine_and_all_it_needs_is_in_it(
             assert f"lib/{library}" in members or needed.loader.endswith(library), library
     modules = {Path(path).name for path in members if path.endswith(".ko")}
     assert {"nbd.ko", "virtio_net.ko", "virtio_pci.ko"} <= modules
+    assert {"xfs.ko", "btrfs.ko", "zstd_compress.ko", "xxhash_generic.ko"} <= modules
     assert "mlx5_core.ko" not in modules
     text = b"".join(data for _, data in members.values())
     assert str(REPO).encode() not in text

@@ -127,6 +127,25 @@ def test_what_a_pi_looks_for_in_vain_is_no_fault_once_it_goes_on() -> None:
     assert kernel.reason == "asked for kernel8.img, not there: the root has no kernel of that name"
 
 
+def test_a_pi_with_secure_boot_is_told_what_it_waits_for() -> None:
+    asked = [*address(), sent("config.txt", 1), missing("boot.sig", 2), missing("boot.img", 3)]
+    line = told(asked, 60)
+    assert (line.state, line.stage) == ("stopped", "files")
+    assert line.reason.startswith("asked for boot.sig, not there: a Pi wants it with secure boot")
+    assert told([*asked, sent("start4.elf", 4)], 60).stage == "disk", "one that goes on needs none"
+    beside = told([*asked, missing("start4.elf", 5)], 60)
+    assert "the root has no Pi firmware" in beside.reason
+
+
+@pytest.mark.parametrize("arch", ["arm64", "riscv64"])
+def test_a_uefi_that_there_is_no_ipxe_for_is_told_what_to_do(arch: str) -> None:
+    line = told([*address(), missing(f"ipxe-{arch}.efi", 1)], 60)
+    assert line.reason == (
+        f"asked for ipxe-{arch}.efi, not there: its firmware wants iPXE for {arch}, and the "
+        "package ipxe has none: put one of that name into its boot folder, or let U-Boot start it"
+    )
+
+
 def test_a_transfer_that_breaks_off_says_so() -> None:
     broken = happening.tftp(f"failed sending {ROOT}{DASHED}/vmlinuz to {IP}", T + 3, ROOT)
     denied = happening.tftp(f"cannot access {ROOT}{DASHED}/vmlinuz: Permission denied", T + 3, ROOT)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests import images
 from tests.boot.initrds import (
     EXT4,
     FOLDER,
@@ -80,6 +81,19 @@ def test_what_an_initramfs_lacks_is_named(make: Make, tmp_path: Path, gone: str,
     assert one["stops"]
     assert f"initrd.img-{VERSION}" in one["why"]
     assert "; or in the root: MODULES=most" in one["remedy"]
+
+
+@pytest.mark.parametrize("kind", ["xfs", "btrfs", "f2fs"])
+def test_a_root_that_was_made_by_hand_of_something_else_is_looked_at_as_it_is(
+    make: Make, tmp_path: Path, site_path: Path, kind: str
+) -> None:
+    program = make(system(tmp_path / "tree"))
+    images.marked(site_path / "nodes/r1/root.img", kind, 64 << 20)
+    (one,) = lacks(program)
+    assert (one["part"], one["file"]) == ("file system", f"lib/modules/{VERSION}/…/{kind}.ko")
+    assert f"bootkit build --arch arm64 --kernel {VERSION}; then: " in one["remedy"]
+    program.ok("leaf", "create", "r1", f"{MAC.format(1)},pi-01", "-y")
+    assert program("node", "show", "pi-01", "--json").json["node"]["disk"]["filesystem"] == kind
 
 
 def test_what_the_roots_own_list_says_is_built_in_is_not_missing(

@@ -67,6 +67,12 @@ def test_a_command_line_of_another_name_is_ours_again() -> None:
     assert changed(PiImage("cmdline=mine.txt\n" + PI_CONFIG, "", ALL)) == ["cmdline=cmdline.txt"]
 
 
+@pytest.mark.parametrize("config", ["boot_ramdisk=1\n", "[pi4]\nboot_ramdisk=1\n[all]\n"])
+def test_its_files_are_taken_one_by_one_and_not_out_of_an_image_of_them(config: str) -> None:
+    assert changed(PiImage(config + PI_CONFIG, "", ALL)) == ["boot_ramdisk=0"]
+    assert changed(PiImage("boot_ramdisk=0\n" + PI_CONFIG, "", ALL)) == []
+
+
 PREFIX = "os_prefix=6.1/\n" + PI_CONFIG
 
 

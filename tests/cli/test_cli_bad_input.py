@@ -147,6 +147,7 @@ TABLE = [
     # initramfs
     (("bootkit", "build"), 2, "--arch"),
     (("bootkit", "build", "--arch", "sparc"), 2, "arm64"),
+    (("bootkit", "build", "--arch", "riscv64"), 3, "Debian 12 has no packages for riscv64"),
     (("bootkit", "build", "--arch", "arm64", "--kernel", "../../etc"), 2, "a kernel's version"),
     (("bootkit", "build", "--root", "spare"), 2, "does not tell its architecture"),
     (("bootkit", "build", "--root", "nobody"), 4, "no node"),

@@ -167,6 +167,16 @@ def test_a_root_that_is_no_ext4(tmp_path: Path, node: Path, near: bool) -> None:
         make(node, images.packed(image, ".xz"))
 
 
+@pytest.mark.parametrize("kind", ["btrfs", "xfs", "f2fs"])
+@pytest.mark.parametrize("packing", ["", ".xz"])
+def test_a_whole_disk_of_another_file_system_is_named(
+    tmp_path: Path, kind: str, packing: str
+) -> None:
+    disk = images.marked(tmp_path / f"{kind}.img", kind, 8 * MIB)
+    with pytest.raises(BadInput, match=f"holds {kind}; a root wants ext4: mount it"):
+        inspect_source(images.packed(disk, packing) if packing else disk)
+
+
 def test_an_encrypted_root(tmp_path: Path, node: Path) -> None:
     luks = tmp_path / "root"
     header = b"LUKS\xba\xbe\x00\x01aes".ljust(40, b"\0") + b"xts-plain64".ljust(552, b"\0")

@@ -61,8 +61,9 @@ def test_the_site_sees_what_the_boards_do(box: Box) -> None:
     box.wait(lambda: states().get(LEAF.format(7)) == "ask", "the unknown Pi is seen")
     found = states()
     assert [found[LEAF.format(n)] for n in (1, 3, 4)] == ["up", "down", "dhcp"]
-    says = {one["mac"]: one.get("vendor_class") for one in box.ask("board", "list")["boards"]}
-    assert says[LEAF.format(7)] == "PXEClient:Arch:00000:UNDI:002001"
+    (seven,) = (one for one in box.ask("board", "list")["boards"] if one["mac"] == LEAF.format(7))
+    assert seven["vendor_class"] == "PXEClient:Arch:00000:UNDI:002001"
+    assert seven["model"].startswith("Raspberry Pi 4B"), "its request was heard on the wire too"
 
 
 def test_a_board_writes_to_its_own_leaf_and_not_to_the_root(box: Box) -> None:

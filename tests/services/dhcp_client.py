@@ -40,6 +40,7 @@ UEFI = {
     UUID: b"\0" + bytes(range(16)),
     ASKED_FOR: bytes((1, 2, 3, 4, 5, 6, 12, 13, 15, 17, 43, 54, 60, 66, 67, 97)),
 }
+UEFI_HTTP = {**UEFI, CLASS: b"HTTPClient:Arch:00016:UNDI:003001", ARCH: b"\0\x10"}
 BIOS = {**UEFI, CLASS: PI3[CLASS], ARCH: b"\0\0", 94: b"\1\2\1"}
 """The PXE of a PC's BIOS: as a Pi's ROM but for the machine id."""
 IPXE = {**UEFI, USER_CLASS: b"iPXE", 175: b"\xb1\1\1"}

@@ -92,6 +92,13 @@ def test_a_new_follower_knows_the_boards_of_before(site: Path) -> None:
     assert (two.mac, two.count, two.vendor_class) == ("dc:a6:32:00:00:02", 1, "")
 
 
+def test_a_pi_that_only_the_log_knows_is_no_pc(site: Path) -> None:
+    add(site, discover("dc:a6:32:00:00:01", 1, "PXEClient:Arch:00000:UNDI:002001", time.time()))
+    add(site, discover("52:54:00:00:00:01", 2, "PXEClient:Arch:00000:UNDI:002001", time.time()))
+    told = {one.mac[:8]: (one.model, one.architecture) for one in SeenBoards(site).boards()}
+    assert told == {"dc:a6:32": ("Raspberry Pi", "ARM64"), "52:54:00": ("", "x86 BIOS")}
+
+
 def test_only_boards_that_were_turned_away_and_have_no_node_are_seen(site: Path) -> None:
     seen = SeenBoards(site)
     head = f"{stamp(time.time())} dnsmasq-dhcp[99]: 5 "

@@ -22,6 +22,7 @@ CONFIG = DnsmasqConfig(
     served=(Served(IPv4Network("10.77.0.0/24"), IPv4Address("10.77.0.1")),),
     lease_seconds=3600,
     reply_delay=0,
+    http=True,
     hosts=Path("/srv/lab/derived/dnsmasq/hosts.d"),
     tftp=Path("/srv/lab/derived/tftp"),
     leases=Path("/srv/lab/state/dnsmasq.leases"),
@@ -213,6 +214,7 @@ def test_the_text_means_what_the_value_says() -> None:
         {"served": (wide,)},
         {"lease_seconds": 0},
         {"reply_delay": 2},
+        {"http": False},
         {"interfaces": ("lab0", "lab1"), "served": (*CONFIG.served, wide)},
     ):
         config = replace(CONFIG, **change)
@@ -232,6 +234,8 @@ def test_the_text_means_what_the_value_says() -> None:
         lambda t: t + "dhcp-host=dc:a6:32:01:02:03,10.77.0.300\n",
         lambda t: t.replace("dhcp-ignore=tag:!known\n", ""),
         lambda t: t.replace("port=0", "port=53"),
+        lambda t: t.replace("http://10.77.0.1/", "http://10.77.0.9/"),
+        lambda t: t.replace("tag:x64-http,60,HTTPClient", "tag:x64-http,60,PXEClient"),
         lambda t: t.replace("static", "proxy"),
         lambda t: t.replace("user=sbctui", "user=sbctui\nuser=root"),
         lambda t: t.replace("/srv/lab/derived/tftp", "/srv/lab/../../etc"),

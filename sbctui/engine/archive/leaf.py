@@ -25,8 +25,8 @@ from sbctui.engine.archive.taken import (
 )
 from sbctui.engine.context import Context, Undo, nothing
 from sbctui.engine.disks import fuse
-from sbctui.engine.disks.ext4 import Superblock, superblock
 from sbctui.engine.disks.inuse import read_lease
+from sbctui.engine.disks.kind import filesystem_kind
 from sbctui.engine.disks.overlay import Overlay
 from sbctui.engine.files import fsync_fd, hit
 from sbctui.engine.model.node import DISK_FILES, DiskSpec
@@ -44,11 +44,11 @@ def take_leaf(action: TakeLeaf, ctx: Context) -> Undo:
         size = found.disk.entry.real
         why = _no_overlay(action, size, ctx)
         if not why:
-            facts = _thin(found, action, folder, ctx)
+            holds = _thin(found, action, folder, ctx)
         else:
             if is_difference(found):
                 lay_over(found, action.root, folder, ctx)
-            facts = superblock(folder / DISK)
+            holds = filesystem_kind(folder / DISK)
         settle_boot(found, action.name, ctx)
     if why and action.thin:
         ctx.warn(f"{action.name} gets a disk of its own: {why}")
@@ -62,7 +62,7 @@ def take_leaf(action: TakeLeaf, ctx: Context) -> Undo:
     }
     if "personalised" in told:
         ctx.found.personalised = told["personalised"]
-    ctx.found.filesystem = facts.kind if facts is not None else ""
+    ctx.found.filesystem = holds
     ctx.found.promise = found.manifest.disk.promise if found.manifest else ""
     ctx.found.base = None if why else ctx.site.disk_path(action.root)
     tell_guessed(action.name, guessed, ctx)
@@ -86,7 +86,7 @@ def _no_overlay(action: TakeLeaf, size: int, ctx: Context) -> str:
     return f"overlays can't be written here: {reason}" if reason else ""
 
 
-def _thin(found: Reading, action: TakeLeaf, folder: Path, ctx: Context) -> Superblock | None:
+def _thin(found: Reading, action: TakeLeaf, folder: Path, ctx: Context) -> str:
     """An overlay with what differs from the root's disk; what the archive brought goes."""
     base, thin = ctx.site.disk_path(action.root), folder / _THIN
     assert found.disk is not None
@@ -102,14 +102,14 @@ def _thin(found: Reading, action: TakeLeaf, folder: Path, ctx: Context) -> Super
                 else:
                     _put_whole(folder / DISK, below, fd, ctx)
                 fsync_fd(fd)
-            facts = superblock(view)
+            holds = filesystem_kind(view)
     if ctx.owner is not None:
         os.chown(thin, *ctx.owner)
     with opened(thin) as fd:
         fsync_fd(fd)
     for name in (DISK, DIFFERENCE):
         (folder / name).unlink(missing_ok=True)
-    return facts
+    return holds
 
 
 def _put_whole(disk: Path, below: int, view: int, ctx: Context) -> None:

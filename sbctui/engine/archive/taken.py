@@ -23,8 +23,8 @@ from sbctui.engine.archive.taking import take
 from sbctui.engine.boot.imagefiles import is_ours
 from sbctui.engine.boot.pi import CMDLINE, CONFIG, KEPT
 from sbctui.engine.context import Context, Undo, nothing
-from sbctui.engine.disks.ext4 import superblock
 from sbctui.engine.disks.inuse import read_lease
+from sbctui.engine.disks.kind import filesystem_kind
 from sbctui.engine.disks.stores import store_for
 from sbctui.engine.errors import Refused
 from sbctui.engine.files import fsync_file, hit, remove_tree
@@ -42,8 +42,7 @@ def take_archive(action: TakeArchive, ctx: Context) -> Undo:
         if is_difference(found):
             lay_over(found, action.base, folder, ctx)
         settle_boot(found, action.name, ctx)
-        facts = superblock(disk)
-    ctx.found.filesystem = facts.kind if facts is not None else ""
+        ctx.found.filesystem = filesystem_kind(disk)
     ctx.found.promise = found.manifest.disk.promise if found.manifest else ""
     ctx.found.told, guessed = told_by(found.config, disk.stat().st_size)
     tell_guessed(action.name, guessed, ctx)

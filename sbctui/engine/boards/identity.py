@@ -24,7 +24,9 @@ _PROCESSORS = {
     21: "ARM U-Boot",
     22: "ARM64 U-Boot",
     25: "RISC-V 32 UEFI",
+    26: "RISC-V 32 UEFI HTTP",
     27: "RISC-V 64 UEFI",
+    28: "RISC-V 64 UEFI HTTP",
 }
 """IANA's registry of processor architecture types, as of option 93."""
 _UBOOT = {"armv7": "ARM U-Boot", "armv8": "ARM64 U-Boot", "riscv": "RISC-V U-Boot"}

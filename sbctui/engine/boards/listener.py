@@ -97,12 +97,20 @@ class Listener:
             self._take(asked)
 
 
+def _lengthen(found: socket.socket) -> None:
+    """Its queue: as long as the machine lets where root is root of a namespace alone."""
+    try:
+        found.setsockopt(socket.SOL_SOCKET, _QUEUE_FORCED, _QUEUE)
+    except PermissionError:
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _QUEUE)
+
+
 def _opened() -> socket.socket:
     """A socket for the filtered packets, of every interface. Raises OSError unless root."""
     kind = socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK
     found = socket.socket(socket.AF_PACKET, kind, socket.htons(_IPV4))
     try:
-        found.setsockopt(socket.SOL_SOCKET, _QUEUE_FORCED, _QUEUE)
+        _lengthen(found)
         code = b"".join(struct.pack("=HBBI", *line) for line in _FILTER)
         program = ctypes.create_string_buffer(code)
         found.setsockopt(

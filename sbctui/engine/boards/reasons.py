@@ -6,6 +6,12 @@ import re
 
 from sbctui.engine.model.boots import Boot, BootState, Fetched, StageName
 
+_NO_IPXE = (
+    "its firmware wants iPXE for {}, and the package ipxe has none: put one of that name into its "
+    "boot folder, or let {}"
+)
+_RAMDISK = re.compile(r"(.*/)?(?:try)?boot\.(?:img|sig)")
+"""What a Pi with secure boot, or told boot_ramdisk=1, has its files in (config.txt's manual)."""
 _HINTS = (
     (r"(.*/)?(start[^/]*\.elf|fixup[^/]*\.dat|bootcode\.bin)", "the root has no Pi firmware"),
     (r"(.*/)?config\.txt", "the root has no Pi firmware configuration"),
@@ -13,7 +19,15 @@ _HINTS = (
     (r"(.*/)?(boot\.scr(\.uimg)?|extlinux\.conf)", "no boot script was written for it"),
     (r"(.*/)?pxelinux\.cfg/.*", "no boot menu was written for it"),
     (r"(.*/)?boot\.ipxe", "no iPXE script was written for it"),
+    (r"(.*/)?ipxe-i386\.efi", _NO_IPXE.format("32 bits", "it boot as a BIOS does")),
+    (r"(.*/)?ipxe-arm64\.efi", _NO_IPXE.format("arm64", "U-Boot start it")),
+    (r"(.*/)?ipxe-riscv64\.efi", _NO_IPXE.format("riscv64", "U-Boot start it")),
     (r"(.*/)?[^/]*\.efi", "there is no boot program for its processor"),
+    (
+        _RAMDISK.pattern,
+        "a Pi wants it with secure boot or boot_ramdisk=1, and this one did not go on without: "
+        "switch that off, or put boot.img and boot.sig into its boot folder",
+    ),
     (r"(.*/)?(vmlinu|kernel|Image|zImage|uImage)[^/]*", "the root has no kernel of that name"),
     (r"(.*/)?(initr|uInitrd)[^/]*", "the root has no initramfs of that name"),
     (r"(.*/)?[^/]*\.dtb", "the root has no device tree of that name"),
@@ -22,7 +36,7 @@ _BLAMES = tuple((re.compile(pattern), words) for pattern, words in _HINTS)
 _OPTIONAL = re.compile(
     r"(.*/)?(recovery\.elf|recover4\.elf|autoboot\.txt|dt-blob\.bin|bootcfg\.txt|bootsig\.bin"
     r"|armstub[^/]*|[^/]*\.dtbo|overlay_map\.dtb|pieeprom\.[^/]*|vl805\.[^/]*|[^/]*\.sig"
-    r"|tryboot\.txt|boot\.sig|boot\.img|config\.txt\.sig)"
+    r"|tryboot\.txt)"
 )
 """What a Pi's firmware looks for and does without."""
 
@@ -32,15 +46,18 @@ def blamed(boot: Boot) -> Fetched | None:
 
     A Pi asks for much that need not be there: a file that is known to matter goes first.
     """
-    since = []
+    since: list[Fetched] = []
+    ramdisk = None
     for file in reversed(boot.files):
         if file.outcome == "sent":
             break
-        if not _OPTIONAL.fullmatch(file.path):
+        if _RAMDISK.fullmatch(file.path):
+            ramdisk = file
+        elif not _OPTIONAL.fullmatch(file.path):
             since.append(file)
     broken = next((file for file in since if file.outcome == "failed"), None)
     known = next((file for file in reversed(since) if _hint(file)), None)
-    return broken or known or (since[0] if since else None)
+    return broken or known or (since[0] if since else ramdisk)
 
 
 def reason(boot: Boot, stage: StageName, state: BootState) -> str:
@@ -81,8 +98,8 @@ def _more(boot: Boot, stage: StageName) -> str:
 _STOPPED: dict[StageName, str] = {
     "asked": "has not asked for an address",
     "offered": "asked for an address and was not answered: see the log of dnsmasq",
-    "files": "has {ip} and asks for no file: its firmware may want another boot file name, or "
-    "another DHCP server answered first",
+    "files": "has {ip} and asks for no file: its firmware may want another boot file name, or to "
+    "boot by HTTP (http = true under [network]), or another DHCP server answered first",
     "disk": "was given its files and has not opened its disk",
     "write": "opened its disk and has written nothing: its root may be read-only",
     "up": "runs from its disk and does not answer by ssh",

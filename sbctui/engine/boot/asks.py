@@ -76,7 +76,7 @@ def _pc(config: NodeConfig) -> Iterator[Ask]:
     """iPXE itself, for a firmware that isn't."""
     if config.boot.arch == LOADED:
         yield Ask(BIOS, False, "a BIOS, unless its card has iPXE")
-        yield Ask(UEFI, False, "an UEFI, unless its card has iPXE")
+        yield Ask(UEFI, False, "a UEFI, by PXE or HTTP boot, unless its card has iPXE")
 
 
 def _system(kernel: str, initramfs: str) -> tuple[Ask, ...]:

@@ -74,7 +74,8 @@ def _systems(
     stop: threading.Event,
 ) -> Iterator[Lack]:
     config = folder.config
-    place = Place(folder.path, config.parent or config.name, config.boot, config.disk.filesystem)
+    holds = root.filesystem() or config.disk.filesystem
+    place = Place(folder.path, config.parent or config.name, config.boot, holds)
     for system in _each_system(folder, wanted):
         if not system.kernel or not (folder.path / system.kernel).is_file():
             yield Lack(

@@ -109,6 +109,13 @@ def _only(contents: Contents) -> str:
 
 def remedy_for(place: Place, root: RootDisk) -> str:
     """How the root gets an initramfs that can: the site's own, or its image's, made anew."""
+    if root.filesystem() and not root.readable() and of_boot(place.boot.arch):
+        kernel = kernel_version(place.boot.kernel) or "VERSION"
+        return (
+            "build the site's own of the kernel's package: sbctui bootkit build "
+            f"--arch {of_boot(place.boot.arch)} --kernel {kernel}; "
+            f"then: sbctui boot use {place.root} --initramfs bootkit"
+        )
     first = "" if root.has_client() else "apt-get install nbd-client, "
     own = (
         f"in the root: {first}MODULES=most in /etc/initramfs-tools/initramfs.conf, "

@@ -154,6 +154,8 @@ def _each_change(image: PiImage, kernel: str, initramfs: str, arch: str) -> Iter
     top = "/" if prefixes(image.config) else ""
     if top or any(one.cmdline != CMDLINE for one in found.values()):
         yield f"cmdline={top}{CMDLINE}"
+    if any(("boot_ramdisk", "1") in _settings(image.config, model) for model in MODELS):
+        yield "boot_ramdisk=0"
     if kernel and image_version(initramfs):
         yield from _ours(top, kernel, initramfs, arch)
         return

@@ -11,7 +11,7 @@ from sbctui.engine.boot.contents import builtin_names
 from sbctui.engine.bootkit.arch import VERSION
 from sbctui.engine.disks.bootfiles import TREES
 from sbctui.engine.disks.debugfs import Entry, Image
-from sbctui.engine.disks.ext4 import superblock
+from sbctui.engine.disks.kind import filesystem_kind
 from sbctui.engine.errors import SbcError
 
 _MODULES = ("/usr/lib/modules", "/lib/modules")
@@ -24,6 +24,17 @@ class RootDisk:
     def __init__(self, disk: Path, stop: threading.Event) -> None:
         self._disk = disk
         self._stop = stop
+
+    def filesystem(self) -> str:
+        """What it holds now; empty for nothing that is known."""
+        try:
+            return filesystem_kind(self._disk)
+        except OSError:
+            return ""
+
+    def readable(self) -> bool:
+        """Whether files in it can be looked at: in ext2, ext3 and ext4 alone."""
+        return self.filesystem().startswith("ext")
 
     def builtin(self, version: str) -> frozenset[str]:
         """Names of modules that the kernel has built in, by the list beside its modules."""
@@ -62,7 +73,7 @@ class RootDisk:
 
     def _folders(self, *paths: str) -> Mapping[str, Mapping[str, Entry]]:
         try:
-            if superblock(self._disk) is None:
+            if not self.readable():
                 return {}
             return self._image(Path("/")).folders(*paths)
         except (SbcError, OSError):

@@ -13,7 +13,7 @@ from sbctui.engine.boot.served import look_in
 from sbctui.engine.bootkit.arch import image_version
 from sbctui.engine.bootkit.kits import kit
 from sbctui.engine.context import Context
-from sbctui.engine.disks.ext4 import superblock
+from sbctui.engine.disks.kind import filesystem_kind
 from sbctui.engine.errors import BadInput
 from sbctui.engine.model.node import BootSpec, DiskSpec, NodeConfig
 from sbctui.engine.model.site import BOOT
@@ -34,8 +34,7 @@ def supply(name: str, boot: BootSpec, disk: Path, ctx: Context) -> BootSpec:
     Says which, or, where none is built for its kernel, the command that makes it so. ``disk`` is a
     raw one. Raises ToolMissing, Cancelled, OSError.
     """
-    facts = superblock(disk)
-    spec = DiskSpec(size=disk.stat().st_size, filesystem=facts.kind if facts else "")
+    spec = DiskSpec(size=disk.stat().st_size, filesystem=filesystem_kind(disk))
     config = NodeConfig(kind="root", name=name, disk=spec, boot=boot)
     root = _Root(config, ctx.staged(name) / BOOT, disk)
     found = fitting(root.folder, boot, RootDisk(disk, ctx.stop))

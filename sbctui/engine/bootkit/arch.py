@@ -31,6 +31,20 @@ VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+~-]{0,127}")
 """A kernel's version, as its folder in /lib/modules is called."""
 
 
+RISCV = (
+    "Debian 12 has no packages for riscv64, so no initramfs of the site's own is built for it: "
+    "nbd-client, MODULES=most in /etc/initramfs-tools/initramfs.conf and update-initramfs -u in "
+    "the image give it one that can have its disk over NBD; then import it again"
+)
+"""What is said where one is asked for."""
+_RISCV_NAMES = ("riscv", "riscv64")
+
+
+def is_riscv(arch: str) -> bool:
+    """Whether this is Debian's, config.json's or the kernel's name of it."""
+    return arch in _RISCV_NAMES
+
+
 def of_boot(boot: str) -> str:
     """Debian's name for what config.json calls an architecture; empty when there is none."""
     return next((one.name for one in ARCHITECTURES.values() if one.boot == boot), "")

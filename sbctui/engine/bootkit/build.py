@@ -20,7 +20,8 @@ from sbctui.engine.bootkit.kernels import OfPackage, OfRoot
 from sbctui.engine.bootkit.kits import CACHE, FOLDER, INITRD, MANIFEST, Manifest, Part, kits
 from sbctui.engine.bootkit.modules import gather
 from sbctui.engine.bootkit.tree import PACKAGES, programs
-from sbctui.engine.errors import BadInput
+from sbctui.engine.disks.kind import filesystem_kind
+from sbctui.engine.errors import BadInput, Refused
 from sbctui.engine.files import (
     Owner,
     flocked,
@@ -147,6 +148,13 @@ def _kernel(
     if wanted.disk is None:
         name = wanted.kernel or ARCHITECTURES[wanted.arch].kernel
         return OfPackage(archive, name, scratch / "kernel", around.log)
+    kind = filesystem_kind(wanted.disk)
+    if kind and not kind.startswith("ext"):
+        raise Refused(
+            f"the root {wanted.root} holds {kind}, in which modules can't be looked at; build it "
+            "of the kernel's package: sbctui bootkit build "
+            f"--arch {wanted.arch} --kernel {wanted.kernel or 'VERSION'}"
+        )
     return OfRoot(wanted.disk, wanted.root, wanted.kernel, scratch, around.stop)
 
 

@@ -38,9 +38,14 @@ _LEFT_OUT = (
     "intel/ice", "intel/i40e", "intel/iavf", "intel/fm10k",
 )  # fmt: skip
 """Folders of drivers/net/ethernet with cards of large servers, a third of all by size."""
+FILESYSTEMS = ("ext4", "xfs", "btrfs", "f2fs")
+"""What a root may be made of."""
+CHECKSUMS = ("xxhash_generic", "sha256_generic", "blake2b_generic")
+"""Those of btrfs that mkfs.btrfs can be told to use; the kernel asks for them by alias."""
 _NAMES = frozenset(
-    {"nbd", "ext4", "af_packet", "unix", "ipv6", "virtio_net", "failover", "net_failover",
-     "crc32c_generic", "crc32c-intel", "crc32c", "libcrc32c", "crc32_generic", "hv_netvsc"}
+    {"nbd", "af_packet", "unix", "ipv6", "virtio_net", "failover", "net_failover",
+     "crc32c_generic", "crc32c-intel", "crc32c", "libcrc32c", "crc32_generic", "hv_netvsc",
+     *FILESYSTEMS, *CHECKSUMS}
 )  # fmt: skip
 _TABLES = ("modules.dep", "modules.alias", "modules.symbols", "modules.builtin")
 """What busybox's modprobe reads."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sbctui.engine import rules
-from sbctui.engine.bootkit.arch import ARCHITECTURES, VERSION, of_boot
+from sbctui.engine.bootkit.arch import ARCHITECTURES, RISCV, VERSION, is_riscv, of_boot
 from sbctui.engine.errors import BadInput, Refused
 from sbctui.engine.model import requests as ask
 from sbctui.engine.model.addresses import shown
@@ -39,6 +39,8 @@ def build(site: Site, request: ask.BuildBootkit) -> Plan:
 def _architecture(request: ask.BuildBootkit, root: Node | None) -> str:
     own = of_boot(root.config.boot.arch) if root else ""
     arch = request.arch or own
+    if is_riscv(arch or (root.config.boot.arch if root else "")):
+        raise Refused(RISCV)
     if not arch:
         names = ", ".join(ARCHITECTURES)
         of = f"{root.name} does not tell its architecture; " if root else ""

@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 
 from sbctui.engine import commands
 from sbctui.engine.disks.ext4 import Superblock, superblock
+from sbctui.engine.disks.kind import MAGICS, filesystem_kind
 from sbctui.engine.disks.packed import Read, packer, unpacked, unpacked_size
 from sbctui.engine.disks.partitions import HEAD, Partition, partitions
 from sbctui.engine.disks.port import Report
@@ -24,6 +25,8 @@ _NEAR = 64 * 1024**2
 """How far a compressed image is unpacked to look at its root file system before the plan."""
 _TAR = (257, b"ustar")
 _DISKS = ((b"\x55\xaa", 510), (b"\x53\xef", 0x438), (b"EFI PART", 512))
+_BARE = (*((magic, at) for _, at, magic in MAGICS), (b"hsqs", 0), (b"LUKS\xba\xbe", 0))
+"""What else fills a whole disk without a partition table: seen, to be refused by its name."""
 _FOREIGN = ((b"QFI\xfb", 0), (b"KDMV", 0), (b"conectix", 0))
 _KINDS = {
     "crypto_LUKS": "is encrypted (LUKS)",
@@ -37,14 +40,17 @@ def is_image(path: Path) -> bool:
     """Whether a file, perhaps compressed, is a disk image. Raises BadInput for other formats."""
     with unpacked(path) as read:
         start = read(2048)
-    if start[_TAR[0] :].startswith(_TAR[1]):
-        return False
-    if any(start[at:].startswith(magic) for magic, at in _FOREIGN):
-        raise BadInput(
-            f"{shown(path.name)} is a virtual machine's disk; turn it into a plain one with: "
-            "qemu-img convert -O raw FILE IMAGE.img"
-        )
-    return any(start[at:].startswith(magic) for magic, at in _DISKS)
+        if start.startswith(_TAR[1], _TAR[0]):
+            return False
+        if any(start.startswith(magic, at) for magic, at in _FOREIGN):
+            raise BadInput(
+                f"{shown(path.name)} is a virtual machine's disk; turn it into a plain one with: "
+                "qemu-img convert -O raw FILE IMAGE.img"
+            )
+        if any(start.startswith(magic, at) for magic, at in _DISKS):
+            return True
+        start += read(_PEEK - len(start))
+    return any(start.startswith(magic, at) for magic, at in _BARE)
 
 
 def inspect_image(path: Path) -> Source:
@@ -76,9 +82,12 @@ def require_ext(disk: Path, what: str) -> Superblock:
     if found is not None:
         return found
     done = commands.run(["blkid", "-p", "-o", "value", "-s", "TYPE", disk], ok=range(256))
-    kind = done.stdout.strip()
-    says = _KINDS.get(kind, f"holds {kind}")
-    raise BadInput(f"{what} {says}; a root wants ext4, as in the images of most boards")
+    kind = done.stdout.strip() or filesystem_kind(disk)
+    if kind in _KINDS:
+        says = f"{_KINDS[kind]}; a root wants ext4, as in the images of most boards"
+    else:
+        says = f"holds {kind}; a root wants ext4: mount it and give that folder instead"
+    raise BadInput(f"{what} {says}")
 
 
 def _root(found: Sequence[Partition], name: str) -> Extent:

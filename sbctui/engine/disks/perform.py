@@ -16,6 +16,7 @@ from sbctui.engine.disks.bootfiles import link_boot
 from sbctui.engine.disks.create import make_root
 from sbctui.engine.disks.ext4 import superblock
 from sbctui.engine.disks.inuse import read_lease
+from sbctui.engine.disks.kind import filesystem_kind
 from sbctui.engine.disks.personalise import personalise
 from sbctui.engine.disks.repair import repair
 from sbctui.engine.disks.resize import resize
@@ -52,7 +53,7 @@ def make_disk(action: MakeDisk, ctx: Context) -> Undo:
     if lost:
         ctx.warn(f"{action.name}: {lost}")
         ctx.found.data["not kept"] = lost
-    ctx.found.filesystem = _filesystem(disk)
+    ctx.found.filesystem = filesystem_kind(disk)
     ctx.found.promise = "clean"
     return nothing
 
@@ -92,7 +93,7 @@ def clone_disk(action: CloneDisk, ctx: Context) -> Undo:
     except BaseException:
         _drop(folder, disk)
         raise
-    ctx.found.filesystem = facts.kind if facts is not None else ""
+    ctx.found.filesystem = facts.kind if facts is not None else filesystem_kind(seen)
     ctx.found.promise = "crash-consistent" if torn else "clean"
     ctx.found.base = source if format == "qcow2" else None
     return nothing
@@ -175,8 +176,3 @@ def _drop(folder: Path, disk: Path) -> None:
     disk.unlink(missing_ok=True)
     for entry in (folder / BOOT).iterdir() if (folder / BOOT).is_dir() else ():
         remove_tree(entry)
-
-
-def _filesystem(disk: Path) -> str:
-    facts = superblock(disk)
-    return facts.kind if facts is not None else ""

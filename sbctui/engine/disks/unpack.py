@@ -49,7 +49,10 @@ def listing(tar: Path) -> Listing:
     if done.returncode != 0:
         lines = [line for line in done.stderr.splitlines() if line.strip()]
         reason = lines[0].rpartition("tar: ")[2] if lines else "tar can't read it"
-        raise BadInput(f"{shown(tar.name)} is no whole tar: {clean(reason)}; give a rootfs tar")
+        raise BadInput(
+            f"{shown(tar.name)} is no disk image and is no whole tar: {clean(reason)}; "
+            "give a rootfs tar or an OS image"
+        )
     size = members = 0
     attributed: list[str] = []
     name = ""

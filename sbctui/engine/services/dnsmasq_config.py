@@ -13,26 +13,12 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
-from sbctui.engine.boot.loaders import BIOS, UEFI
 from sbctui.engine.boot.pi import VENDOR as PI_VENDOR
 from sbctui.engine.errors import BadInput, Refused
 from sbctui.engine.model.addresses import shown
 from sbctui.engine.model.settings import Settings
+from sbctui.engine.services import dnsmasq_firmware as firmware
 
-BOOT_FILE = "boot.scr.uimg"
-"""Named in every answer; U-Boot asks for it by this name whatever the answer says."""
-IPXE_SCRIPT = "boot.ipxe"
-"""Named to a client that is iPXE already."""
-FIRMWARE = {
-    "pc": ((), BIOS),
-    "x64": ((7, 9), UEFI),
-    "ia32": ((6,), "ipxe-i386.efi"),
-    "arm64": ((11,), "ipxe-arm64.efi"),
-    "riscv64": ((27,), "ipxe-riscv64.efi"),
-}
-"""Tag → processor types of option 93 (RFC 4578, IANA) and the file for them.
-
-``pc`` is a BIOS: type 0, which a Raspberry Pi claims to be as well."""
 TRANSFERS = 500
 """TFTP transfers at once."""
 _MOST_LEASES = 100_000
@@ -58,11 +44,7 @@ _FIXED = (
     "dhcp-match=set:bios,option:client-arch,0",
     "tag-if=set:pc,tag:bios,tag:!pi",
     "dhcp-match=set:ipxe,175",
-    *(
-        f"dhcp-match=set:{tag},option:client-arch,{kind}"
-        for tag, (kinds, _) in FIRMWARE.items()
-        for kind in kinds
-    ),
+    *(f"{key}={value}" for key, value in firmware.matches()),
     "enable-tftp",
     "tftp-unique-root=mac",
     f"tftp-max={TRANSFERS}",
@@ -79,7 +61,8 @@ own disk."""
 class Served:
     """One subnet, and the server its boards are told to boot from.
 
-    Without ``server`` dnsmasq tells its own address there.
+    Without ``server`` dnsmasq tells its own address there, and nobody boots by HTTP: that wants
+    a whole URL.
     """
 
     network: IPv4Network
@@ -91,13 +74,14 @@ class DnsmasqConfig:
     """Everything that differs between two sites. Paths are absolute; seconds are seconds.
 
     ``lease_seconds`` is 0 in a proxy: there another server gives the addresses, and only PXE
-    clients are told what to boot.
+    clients are told what to boot. ``http``: UEFI's HTTP boot is told where our server has its file.
     """
 
     interfaces: tuple[str, ...]
     served: tuple[Served, ...]
     lease_seconds: int
     reply_delay: int
+    http: bool
     hosts: Path
     tftp: Path
     leases: Path
@@ -117,6 +101,7 @@ class DnsmasqConfig:
             served=tuple(Served(one.subnet, one.server) for one in network.segments),
             lease_seconds=0 if network.dhcp == "proxy" else network.lease_seconds,
             reply_delay=network.reply_delay,
+            http=network.http and network.dhcp == "serve",
             hosts=site / "derived" / "dnsmasq" / "hosts.d",
             tftp=site / "derived" / "tftp",
             leases=site / "state" / "dnsmasq.leases",
@@ -155,22 +140,18 @@ def _repeated(config: DnsmasqConfig) -> Iterator[tuple[str, str]]:
         yield "interface", interface
     if config.lease_seconds:
         yield "dhcp-authoritative", ""
+    yield from firmware.matches_by_http() if config.http else ()
     for number, one in enumerate(config.served):
-        yield from _subnet(f"net{number}", one, config.lease_seconds)
+        net = f"net{number}"
+        yield _range_of(net, one, config.lease_seconds)
+        yield from firmware.files(net, one.server, http=config.http)
+        if one.server:
+            yield "dhcp-option-force", f"tag:{net},66,{one.server}"
 
 
-def _subnet(tag: str, one: Served, seconds: int) -> Iterator[tuple[str, str]]:
-    """One subnet's range, and the files named there: just one of the lines fits any client."""
+def _range_of(tag: str, one: Served, seconds: int) -> tuple[str, str]:
     how = f"static,{one.network.netmask},{seconds}" if seconds else f"proxy,{one.network.netmask}"
-    yield "dhcp-range", f"set:{tag},{one.network.network_address},{how}"
-    server = f",,{one.server}" if one.server else ""
-    others = "".join(f"tag:!{firmware}," for firmware in FIRMWARE)
-    yield "dhcp-boot", f"tag:{tag},tag:!ipxe,{others}{BOOT_FILE}{server}"
-    yield "dhcp-boot", f"tag:{tag},tag:ipxe,{IPXE_SCRIPT}{server}"
-    for firmware, (_, file) in FIRMWARE.items():
-        yield "dhcp-boot", f"tag:{tag},tag:!ipxe,tag:{firmware},{file}{server}"
-    if one.server:
-        yield "dhcp-option-force", f"tag:{tag},66,{one.server}"
+    return "dhcp-range", f"set:{tag},{one.network.network_address},{how}"
 
 
 def parse(data: bytes) -> DnsmasqConfig:
@@ -210,7 +191,14 @@ def _is_text(data: bytes) -> bool:
     return True
 
 
-_REPEATED = ("interface", "dhcp-authoritative", "dhcp-range", "dhcp-boot", "dhcp-option-force")
+_REPEATED = (
+    "interface",
+    "dhcp-authoritative",
+    "dhcp-match",
+    "dhcp-range",
+    "dhcp-boot",
+    "dhcp-option-force",
+)
 _READ = (
     "dhcp-reply-delay",
     "dhcp-lease-max",
@@ -237,6 +225,7 @@ def _read(found: dict[str, str], repeated: list[tuple[str, str]]) -> DnsmasqConf
             ),
             lease_seconds=max((seconds for _, _, seconds in ranges), default=0),
             reply_delay=int(found["dhcp-reply-delay"]),
+            http=any(key == "dhcp-match" for key, _ in repeated),
             hosts=Path(found["dhcp-hostsdir"]),
             tftp=Path(found["tftp-root"]),
             leases=Path(found["dhcp-leasefile"]),

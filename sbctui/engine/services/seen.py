@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from sbctui.engine.boards.identity import Identity, architecture, identify
+from sbctui.engine.boards.identity import Identity, identify
 from sbctui.engine.boards.listener import Listener
 from sbctui.engine.boards.packet import Asked
 from sbctui.engine.boards.vendors import is_local, vendor
@@ -109,8 +109,7 @@ class SeenBoards:
         logged, heard = self._seen.get(mac), self._heard.get(mac)
         if heard is None:
             assert logged is not None
-            known = Identity(architecture=architecture(-1, logged.vendor_class))
-            return _told(logged, known)
+            return _told(logged, identify(Asked(mac, 0, "", logged.vendor_class)))
         seen = Seen(mac, heard.first, heard.last, heard.count)
         if logged is not None:
             first, last = min(logged.first, heard.first), max(logged.last, heard.last)
