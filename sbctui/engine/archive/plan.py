@@ -12,6 +12,7 @@ from sbctui.engine.model import requests as ask
 from sbctui.engine.model.amounts import size
 from sbctui.engine.model.node import DiskSpec, NodeConfig, StoreKind
 from sbctui.engine.model.site import Node, Site
+from sbctui.engine.model.text import clean
 from sbctui.engine.nodes.making import NODE_BYTES, NODE_INODES, listing, made, plan, refresh
 from sbctui.engine.plan import (
     Action,
@@ -232,6 +233,8 @@ def archive_notes(request: ask.ImportRoot | ask.ImportLeaf) -> tuple[str, ...]:
     notes = []
     if request.unverified:
         notes.append("an archive without hashes is taken too: nobody can tell whether it is whole")
+    if incoming.base:
+        notes.append(f"it holds only what differs from the disk of the root {clean(incoming.base)}")
     if incoming.place.startswith("http:"):
         notes.append("http is not encrypted: whoever is in between may change the archive")
     if kind_of(incoming.place) != "file":
