@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from sbctui import format as fmt
 from sbctui.engine import rules
-from sbctui.engine.errors import BadInput
+from sbctui.engine.errors import BadInput, against
 from sbctui.engine.model import requests as ask
 from sbctui.engine.model.addresses import (
     parse_alias,
@@ -172,7 +172,8 @@ def create(site: Site) -> FormSpec:
         assert isinstance(request, ask.CreateRoot)
         if request.source is None:
             return request
-        found = engine.source(Path(request.source.path))
+        with against("from"):
+            found = engine.source(Path(request.source.path))
         return request.model_copy(update={"source": found})
 
     free = fmt.size(site.facts.free_bytes)

@@ -55,7 +55,7 @@ class ImportScreen(FormScreen):
         elif not place:
             self._show(None, "")
         if self._against_place:
-            self.tell({}, self._against_place)
+            self.tell({}, self._against_place, "archive")
             return
         await super().consider(values, right=right)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from sbctui.engine import rules
 from sbctui.engine.archive.address import STREAM, addressed, image_at, kind_of
 from sbctui.engine.archive.format import level_of
-from sbctui.engine.errors import NoSpace, Refused
+from sbctui.engine.errors import NoSpace, Refused, against
 from sbctui.engine.model import requests as ask
 from sbctui.engine.model.amounts import size
 from sbctui.engine.model.node import DiskSpec, NodeConfig, StoreKind
@@ -52,7 +52,9 @@ def export(request: ask.ExportRoot | ask.ExportLeaf, site: Site) -> Plan:
     target = request.target
     if target.there and not request.replace:
         there = addressed(site.path, target.file)
-        raise Refused(f"{there} is there already; name another file, or replace it (--replace)")
+        raise Refused(f"{there} is there already; name another file, or replace it (--replace)").of(
+            "target"
+        )
     way = _Way(site, node)
     if way.staged:
         rules.require(rules.free_name(site, way.staged))
@@ -152,7 +154,7 @@ def _fits(request: ask.ExportRoot | ask.ExportLeaf, node: Node) -> None:
         raise NoSpace(
             f"this needs up to {size(most)} and {target.file} has {size(target.free)} free; "
             "compress it, or make room"
-        )
+        ).of("target")
 
 
 def _detail(request: ask.ExportRoot | ask.ExportLeaf, node: Node, base: str) -> str:
@@ -186,7 +188,8 @@ def take(request: ask.ImportRoot, site: Site) -> Plan:
     incoming = request.archive
     base = request.base or incoming.base
     if base:
-        rules.require(rules.can_clone(site, rules.root(site, base).name))
+        with against("base"):
+            rules.require(rules.can_clone(site, rules.root(site, base).name))
     needs = NODE_BYTES + (incoming.data or incoming.bytes)
     if base and site.nodes[base].disk is not None:
         disk = site.nodes[base].disk
