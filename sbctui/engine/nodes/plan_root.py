@@ -46,7 +46,7 @@ def create(site: Site, request: ask.CreateRoot) -> Plan:
     source = request.source
     if source and source.bytes > request.size:
         raise Refused(
-            f"{source.path} holds {source.bytes} bytes, more than a disk of {request.size}; "
+            f"{source.path} holds {told(source.bytes)}, more than a disk of {told(request.size)}; "
             "give a larger --size"
         ).of("size")
     needs = NODE_BYTES + request.size // 50 + _filling(source)

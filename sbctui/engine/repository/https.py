@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 from sbctui.engine.commands import Talk, talk
 from sbctui.engine.errors import NoSuchNode, SbcError, ToolFailed
+from sbctui.engine.model.amounts import size
 from sbctui.engine.model.repository import INDEX
 from sbctui.engine.model.text import clean
 from sbctui.engine.repository.source import Ranges, gone
@@ -60,7 +61,7 @@ class HttpsSource:
         with self._curl([(path, "")]) as curl:
             data = curl.read(most + 1)
             if len(data) > most:
-                raise SbcError(f"{self.name}:{clean(path)} is longer than {most} bytes")
+                raise SbcError(f"{self.name}:{clean(path)} is longer than {size(most)}")
             try:
                 self._end(curl, path)
             except NoSuchNode:

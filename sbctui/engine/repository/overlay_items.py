@@ -11,6 +11,7 @@ from dataclasses import replace
 from hashlib import sha256
 
 from sbctui.engine.errors import BadInput, Refused
+from sbctui.engine.model.amounts import size
 from sbctui.engine.model.overlay import Item, Place, not_hidden, parse_path
 from sbctui.engine.model.text import clean
 from sbctui.engine.model.xattrs import mode_of, parse, unasked
@@ -59,7 +60,7 @@ def table_in(folder: int, place: Place) -> Table:
     finally:
         os.close(fd)
     if len(data) > _LARGEST_TABLE:
-        raise BadInput(f"{where} is longer than {_LARGEST_TABLE} bytes")
+        raise BadInput(f"{where} is longer than {size(_LARGEST_TABLE)}")
     return parse_table(data, where)
 
 
