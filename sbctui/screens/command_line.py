@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from sbctui.engine.engine import Engine
     from sbctui.engine.model.requests import Request
 
-_HINT = " a verb, or an action of this screen   tab: completes   up: what was typed before"
+_HINT = " a verb, or an action of this screen   tab: completes   up: typed before"
 _SHORT = {"q": "quit"}
 
 

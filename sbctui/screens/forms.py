@@ -149,7 +149,15 @@ def _file(text: str) -> str:
     path = Path(text).expanduser()
     if not path.exists():
         return f"there is no {shown(text)}"
-    return "" if os.access(path, os.R_OK) else f"{shown(text)} can't be read by this user"
+    if not os.access(path, os.R_OK):
+        return f"{shown(text)} can't be read by this user"
+    return "this is an archive of a node: leave this form, and import it" if _node(path) else ""
+
+
+def _node(path: Path) -> bool:
+    from sbctui.engine.archive.head import head_of
+
+    return head_of(path).node
 
 
 # ── the forms ─────────────────────────────────────────────────────────────────────────────
@@ -184,7 +192,8 @@ def create(site: Site) -> FormSpec:
             Field("size", "Size", _size(), "2G", hint=f"2G, 512M; sparse; {free} free",
                   stand_in="SIZE"),
             Field("from", "Filled from", look=_file, path=True,
-                  hint="a tar or a directory; empty: an empty disk"),
+                  picks="read",
+                  hint="an OS image, a tar or a directory; empty: an empty disk"),
             Field("notes", "Notes"),
         ),
         ask.CreateRoot,

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from sbctui.engine.engine import Engine
-from sbctui.engine.model.requests import EditNode
+from sbctui.engine.model.requests import EditNode, ExportRoot
 from sbctui.engine.model.site import Seen, Session, Site
 from sbctui.screens.form import Form, FormScreen
 from sbctui.screens.plan import PlanScreen
@@ -232,3 +232,15 @@ async def test_other_forms_say_it_under_the_field_as_well(
         await tui.until(lambda: isinstance(tui.app.screen, Form), "no form")
         await tui.press(*keys)
         await expect_under(tui, field, words)
+
+
+async def test_an_archive_of_a_node_is_no_image_to_fill_a_root_from(small_site: Path) -> None:
+    file = small_site.parent / "golden.tar.zst"
+    do(small_site, ExportRoot(name="golden", target=Engine(small_site).target(str(file))))
+    async with open_tui(small_site) as tui:
+        await tui.press("n", *"again", "tab", "tab")
+        await tui.type(str(file))
+        await expect_under(tui, "from", "this is an archive of a node: leave this form, and")
+        await tui.press("enter")
+        await tui.settled()
+        assert isinstance(tui.app.screen, FormScreen)
