@@ -36,6 +36,13 @@ def pytest_report_header() -> str:
     return "abilities: " + ", ".join(f"{what}: {how}" for what, how in found.items())
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Why a test was run again, though it passed then."""
+    for report in terminalreporter.stats.get("rerun", ()):
+        terminalreporter.section(f"RERUN {report.nodeid}")
+        terminalreporter.line(report.longreprtext)
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The tests of a file share its fixtures, so they run in one worker, unless they say else."""

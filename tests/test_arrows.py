@@ -53,7 +53,7 @@ def test_every_module_of_the_engine_says_where_it_belongs() -> None:
     assert not homeless, (
         f"new in the engine: {', '.join(homeless)}. Write each into one of the layers of "
         "[tool.importlinter] in pyproject.toml, as low as its imports allow; what plans stands "
-        'below "commands : files"'
+        'below "commands" and "files"'
     )
 
 

@@ -40,7 +40,7 @@ def test_a_sound_machine_has_no_bad_check_and_every_fault_a_remedy(site: Path) -
 
 
 def test_missing_tools_are_one_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("sbctui.engine.commands._SBIN", ())
+    monkeypatch.setattr("sbctui.engine.programs._SBIN", ())
     monkeypatch.setenv("PATH", str(tmp_path))
     (tmp_path / "dnsmasq").symlink_to("/bin/true")
     found = look(None)["tools"]

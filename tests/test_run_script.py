@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from sbctui.engine.commands import PACKAGES
+from sbctui.engine.programs import PACKAGES
 
 REPO = Path(__file__).resolve().parent.parent
 PROGRAM = "import sys\nprint('ARGS', sys.argv[1:], sys.dont_write_bytecode)\n"

@@ -1,18 +1,16 @@
 """The one door to other programs: argument lists, C locale, closed stdin, typed errors.
 
-Only this module starts programs. A program's children end with it on cancel or timeout.
+Only this module and ``streams`` start programs. A program's children end with it on
+cancel or timeout.
 """
 
 from __future__ import annotations
 
 import os
-import select
 import shlex
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,59 +19,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, NoReturn
 
-from sbctui.engine.errors import Cancelled, ToolFailed, ToolMissing
+from sbctui.engine.errors import Cancelled, ToolFailed
 from sbctui.engine.model.text import clean
+from sbctui.engine.programs import find, search_path
 
-PACKAGES: Mapping[str, str] = {
-    "apt-cache": "apt",
-    "apt-get": "apt",
-    "aria2c": "aria2",
-    "blkid": "util-linux",
-    "bzip2": "bzip2",
-    "btrfs": "btrfs-progs",
-    "cp": "coreutils",
-    "curl": "curl",
-    "debugfs": "e2fsprogs",
-    "depmod": "kmod",
-    "dhcp_release": "dnsmasq-utils",
-    "dnsmasq": "dnsmasq-base",
-    "dpkg-deb": "dpkg",
-    "dumpe2fs": "e2fsprogs",
-    "e2fsck": "e2fsprogs",
-    "fakeroot": "fakeroot",
-    "fusermount3": "fuse3",
-    "getent": "libc-bin",
-    "gzip": "gzip",
-    "ip": "iproute2",
-    "lsblk": "util-linux",
-    "lz4": "lz4",
-    "mcopy": "mtools",
-    "mke2fs": "e2fsprogs",
-    "mount": "mount",
-    "qemu-img": "qemu-utils",
-    "qemu-storage-daemon": "qemu-system-common",
-    "resize2fs": "e2fsprogs",
-    "sfdisk": "fdisk",
-    "setpriv": "util-linux",
-    "ss": "iproute2",
-    "ssh": "openssh-client",
-    "ssh-keygen": "openssh-client",
-    "tar": "tar",
-    "tune2fs": "e2fsprogs",
-    "udp-receiver": "udpcast",
-    "udp-sender": "udpcast",
-    "umount": "mount",
-    "unshare": "util-linux",
-    "useradd": "passwd",
-    "userdel": "passwd",
-    "xz": "xz-utils",
-    "zstd": "zstd",
-}
-"""Debian package of every program we start."""
-
-_SBIN = ("/usr/local/sbin", "/usr/sbin", "/sbin")
-_PIPE = 1024**2
-"""Bytes of a pipe we read a stream from: the most an ordinary user may have."""
 _TOLD_LINES, _TOLD_CHARACTERS = 20, 4096
 Stop = threading.Event | None
 
@@ -98,20 +47,6 @@ class Done:
 
 Log = Callable[[str | Done], None]
 """Gets each command in pasteable form when it starts, and how it ended."""
-
-
-def search_path() -> str:
-    """PATH with the sbin folders, where an ordinary user's PATH lacks them."""
-    parts = os.environ.get("PATH", os.defpath).split(os.pathsep)
-    return os.pathsep.join([*parts, *(p for p in _SBIN if p not in parts)])
-
-
-def find(tool: str) -> Path:
-    """Where a program is. Raises ToolMissing with the package to install."""
-    found = shutil.which(tool, path=search_path())
-    if not found:
-        raise ToolMissing(tool, PACKAGES.get(tool, tool))
-    return Path(found)
 
 
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -153,7 +88,7 @@ def run(
     with (
         _given(stdin) as given,
         subprocess.Popen(
-            _full(argv),
+            full(argv),
             stdin=given,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -173,7 +108,7 @@ def run(
     if log:
         log(done)
     if done.returncode not in ok:
-        raise ToolFailed(_name(argv), done.returncode, _complaint(done))
+        raise ToolFailed(tool_name(argv), done.returncode, _complaint(done))
     return done
 
 
@@ -205,12 +140,14 @@ def _ended(process: subprocess.Popen[bytes], shown: str, began: float) -> Done:
     )
 
 
-def _full(argv: Sequence[str | os.PathLike[str]]) -> list[str]:
+def full(argv: Sequence[str | os.PathLike[str]]) -> list[str]:
+    """The command with its program's place. Raises ToolMissing."""
     tool, *rest = (os.fspath(a) for a in argv)
     return [tool if "/" in tool else str(find(tool)), *rest]
 
 
-def _name(argv: Sequence[str | os.PathLike[str]]) -> str:
+def tool_name(argv: Sequence[str | os.PathLike[str]]) -> str:
+    """What a command's program is called, without its folder."""
     return os.fspath(argv[0]).rpartition("/")[2]
 
 
@@ -265,7 +202,7 @@ def start(
     """
     with open(log_file or os.devnull, "ab") as out:
         return subprocess.Popen(
-            _full(argv),
+            full(argv),
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=out,
@@ -296,266 +233,6 @@ def detach(process: subprocess.Popen[bytes]) -> None:
     _detached[:] = [p for p in (*_detached, process) if p.poll() is None]
 
 
-def pipe(
-    first: Sequence[str | os.PathLike[str]],
-    second: Sequence[str | os.PathLike[str]],
-    *,
-    stop: Stop = None,
-    log: Log | None = None,
-    cwd: Path | None = None,
-) -> Done:
-    """``first | second``: both must end with 0. Raises like ``run``."""
-    if log:
-        log(f"{pasteable(first)} | {pasteable(second)}")
-
-    def ended(said: str | Done) -> None:
-        if log and isinstance(said, Done):
-            log(said)
-
-    with subprocess.Popen(
-        _full(first),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=environment(),
-        cwd=cwd,
-        start_new_session=True,
-    ) as source:
-        try:
-            done = run(second, stop=stop, log=ended, cwd=cwd, stdin=source.stdout)
-            if source.stdout:
-                source.stdout.close()
-        except BaseException:
-            end_session(source)
-            raise
-        complaint = source.stderr.read().decode(errors="replace") if source.stderr else ""
-    if source.returncode:
-        ended(Done(pasteable(first), source.returncode, "", complaint, done.seconds))
-        raise ToolFailed(_name(first), source.returncode, _last_line(complaint))
-    return done
-
-
-class Output:
-    """What a running program prints. ``failed`` (its exit code) and ``complaint`` are known at its
-    end."""
-
-    def __init__(self, process: subprocess.Popen[bytes], errors: IO[bytes], stop: Stop) -> None:
-        self._process = process
-        self._errors = errors
-        self._stop = stop
-        self._ended = False
-        self.failed = 0
-        self.complaint = ""
-
-    def read(self, size: int) -> bytes:
-        """``size`` bytes, fewer only at the end. Raises Cancelled when the stop is set."""
-        go_on(self._stop, str(self._process.args))
-        assert self._process.stdout is not None
-        data = self._process.stdout.read(size)
-        if len(data) < size and not self._ended:
-            self._ended = True
-            self.failed = self._process.wait()
-            self._errors.seek(0)
-            self.complaint = _last_line(self._errors.read().decode(errors="replace"))
-        return data
-
-
-def go_on(stop: Stop, doing: str) -> None:
-    """Raises Cancelled when ``stop`` is set."""
-    if stop is not None and stop.is_set():
-        raise Cancelled(f"stopped while running {doing}")
-
-
-@contextmanager
-def output(
-    argv: Sequence[str | os.PathLike[str]],
-    *,
-    stdin: IO[bytes],
-    stop: Stop = None,
-    log: Log | None = None,
-) -> Iterator[Output]:
-    """Run a program and read what it prints; left before its end, it is ended.
-
-    Raises ToolMissing.
-    """
-    tool, *rest = (os.fspath(a) for a in argv)
-    shown = pasteable(argv)
-    if log:
-        log(shown)
-    with (
-        tempfile.TemporaryFile() as errors,
-        subprocess.Popen(
-            [str(find(tool)), *rest],
-            stdin=stdin,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            env=environment(),
-            start_new_session=True,
-            pipesize=_PIPE,
-        ) as process,
-    ):
-        try:
-            yield Output(process, errors, stop)
-        finally:
-            if process.poll() is None:
-                end_session(process)
-
-
-class Child:
-    """A program at work: what it says as it says it, and what it prints."""
-
-    def __init__(self, process: subprocess.Popen[bytes], errors: IO[bytes]) -> None:
-        self._process = process
-        self._errors = errors
-        self._said = 0
-
-    @property
-    def ended(self) -> int | None:
-        """Its exit code; None while it runs."""
-        return self._process.poll()
-
-    def said(self) -> str:
-        """What it said on stderr since the last call; may end inside a line."""
-        size = os.fstat(self._errors.fileno()).st_size
-        data = os.pread(self._errors.fileno(), size - self._said, self._said)
-        self._said += len(data)
-        return data.decode(errors="replace")
-
-    def read(self, size: int, seconds: float) -> bytes | None:
-        """Up to ``size`` bytes that it prints; None when none come for so long, empty at the end.
-
-        Only of one that was started to be ``heard``.
-        """
-        assert self._process.stdout is not None
-        ready, _, _ = select.select([self._process.stdout], [], [], seconds)
-        return os.read(self._process.stdout.fileno(), size) if ready else None
-
-
-@contextmanager
-def child(
-    argv: Sequence[str | os.PathLike[str]],
-    *,
-    heard: bool = False,
-    log: Log | None = None,
-    pass_fds: Sequence[int] = (),
-) -> Iterator[Child]:
-    """A program that works while we do: left, it is ended, and killed, it dies with us.
-
-    ``heard``: what it prints is read; else it goes where its errors go. Raises ToolMissing.
-    """
-    shown = pasteable(argv)
-    if log:
-        log(shown)
-    began = time.monotonic()
-    with (
-        tempfile.TemporaryFile() as errors,
-        subprocess.Popen(
-            [str(find("setpriv")), "--pdeathsig", "KILL", "--", *_full(argv)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE if heard else errors,
-            stderr=errors,
-            env=environment(),
-            cwd="/",
-            pass_fds=pass_fds,
-            start_new_session=True,
-            pipesize=_PIPE if heard else -1,
-        ) as process,
-    ):
-        try:
-            yield Child(process, errors)
-        finally:
-            if process.poll() is None:
-                end_session(process)
-            if log:
-                told = os.pread(errors.fileno(), 1 << 20, 0).decode(errors="replace")
-                took = time.monotonic() - began
-                log(Done(shown, process.returncode, "", told.replace("\r", "\n"), took))
-
-
-class Talk:
-    """A running program that is written to and read from. ``complaint`` is its last line."""
-
-    def __init__(self, process: subprocess.Popen[bytes], errors: IO[bytes], stop: Stop) -> None:
-        self._process = process
-        self._errors = errors
-        self._stop = stop
-
-    def write(self, data: bytes) -> None:
-        """Raises BrokenPipeError when the program has gone."""
-        assert self._process.stdin is not None
-        self._process.stdin.write(data)
-        self._process.stdin.flush()
-
-    def close_input(self) -> None:
-        """Say that nothing more comes."""
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-
-    def read(self, size: int) -> bytes:
-        """``size`` bytes, fewer only at the end. Raises Cancelled when the stop is set."""
-        assert self._process.stdout is not None
-        fd, parts, left = self._process.stdout.fileno(), [], size
-        while left:
-            go_on(self._stop, pasteable([str(part) for part in _argv(self._process)]))
-            if not select.select([fd], [], [], 0.2)[0]:
-                continue
-            data = os.read(fd, min(left, _PIPE))
-            if not data:
-                break
-            parts.append(data)
-            left -= len(data)
-        return b"".join(parts)
-
-    def ended(self, seconds: float = 10.0) -> int:
-        """Its exit code; -1 when it does not end in that time."""
-        try:
-            return self._process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            return -1
-
-    @property
-    def complaint(self) -> str:
-        """The last line of its standard error so far that names the program, or the last."""
-        self._errors.seek(0)
-        lines = self._errors.read().decode(errors="replace").splitlines()
-        name = f"{_name([str(part) for part in _argv(self._process)])}: "
-        return _last_line("\n".join([one for one in lines if one.startswith(name)] or lines))
-
-
-def _argv(process: subprocess.Popen[bytes]) -> Sequence[object]:
-    return process.args if isinstance(process.args, list) else [process.args]
-
-
-@contextmanager
-def talk(
-    argv: Sequence[str | os.PathLike[str]], *, stop: Stop = None, log: Log | None = None
-) -> Iterator[Talk]:
-    """Start a program to write to and read from; left before its end, it is ended.
-
-    Raises ToolMissing.
-    """
-    if log:
-        log(pasteable(argv))
-    with (
-        tempfile.TemporaryFile() as errors,
-        subprocess.Popen(
-            _full(argv),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            bufsize=0,
-            env=environment(),
-            start_new_session=True,
-            pipesize=_PIPE,
-        ) as process,
-    ):
-        try:
-            yield Talk(process, errors, stop)
-        finally:
-            if process.poll() is None:
-                end_session(process)
-
-
 def answer(argv: Sequence[str | os.PathLike[str]], seconds: float) -> bytes | None:
     """What a program prints; None when it fails, or has not ended after ``seconds``.
 
@@ -563,7 +240,7 @@ def answer(argv: Sequence[str | os.PathLike[str]], seconds: float) -> bytes | No
     Raises ToolMissing.
     """
     process = subprocess.Popen(
-        _full(argv),
+        full(argv),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -583,10 +260,11 @@ def answer(argv: Sequence[str | os.PathLike[str]], seconds: float) -> bytes | No
 
 
 def _complaint(done: Done) -> str:
-    return _last_line(done.stderr) or _last_line(done.stdout)
+    return last_line(done.stderr) or last_line(done.stdout)
 
 
-def _last_line(text: str) -> str:
+def last_line(text: str) -> str:
+    """The last line of a program's words that says something, cleaned; empty when none does."""
     lines = [line for line in text.splitlines() if line.strip()]
     return clean(lines[-1].strip()) if lines else ""
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psutil
 
-from sbctui.engine import commands
+from sbctui.engine import programs
 from sbctui.engine.boards import vendors
 from sbctui.engine.boot.loaders import LOADED, LOADERS, PACKAGE
 from sbctui.engine.disks.probe import probe
@@ -102,14 +102,14 @@ def _python() -> list[Check]:
 
 def _tools() -> list[Check]:
     missing: list[str] = []
-    for tool in commands.PACKAGES:
+    for tool in programs.PACKAGES:
         try:
-            commands.find(tool)
+            programs.find(tool)
         except ToolMissing:
             missing.append(tool)
     if not missing:
-        return [Check("tools", "ok", f"all {len(commands.PACKAGES)} programs are installed")]
-    packages = sorted({commands.PACKAGES[tool] for tool in missing})
+        return [Check("tools", "ok", f"all {len(programs.PACKAGES)} programs are installed")]
+    packages = sorted({programs.PACKAGES[tool] for tool in missing})
     remedy = as_root(f"apt-get install {' '.join(packages)}")
     worst: Verdict = "bad" if _CORE & set(missing) else "warn"
     return [Check("tools", worst, f"missing: {', '.join(missing)}", remedy)]

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from sbctui.engine import commands
+from sbctui.engine import commands, programs
 from sbctui.engine.errors import SbcError, ServiceFailed
 from sbctui.engine.model.text import clean
 from sbctui.lab import PLACE
@@ -75,7 +75,7 @@ def _furnish(place: Path, say: Say, *, alone: bool) -> Mapping[str, str]:
             PLACE: str(place),
             "TMPDIR": str(scratch),
             "SBCTUI_SITE": str(place / SITE),
-            "PATH": f"{place / 'bin'}:{commands.search_path()}",
+            "PATH": f"{place / 'bin'}:{programs.search_path()}",
         }
     )
     began = time.monotonic()

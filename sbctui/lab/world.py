@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Literal, NoReturn
 
-from sbctui.engine import commands
+from sbctui.engine import commands, programs
 from sbctui.engine.errors import Refused, SbcError
 from sbctui.lab import PLACE
 from sbctui.lab.remote import inside
@@ -35,7 +35,7 @@ class World:
 
 def possible() -> World:
     """The best kind that the kernel allows. Raises ToolMissing."""
-    commands.find("ip")
+    programs.find("ip")
     reason = ""
     ways: tuple[Isolation, ...] = ("user", "root") if os.geteuid() == 0 else ("user",)
     for way in ways:
@@ -54,7 +54,7 @@ def enter(world: World, program: Sequence[str], *, quiet: bool) -> NoReturn:
     folder = mkdtemp(prefix="sbctui-lab-") if world.isolation == "none" else "-"
     way = list(_WAYS[world.isolation])
     if way:
-        way[0] = str(commands.find(way[0]))
+        way[0] = str(programs.find(way[0]))
     loud = "quiet" if quiet else "loud"
     me = [sys.executable, "-P", "-m", "sbctui.lab.inside", folder, world.isolation, loud]
     argv = [*way, *me, *program]

@@ -97,11 +97,6 @@ def up_in(site: Site) -> Mapping[str, int]:
     return counts
 
 
-def lease_left(site: Site, mac: str) -> float:
-    """Seconds a board's lease still runs, 0 when it has none."""
-    return _leases(site).get(mac, 0.0)
-
-
 @per_facts
 def _leases(site: Site) -> Mapping[str, float]:
     now = site.facts.now

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from sbctui.engine import commands
+from sbctui.engine import programs
 from tests.cli.conftest import NETWORK
 from tests.cli.program import MAC, Program, environment, tree
 
@@ -382,7 +382,7 @@ def test_more_than_is_free_is_refused_first(sbctui: Program, tmp_path: Path) -> 
 
 @pytest.mark.loop
 def test_a_missing_tool_is_named_with_its_package(sbctui: Program) -> None:
-    tool = os.path.realpath(shutil.which("mke2fs", path=commands.search_path()) or "")
+    tool = os.path.realpath(shutil.which("mke2fs", path=programs.search_path()) or "")
     hidden = f'mount --bind /dev/null {tool} && exec "$@"'
     before = tree(sbctui.site / "nodes")
     done = subprocess.run(

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from sbctui.engine import commands, files
+from sbctui.engine import files, programs
 from sbctui.engine.disks import unpack
 from sbctui.engine.disks.create import inspect_source, make_root
 from sbctui.engine.disks.usage import verify
@@ -342,7 +342,7 @@ def test_a_missing_packer_is_named_with_its_package(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tar = rootfs.awkward_tar(tmp_path / "a.tar.xz", "xz")
-    monkeypatch.setattr(commands, "search_path", lambda: str(tmp_path))
+    monkeypatch.setattr(programs, "search_path", lambda: str(tmp_path))
     with pytest.raises(ToolMissing, match="xz-utils"):
         inspect_source(tar)
 

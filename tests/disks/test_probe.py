@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sbctui.engine import commands
+from sbctui.engine import programs
 from sbctui.engine.disks.probe import choose, filesystem_of, probe
 from sbctui.engine.errors import Refused
 from tests.disks.place import MIB, mounted, tool
@@ -36,7 +36,7 @@ def test_the_kind_follows_the_file_system(tmp_path: Path, filesystem: str, kind:
 
 
 def test_without_qemu_img_it_is_a_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(commands, "search_path", lambda: str(tmp_path))
+    monkeypatch.setattr(programs, "search_path", lambda: str(tmp_path))
     with mounted("ext4", 64 * MIB, tmp_path) as point:
         found = probe(point)
         assert found.store == "copy"

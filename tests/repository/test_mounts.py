@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from sbctui.engine import commands
+from sbctui.engine import programs
 from sbctui.engine.engine import Engine
 from sbctui.engine.errors import NotPermitted, Refused, ToolMissing
 from sbctui.engine.model.repositories import Configured
@@ -129,7 +129,7 @@ def test_without_root_the_command_is_said(engine: Engine, monkeypatch: pytest.Mo
 def test_a_helper_that_is_missing_is_named_with_its_package(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(commands, "search_path", lambda: str(tmp_path))
+    monkeypatch.setattr(programs, "search_path", lambda: str(tmp_path))
     with pytest.raises(ToolMissing, match="apt-get install nfs-common"):
         mounts.mount(Configured(kind="nfs", place="nas:/x"), "", tmp_path / "point")
 

@@ -184,6 +184,6 @@ def test_conf_tool_is_named_when_missing(tmp_path: Path, monkeypatch: pytest.Mon
     if os.geteuid() != 0:
         pytest.skip("not root")
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr("sbctui.engine.commands._SBIN", ())
+    monkeypatch.setattr("sbctui.engine.programs._SBIN", ())
     why = off(tmp_path, interface="lab0", subnet="10.77.0.0/24")
     assert why == "dnsmasq is not installed; install it with: apt-get install dnsmasq-base"

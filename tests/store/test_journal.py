@@ -105,16 +105,6 @@ def test_what_a_command_had_said_when_it_was_stopped_is_kept():
     assert said[3].stdout == "so far\n"
 
 
-def test_a_pipe_is_one_command():
-    said = []
-    commands.pipe(["echo", "a"], ["cat"], log=said.append)
-    assert said[0] == "echo a | cat"
-    assert said[1].stdout == "a\n"
-    with pytest.raises(ToolFailed):
-        commands.pipe(python("raise SystemExit(4)"), ["cat"], log=said.append)
-    assert said[-1].returncode == 4
-
-
 def test_waiting_for_the_lock_names_the_holder_and_tells_when_it_goes_on(tmp_path):
     (tmp_path / "lock").touch()
     told, held = [], threading.Event()

@@ -190,12 +190,12 @@ async def test_no_engine_call_and_no_file_of_the_site_on_the_ui_thread(small_sit
 
     Pure functions of the engine (rules, text, plans as values) are free to run anywhere.
     """
-    from sbctui.engine import commands, files, jobs, lockfile, nodefile, store
+    from sbctui.engine import commands, files, jobs, lockfile, nodefile, store, streams
     from sbctui.engine.services import control, control_client
 
     here = threading.get_ident()
-    looking = {m.__file__ for m in (commands, files, jobs, lockfile, nodefile, store, control,
-                                    control_client)}  # fmt: skip
+    looking = {m.__file__ for m in (commands, streams, files, jobs, lockfile, nodefile, store,
+                                    control, control_client)}  # fmt: skip
     site = str(small_site)
     caught: list[str] = []
     elsewhere = 0

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sbctui.engine import commands
+from sbctui.engine import commands, streams
 from sbctui.engine.archive.address import kind_of, remote
 from sbctui.engine.archive.format import BadArchive
 from sbctui.engine.archive.stream import Read
@@ -111,7 +111,7 @@ def _from_program(place: str, stop: threading.Event, log: commands.Log | None) -
     argv = _argv(place)
     with (
         open(os.devnull, "rb") as nothing,
-        commands.output(argv, stdin=nothing, stop=stop, log=log) as out,
+        streams.output(argv, stdin=nothing, stop=stop, log=log) as out,
     ):
 
         def read(size: int) -> bytes:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from sbctui.engine import commands
+from sbctui.engine import streams
 from sbctui.engine.archive.differing import differing
 from sbctui.engine.archive.format import DIFFERENCE, DISK
 from sbctui.engine.archive.guess import told_leaf
@@ -119,7 +119,7 @@ def _put_whole(disk: Path, below: int, view: int, ctx: Context) -> None:
         ranges = differing(whole, below, ctx.stop, _counted(os.fstat(whole).st_size, report))
         hit("archive.lay-over")
         for _ in overlay(whole, view, ranges):
-            commands.go_on(ctx.stop, "laying what differs over a root's disk")
+            streams.go_on(ctx.stop, "laying what differs over a root's disk")
 
 
 def _counted(total: int, report: Callable[[int, int], None]) -> Callable[[int], None]:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sbctui.engine import commands
+from sbctui.engine import streams
 from sbctui.engine.archive.ahead import ahead
 from sbctui.engine.archive.bootfound import boot_found
 from sbctui.engine.archive.differing import disk_sum
@@ -135,7 +135,7 @@ def put_difference(found: Reading, folder: Path, fd: int, ctx: Context) -> None:
     hit("archive.lay-over")
     with opened(folder / DIFFERENCE) as over:
         for _ in overlay(over, fd, ranges):
-            commands.go_on(ctx.stop, "laying a difference over its base")
+            streams.go_on(ctx.stop, "laying a difference over its base")
 
 
 def settle_boot(found: Reading, name: str, ctx: Context) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 from sbctui.engine.boot import pi
 from sbctui.engine.boot.loaders import BIOS, LOADED, UEFI
@@ -17,7 +17,6 @@ from sbctui.engine.boot.template import Overrides, check, chosen
 from sbctui.engine.model.node import NodeConfig
 
 Firmware = Literal["u-boot", "pi3", "pi4", "pi5", "ipxe"]
-KINDS: tuple[Firmware, ...] = get_args(Firmware)
 
 _TREES: Mapping[pi.Model, str] = {
     "pi3": "bcm2710-rpi-3-b.dtb",

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Protocol
 
-from sbctui.engine import commands
+from sbctui.engine import commands, streams
 from sbctui.engine.errors import BadInput, ToolFailed
 from sbctui.engine.model.text import clean
 
@@ -133,7 +133,7 @@ def _packing(head: bytes) -> str:
 def _unpacked(file: IO[bytes], packing: str, what: str, stop: commands.Stop) -> Iterator[_Readable]:
     try:
         if packing in ("zstd", "lz4"):
-            with commands.output([packing, "-dc"], stdin=file, stop=stop) as output:
+            with streams.output([packing, "-dc"], stdin=file, stop=stop) as output:
                 yield output
         elif packing == "gzip":
             with gzip.GzipFile(fileobj=file) as packed:
@@ -159,7 +159,7 @@ def _archives(
     count = 0
     while stream.peek(6) in _MAGIC:
         for member in _archive(stream, wanted, what):
-            commands.go_on(stop, f"reading {what}")
+            streams.go_on(stop, f"reading {what}")
             count += 1
             if count > _MOST_FILES:
                 raise BadInput(f"{what} holds over {_MOST_FILES} files; is it an initramfs?")

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
-from sbctui.engine import commands
+from sbctui.engine import commands, programs
 from sbctui.engine.disks.qcow2 import block_node
 from sbctui.engine.errors import Cancelled, SbcError, ToolFailed
 from sbctui.engine.files import hit
@@ -32,7 +32,7 @@ def unavailable() -> str:
     """Empty when overlays can be edited here, else why not; tried once per process."""
     try:
         for tool in ("qemu-storage-daemon", "qemu-img", "fusermount3", "setpriv"):
-            commands.find(tool)
+            programs.find(tool)
         if not os.access("/dev/fuse", os.R_OK | os.W_OK):
             return "/dev/fuse can't be used here"
         with tempfile.TemporaryDirectory(prefix="sbctui-fuse-") as folder:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sbctui.engine import commands
+from sbctui.engine import commands, programs, streams
 from sbctui.engine.errors import BadInput
 from sbctui.engine.model.addresses import shown
 
@@ -33,7 +33,7 @@ def packer(path: Path) -> str:
         start = file.read(6)
     found = next((name for magic, name in MAGIC.items() if start.startswith(magic)), "")
     if found:
-        commands.find(found)
+        programs.find(found)
     return found
 
 
@@ -83,7 +83,7 @@ def unpacked(
             yield told(_reader(file.read, stop))
             return
         argv = [tool, "--decompress", "--stdout", *([_WINDOW] if tool == "zstd" else [])]
-        with commands.output(argv, stdin=file, stop=stop, log=log) as stream:
+        with streams.output(argv, stdin=file, stop=stop, log=log) as stream:
             yield told(stream.read)
         if stream.failed:
             raise BadInput(
@@ -94,7 +94,7 @@ def unpacked(
 
 def _reader(read: Callable[[int], bytes | None], stop: threading.Event | None) -> Read:
     def whole(size: int) -> bytes:
-        commands.go_on(stop, "reading")
+        streams.go_on(stop, "reading")
         parts: list[bytes] = []
         while size and (data := read(size)):
             parts.append(data)

@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
-from sbctui.engine import commands
+from sbctui.engine import programs
 from sbctui.engine.disks.port import Probed
 from sbctui.engine.disks.reflink import FICLONE
 from sbctui.engine.errors import Refused, ToolMissing
@@ -59,7 +59,7 @@ def probe(folder: Path) -> Probed:
 
 def _no_overlay() -> str:
     try:
-        commands.find("qemu-img")
+        programs.find("qemu-img")
     except ToolMissing as error:
         return str(error)
     return ""

@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sbctui.engine import commands
+from sbctui.engine import commands, programs
 from sbctui.engine.disks import confine
 from sbctui.engine.disks.tools import check
 from sbctui.engine.disks.watch import watched
@@ -74,7 +74,7 @@ def _compression(tar: Path) -> list[str]:
         start = file.read(6)
     packers = [packer for magic, packer in _MAGIC.items() if start.startswith(magic)]
     for packer in packers:
-        commands.find(packer)
+        programs.find(packer)
     return [f"--{packer}" for packer in packers]
 
 

@@ -14,8 +14,6 @@ from sbctui.engine.model.repository import CACHE, OWN, Kind, parse_repository
 
 LABEL = "LABEL="
 """Before a file system's label as the place of a cache that is a partition of its own."""
-MOUNTED: frozenset[Kind] = frozenset({"nfs", "smb", "removable", "cache"})
-"""Kinds that may be mounted and unmounted here."""
 
 _PLACES: Mapping[str, tuple[re.Pattern[str], str]] = {
     "ssh": (

@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sbctui.engine import commands
+from sbctui.engine import commands, streams
 from sbctui.engine.errors import ServiceFailed
 from sbctui.engine.files import write_all
 from sbctui.engine.model.distribution import Lab
@@ -65,7 +65,7 @@ class _Refuses(ServiceFailed):
 class Aria2:
     """One that runs."""
 
-    def __init__(self, port: int, secret: str, child: commands.Child) -> None:
+    def __init__(self, port: int, secret: str, child: streams.Child) -> None:
         self._port = port
         self._token = f"token:{secret}"
         self._child = child
@@ -129,7 +129,7 @@ def running(lab: Lab, log: commands.Log | None) -> Iterator[Aria2]:
         port, secret = _free_port(), secrets.token_hex(16)
         with _configuration(lab, port, secret) as fd:
             argv = ["aria2c", f"--conf-path=/proc/self/fd/{fd}"]
-            with commands.child(argv, log=log, pass_fds=(fd,)) as child:
+            with streams.child(argv, log=log, pass_fds=(fd,)) as child:
                 started = Aria2(port, secret, child)
                 try:
                     _wait(started)

@@ -13,13 +13,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from urllib.parse import quote
 
-from sbctui.engine.commands import Talk, talk
 from sbctui.engine.errors import NoSuchNode, SbcError, ToolFailed
 from sbctui.engine.model.amounts import size
 from sbctui.engine.model.repository import INDEX
 from sbctui.engine.model.text import clean
 from sbctui.engine.repository.source import Ranges, gone
 from sbctui.engine.repository.tree import Entry, from_json
+from sbctui.engine.streams import Talk, talk
 
 _INDEX_BYTES = 256 * 1024**2
 _AT_ONCE = 200

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from sbctui.engine import commands
+from sbctui.engine import commands, programs
 from sbctui.engine.commands import Log, Stop
 from sbctui.engine.errors import NoSuchNode, ToolFailed, ToolMissing
 from sbctui.engine.model.repositories import Configured
@@ -156,7 +156,7 @@ def mount(
     if one.kind in _HELPERS:
         tool, package = _HELPERS[one.kind]
         try:
-            commands.find(tool)
+            programs.find(tool)
         except ToolMissing:
             raise ToolMissing(tool, package) from None
     point.mkdir(mode=0o755, exist_ok=True)

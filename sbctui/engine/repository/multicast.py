@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 from pathlib import Path
 
-from sbctui.engine import commands
+from sbctui.engine import streams
 from sbctui.engine.context import Context
 from sbctui.engine.errors import PartlyDone, SbcError, ServiceFailed
 from sbctui.engine.model.amounts import size
@@ -47,7 +47,7 @@ def send(path: Path, offer: Offer, how: How, lab: Lab, ctx: Context) -> None:
     log, told = SenderLog(), dict[IPv4Address, str]()
     with Ear(lab.address, way.report, offer.sha256) as ear:
         try:
-            with commands.child(_sender(path, way, how, lab.interface), log=ctx.log) as child:
+            with streams.child(_sender(path, way, how, lab.interface), log=ctx.log) as child:
                 _follow(child, log, offer, how.wait, ctx)
             told = _hear(ear, log, ctx)
         finally:
@@ -73,7 +73,7 @@ def _meeting(way: Channel, interface: str) -> list[str]:
     ]  # fmt: skip
 
 
-def _follow(child: commands.Child, log: SenderLog, offer: Offer, wait: int, ctx: Context) -> None:
+def _follow(child: streams.Child, log: SenderLog, offer: Offer, wait: int, ctx: Context) -> None:
     """Until udp-sender ends, or nobody joined in time."""
     began, known = time.monotonic(), 0
     report, started = ctx.progress("sending"), False
@@ -92,7 +92,7 @@ def _follow(child: commands.Child, log: SenderLog, offer: Offer, wait: int, ctx:
             raise ServiceFailed(
                 f"nobody joined within {wait} s; start receivers with: sbctui repo receive"
             )
-        commands.go_on(ctx.stop, "udp-sender")
+        streams.go_on(ctx.stop, "udp-sender")
         ctx.stop.wait(_TICK)
     log.feed(child.said() + "\n")
 
@@ -148,9 +148,9 @@ def receive(
     ]  # fmt: skip
     report, whole, done = ctx.progress("receiving"), hashlib.sha256(), 0
     ctx.say("waiting for the sender")
-    with commands.child(argv, heard=True, log=ctx.log) as child:
+    with streams.child(argv, heard=True, log=ctx.log) as child:
         while (data := child.read(_CHUNK, _TICK)) != b"":
-            commands.go_on(ctx.stop, "udp-receiver")
+            streams.go_on(ctx.stop, "udp-receiver")
             if data is None:
                 continue
             done += len(data)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from sbctui.engine.commands import Log, talk
+from sbctui.engine.commands import Log
 from sbctui.engine.errors import NoCache, NoSuchNode, Refused, from_os
 from sbctui.engine.model.repositories import Configured, kinds
 from sbctui.engine.model.repository import CACHE, OWN, resolve, the_cache
@@ -21,6 +21,7 @@ from sbctui.engine.repository.https import HttpsSource
 from sbctui.engine.repository.mounts import Labelled, Mount
 from sbctui.engine.repository.sftp import SftpSource
 from sbctui.engine.repository.source import FolderSource, Source
+from sbctui.engine.streams import talk
 
 _CONNECT = 8
 """Seconds that ssh may take to connect."""

@@ -7,7 +7,7 @@ import re
 import shlex
 from pathlib import Path
 
-from sbctui.engine import commands
+from sbctui.engine import streams
 from sbctui.engine.errors import BadInput, NoSuchNode, ToolFailed
 from sbctui.engine.model.addresses import shown
 from sbctui.engine.model.amounts import size
@@ -65,7 +65,7 @@ def _fetched(image: Path, origin: str, ending: str, most: int) -> tuple[bytes, s
 
 
 def _printed(argv: list[str], most: int, where: str) -> bytes:
-    with open(os.devnull, "rb") as null, commands.output(argv, stdin=null) as output:
+    with open(os.devnull, "rb") as null, streams.output(argv, stdin=null) as output:
         data = output.read(most + 1)
         if len(data) > most:
             raise BadInput(f"{shown(where)} is longer than {size(most)}, so it is no side file")

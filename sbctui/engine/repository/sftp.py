@@ -13,11 +13,11 @@ from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from sbctui.engine.commands import Talk
 from sbctui.engine.errors import NoSuchNode, SbcError, ToolFailed
 from sbctui.engine.model.text import clean
 from sbctui.engine.repository.source import Ranges, gone
 from sbctui.engine.repository.tree import MOST, Entry, ours, sane
+from sbctui.engine.streams import Talk
 
 _INIT, _VERSION = 1, 2
 _OPEN, _CLOSE, _READ, _OPENDIR, _READDIR, _READLINK = 3, 4, 5, 11, 12, 19

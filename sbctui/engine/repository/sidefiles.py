@@ -220,12 +220,6 @@ def orphans(site: Path) -> Iterator[Path]:
             yield path
 
 
-def offer_beside(path: Path, ending: str) -> Offer | None:
-    """What the side file of an image that may not be there offers; None where it can't be read."""
-    mcast = _mcast(path)
-    return _offered(path) if ending == TORRENT else mcast.offer if mcast else None
-
-
 def image_path(site: Path, image: str) -> Path:
     """Where an image is, or would be."""
     return _top(site) / image

@@ -9,7 +9,7 @@ from ipaddress import AddressValueError, IPv4Address
 from pathlib import Path
 from typing import Any
 
-from sbctui.engine import commands
+from sbctui.engine import streams
 from sbctui.engine.context import Context
 from sbctui.engine.errors import ServiceFailed
 from sbctui.engine.model.amounts import size
@@ -138,7 +138,7 @@ def receive(torrent: Torrent, part: Path, wait: int, lab: Lab, ctx: Context) -> 
         again = {"check-integrity": "true"} if part.stat().st_size else {}
         number = aria2.add(torrent.to_bytes(), part, {**_FETCH, **again})
         while True:
-            commands.go_on(ctx.stop, "aria2c")
+            streams.go_on(ctx.stop, "aria2c")
             status = aria2.call("tellStatus", number, _ASKED)
             now, here = time.monotonic(), int(status["completedLength"])
             if here != done:

@@ -14,7 +14,7 @@ from dataclasses import replace
 from ipaddress import IPv4Address
 from pathlib import Path
 
-from sbctui.engine import commands, files
+from sbctui.engine import commands, files, programs
 from sbctui.engine.errors import BadInput, ServiceFailed, ToolFailed, ToolMissing
 from sbctui.engine.model.addresses import dashed
 from sbctui.engine.model.settings import Settings
@@ -67,8 +67,8 @@ class DnsmasqDaemon:
             command = commands.pasteable(["sudo", "sbctui", "--site", self._site])
             return f"needs root: {command} services start"
         try:
-            commands.find("dnsmasq")
-            commands.find("dhcp_release")
+            programs.find("dnsmasq")
+            programs.find("dhcp_release")
         except ToolMissing as error:
             return str(error)
         ours = self._conf_argument()

@@ -14,7 +14,7 @@ from pathlib import Path
 from secrets import token_hex
 from time import monotonic
 
-from sbctui.engine import commands
+from sbctui.engine import programs
 from sbctui.engine.errors import Refused, ServiceFailed
 from sbctui.engine.model.node import DISK_FILES
 from sbctui.engine.services import storage_copy as copies
@@ -77,7 +77,7 @@ class StorageDaemon:
 
     def prepare(self) -> None:
         """Nothing to write; the program must be there. Raises ToolMissing."""
-        commands.find(_TOOL)
+        programs.find(_TOOL)
 
     def argv(self) -> Sequence[str]:
         """The daemon with two sockets and nothing to serve yet."""

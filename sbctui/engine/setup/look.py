@@ -9,7 +9,7 @@ from ipaddress import IPv4Address, IPv4Interface
 
 import psutil
 
-from sbctui.engine import commands
+from sbctui.engine import programs
 from sbctui.engine.errors import ToolMissing
 from sbctui.engine.model.settings import Settings
 from sbctui.engine.places import SERVICE_USER
@@ -72,7 +72,7 @@ def _missing() -> tuple[str, ...]:
     packages: dict[str, None] = {}
     for tool in _NEEDED:
         try:
-            commands.find(tool)
+            programs.find(tool)
         except ToolMissing as error:
             packages[error.package] = None
     return tuple(packages)
