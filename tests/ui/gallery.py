@@ -30,24 +30,27 @@ async def at_home(tui: Tui) -> None:
     await tui.press("escape", "escape", "escape", "1")
     _rows(tui).move_to("root:debian12")
     await tui.settled()
-    if _roomy(tui):
+    if _detailed(tui):
         await tui.expect("debian12", *LEARNED)
 
 
 async def _home(tui: Tui) -> None:
     await tui.press("j", "j")
-    await tui.expect(*(("asks for an address", *LEARNED) if _roomy(tui) else ("1 Tree",)))
+    told = ("asks for an address", "from golden", *LEARNED)
+    await tui.expect(*(told if _detailed(tui) else ("1 Tree",)))
 
 
 async def _marked(tui: Tui) -> None:
     await tui.press("2", "slash", *"st:down", "enter", "asterisk")
     await tui.expect("marked")
-    if _roomy(tui):  # an overlay's size: what stood there before was told of a root
+    if _detailed(tui):  # an overlay's size: what stood there before was told of a root
         await tui.expect("192K, ", *LEARNED)
 
 
-def _roomy(tui: Tui) -> bool:
-    return tui.app.size.height > 24
+def _detailed(tui: Tui) -> bool:
+    """Whether home has room for the details."""
+    screen = tui.app.screen
+    return isinstance(screen, HomeScreen) and screen.detail.display
 
 
 async def _bulk(tui: Tui) -> None:
