@@ -66,7 +66,7 @@ def _scope(scope: str, *made: Action) -> tuple[Action, ...]:
 
 HOME = _scope(
     "home",
-    Action("create", "n", "New", "Create a root: empty, or from a tar or a directory",
+    Action("create", "n", "New", "Create a root: empty, or from an OS image, a tar, a directory",
            changes=True),
     Action("clone", "c", "Clone", "Copy a root to a new, unallocated root", changes=True),
     Action("bulk", "b", "Bulk", "Create many leaves of a root; pasting MACs opens it too",

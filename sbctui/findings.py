@@ -70,7 +70,7 @@ def act(finding: Finding) -> tuple[str, str]:
     if finding.kept is not None:
         return " ", f"kept until {finding.kept.until}"
     if finding.fix is None:
-        return STUCK, "no fix: see why below"
+        return STUCK, "no fix: see why"
     return (SAFE if finding.safe else ASKS), finding.fix_title
 
 

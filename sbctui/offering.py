@@ -37,7 +37,7 @@ class Offer:
     """What was asked for; ``plan`` is the newest one made of it."""
 
     build: Build
-    refused: Callable[[str], None]
+    refused: Callable[[Exception], None]
     done: Done
     plan: Plan | None = None
 
@@ -82,19 +82,20 @@ class Offering(App[int]):
         self,
         build: Build,
         *,
-        refused: Callable[[str], None] | None = None,
+        refused: Callable[[Exception], None] | None = None,
         done: Done | None = None,
     ) -> None:
         """Plan a request, show the plan, start it on y.
 
-        ``refused`` gets the sentence when there is no plan (a toast when None). What ``asks``
+        ``refused`` gets what is against it when there is no plan (a toast when None). What ``asks``
         does not want shown starts at once; its jobs are in ``unasked``.
         """
-        offer = Offer(build, refused or self.refuse, done or (lambda job: None))
+        toast = lambda error: self.refuse(str(error))  # noqa: E731
+        offer = Offer(build, refused or toast, done or (lambda job: None))
         self.background(self._offer(offer))
 
     async def _offer(self, offer: Offer, why: str = "") -> None:
-        from sbctui.engine.errors import SbcError
+        from sbctui.engine.errors import Refused, SbcError
         from sbctui.screens.plan import PlanScreen
 
         engine = self.feeds.engine
@@ -103,10 +104,10 @@ class Offering(App[int]):
         try:
             plan = await in_thread(lambda: engine.plan(offer.build(engine)))
         except (SbcError, OSError) as error:
-            offer.refused(str(error))
+            offer.refused(error)
             return
         if not plan.units:
-            offer.refused(f"{plan.title}: there is nothing to do")
+            offer.refused(Refused(f"{plan.title}: there is nothing to do"))
             return
         offer = Offer(offer.build, offer.refused, offer.done, plan)
         asked = bool(why) or self.asks(plan)

@@ -54,7 +54,7 @@ def list_(place: Place, json: bool) -> int:
 
 
 @group.command("set")
-@click.argument("names", nargs=-1, required=True, type=options.NODE, metavar="NODE...")
+@click.argument("names", nargs=-1, required=True, type=options.GROUPED, metavar="NODE...")
 @click.argument("group", type=options.GROUP)
 @options.mutating
 @click.pass_obj

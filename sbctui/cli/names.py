@@ -106,6 +106,12 @@ def groups(at: Typing) -> Iterator[Named]:
     return ((group, _count(counted[group])) for group in sorted(known))
 
 
+def nodes_then_group(at: Typing) -> Iterator[Named]:
+    """Nodes, and the groups that may follow them."""
+    yield from nodes(at)
+    yield from groups(at)
+
+
 def boards(at: Typing) -> Iterator[Named]:
     """MACs of boards that ask and have no node, newest first; none while no services run."""
     from sbctui.engine.services.control_client import Caller, Silent

@@ -23,7 +23,7 @@ def create_root(
     place: Place, name: str, size: int | None, source: Path | None, notes: str, how: How
 ) -> int:
     """``root create`` on a site, or in a missing or empty folder, which then becomes one."""
-    from sbctui.engine.archive.look import is_archive
+    from sbctui.engine.archive.head import head_of
     from sbctui.engine.disks.create import inspect_source
     from sbctui.engine.model.requests import CreateRoot
 
@@ -36,7 +36,7 @@ def create_root(
     typed = str(source)
     if source is not None:
         source = Path(place.archive(typed))
-    if source is not None and is_archive(source.expanduser()):
+    if source is not None and head_of(source.expanduser()).node:
         return _from_archive(place, name, typed, size, notes, how)
     if place.found() not in ("missing", "empty"):
         return act(place, make, how)

@@ -113,6 +113,8 @@ ROOT = Word("root", names.roots)
 LEAF = Word("leaf", names.leaves)
 ORPHAN = Word("leaf", names.orphans)
 NODE = Word("node", names.nodes)
+GROUPED = Word("node", names.nodes_then_group)
+"""A node of several, behind which a group stands."""
 TRASHED = Word("trash", names.trash)
 JOB = Word("job", names.jobs)
 BOARD = Word("mac", names.boards)

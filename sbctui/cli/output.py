@@ -90,7 +90,7 @@ def error_text(text: str) -> None:
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> None:
     """Print plain columns; ``right`` are the indexes of those aligned right.
 
-    On a terminal the first column is cut (``~``) where a row would not fit; never in a pipe.
+    On a terminal the first column is cut (``~``) where that makes all rows fit; never in a pipe.
     """
     cells = [[clean(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(heads, *cells, strict=True)]
@@ -106,7 +106,7 @@ def _first_width(widths: Sequence[int]) -> int:
 
     columns = capture.columns if capture is not None else shutil.get_terminal_size().columns
     room = columns - sum(widths[1:]) - len(_GAP) * (len(widths) - 1)
-    return min(widths[0], max(_NARROWEST, room))
+    return min(widths[0], room) if room >= _NARROWEST else widths[0]
 
 
 def _row(cells: Sequence[str], widths: Sequence[int], right: Sequence[int]) -> str:

@@ -7,7 +7,9 @@ Every message says what happened, to what, and what to do about it.
 from __future__ import annotations
 
 import errno
-from typing import ClassVar
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import ClassVar, Self
 
 
 class SbcError(Exception):
@@ -17,6 +19,13 @@ class SbcError(Exception):
     """
 
     code: ClassVar[int] = 1
+    field: str = ""
+    """The part of a request that it is against, where it is one; a form says it there."""
+
+    def of(self, field: str) -> Self:
+        """The same, against one part of a request; the innermost that is named counts."""
+        self.field = self.field or field
+        return self
 
 
 class BadInput(SbcError):
@@ -112,6 +121,16 @@ class Cancelled(SbcError):
     """The admin stopped it."""
 
     code = 130
+
+
+@contextmanager
+def against(field: str) -> Iterator[None]:
+    """What is raised here is against this part of a request."""
+    try:
+        yield
+    except SbcError as error:
+        error.of(field)
+        raise
 
 
 def from_os(error: OSError, doing: str) -> SbcError:

@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from sbctui.engine.files import Owner, write_atomic
+from sbctui.engine.model.amounts import size
 from sbctui.engine.model.node import DISK_FILES, SCHEMA, NodeConfig
 from sbctui.engine.model.site import CONFIG, Broken, Disk, Node, Stamp
 from sbctui.engine.model.text import clean
@@ -65,7 +66,7 @@ def _read_config(folder: str, known: Node | None, file: str = CONFIG) -> tuple[N
     try:
         facts = os.fstat(fd)
         if facts.st_size > MAX_CONFIG:
-            raise ValueError(f"config.json is {facts.st_size} bytes long")
+            raise ValueError(f"config.json is {size(facts.st_size)} long")
         data = os.read(fd, facts.st_size + 1)
     finally:
         os.close(fd)

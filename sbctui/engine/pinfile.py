@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from sbctui.engine.model.amounts import size as told
 from sbctui.engine.model.pins import PINS, Pins
 from sbctui.engine.model.roster import ROSTER, Roster
 from sbctui.engine.model.text import clean
@@ -53,5 +54,5 @@ def _read(path: Path) -> bytes:
     with open(fd, "rb") as file:
         size = os.fstat(fd).st_size
         if size > _MOST:
-            raise ValueError(f"it is {size} bytes long")
+            raise ValueError(f"it is {told(size)} long")
         return file.read(size + 1)

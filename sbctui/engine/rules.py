@@ -356,7 +356,7 @@ def enough_space(site: Site, needs: int, inodes: int = 0) -> None:
         )
 
 
-def require(reason: str | None) -> None:
-    """Turn a rule's answer into Refused."""
+def require(reason: str | None, field: str = "") -> None:
+    """Turn a rule's answer into Refused, against a part of the request."""
     if reason:
-        raise Refused(reason)
+        raise Refused(reason).of(field)

@@ -34,6 +34,10 @@ class Acting(MessagePump):
         """What ``copy`` copies, and what to call it: two texts; the first empty when nothing."""
         return "", ""
 
+    def has_rows(self) -> bool:
+        """Whether there is anything that could be opened or marked."""
+        return True
+
     def offered(self) -> tuple[tuple[Action, str | None], ...]:
         """Everything that can be done here, with the sentence against it or None."""
         own = ((a, self.why_not(a.id)) for a in of_scope(self.SCOPE))

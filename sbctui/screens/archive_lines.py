@@ -27,8 +27,8 @@ def told(found: Preview) -> str:
         return f"for receiving by {found.by} an image of {fmt.size(found.offer.size)}"
     if found.far:
         return "on another machine: what it holds is seen when it comes"
-    if found.node:
-        return f"an archive, {fmt.size(found.bytes)}: what it holds is seen when it is read"
+    if found.head.node:
+        return f"{_headed(found)}, {fmt.size(found.bytes)}: the rest is seen when it is read"
     return f"no archive of a node, {fmt.size(found.bytes)}"
 
 
@@ -36,7 +36,9 @@ def holds(found: Preview) -> list[Line]:
     """What an archive holds, before it is taken."""
     manifest = found.manifest
     if manifest is None:
-        return [((told(found), "dim" if found.far or found.node else "warn"),)]
+        said: list[Line] = [((told(found), "dim" if found.far or found.head.node else "warn"),)]
+        over = found.head.leaf.parent or "it was made of"
+        return [*said, _over(over)] if found.head.difference else said
     disk = manifest.disk
     lines: list[Line] = [
         ((f"{manifest.kind} {clean(manifest.name)}", "key"),
@@ -44,9 +46,7 @@ def holds(found: Preview) -> list[Line]:
         _said("disk", f"{fmt.size(disk.size)}, {fmt.size(disk.data)} of it stored"),
     ]  # fmt: skip
     if disk.base:
-        lines.append(
-            _said("over", f"the root {clean(disk.base.root)}: only what differs is in it", "warn")
-        )
+        lines.append(_over(disk.base.root))
     if disk.promise:
         lines.append(_said("promise", disk.promise))
     boot = [m for m in manifest.members if m.name.startswith("boot/")]
@@ -57,6 +57,16 @@ def holds(found: Preview) -> list[Line]:
         more = f" and {len(boot) - _SHOWN} more" if len(boot) > _SHOWN else ""
         lines.append(_said("", names + more, "dim"))
     return lines
+
+
+def _headed(found: Preview) -> str:
+    """Whose an archive is, as its first members tell."""
+    leaf = found.head.leaf
+    return f"an archive of the leaf of {leaf.mac}" if leaf.mac else "an archive"
+
+
+def _over(root: str) -> Line:
+    return _said("over", f"the root {clean(root)}: only what differs is in it", "warn")
 
 
 def _day(manifest: Manifest) -> str:

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from sbctui.engine.model.site import Site
 
 _PAUSE = 0.15
+_EMPTY = (" paste MACs on the left, or type them;", " what becomes of each line stands here")
 
 
 class BulkScreen(Sturdy, Acting, Screen[None]):
@@ -149,10 +150,16 @@ class BulkScreen(Sturdy, Acting, Screen[None]):
         # with other nodes it is judged again; other facts must not make every answer old
         if asked == self._asked() and site.nodes is self._site.nodes and self.is_attached:
             self._judged = judged
-            self.verdicts.show([str(v.line) for v in judged.verdicts], self._verdict_line)
+            self._show_verdicts()
             self.call_after_refresh(self._follow)
             self._tell_line()
             self._sums()
+
+    def _show_verdicts(self) -> None:
+        if self.editor.text.strip():
+            self.verdicts.show([str(v.line) for v in self._judged.verdicts], self._verdict_line)
+        else:
+            self.verdicts.show(_EMPTY, lambda line, width: ((line, "dim"),))
 
     def _asked(self) -> tuple[str, str, str, str]:
         return self.editor.text, self.root.value.strip(), self.group.value.strip(), self._network()

@@ -31,7 +31,7 @@ class FileScreen(Form[str]):
         try:
             text = await in_thread(lambda: _read(path))
         except SbcError as error:
-            self.tell({}, clean(str(error)))
+            self.tell({}, clean(str(error)), "path")
             return
         if self.is_attached:
             self.dismiss(text)

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from sbctui.engine.engine import Engine
     from sbctui.engine.model.requests import Request
 
-_HINT = " a verb, or an action of this screen   tab: completes   up: what was typed before"
+_HINT = " a verb, or an action of this screen   tab: completes   up: typed before"
 _SHORT = {"q": "quit"}
 
 
@@ -259,7 +259,9 @@ class _Desk:
         self.handed = True
         line = self._line
         self._app.call_from_thread(
-            lambda: self._app.offer(make, refused=line.refused, done=line.done)
+            lambda: self._app.offer(
+                make, refused=lambda error: line.refused(str(error)), done=line.done
+            )
         )
 
     def ask(self, title: str, lines: Sequence[str], word: str) -> bool:

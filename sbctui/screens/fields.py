@@ -77,6 +77,11 @@ def judged(check: Check, text: str) -> str:
     return clean(answer) if isinstance(answer, str) else ""
 
 
+def against(error: Exception) -> tuple[str, str]:
+    """What an error says, and of which field, where it is one's."""
+    return clean(str(error)), error.field if isinstance(error, SbcError) else ""
+
+
 class Entry(Input):
     """A line of text. A paste of many lines is no text for it, but a list of boards."""
 

@@ -20,7 +20,7 @@ from sbctui.engine.model.text import clean
 from sbctui.engine.nodes.words import command_line
 from sbctui.format import Line, wrapped
 from sbctui.messages import in_thread
-from sbctui.screens.fields import Entry, Field, Values, judged, widget
+from sbctui.screens.fields import Entry, Field, Values, against, judged, widget
 from sbctui.screens.form_spec import FormSpec
 from sbctui.screens.modal import Lines, Modal, Reason, inner_width, keys_line
 from sbctui.widgets.bars import Bar
@@ -55,6 +55,7 @@ class Form(Modal[T]):
         self._reasons = {f.id: Reason(f.id) for f in fields}
         self._looked: dict[str, tuple[str, str]] = {}
         self._told: Mapping[str, str] = {}
+        self._wrong: Mapping[str, str] = {}
         self._pause: Timer | None = None
         self.said = Reason("all")
         self.command = Lines(id="command")
@@ -94,6 +95,7 @@ class Form(Modal[T]):
 
     def on_input_changed(self, event: Entry.Changed) -> None:
         """Judge the field at once."""
+        self._wrong = {}
         self._judge(self.fields[event.input.id or ""], quiet=False)
         self._changed()
 
@@ -108,7 +110,9 @@ class Form(Modal[T]):
 
     def _judge(self, field: Field, *, quiet: bool) -> bool:
         reason = self._reason(field)
-        if reason and not (quiet and field.is_begun(self._entries[field.id].value)):
+        if not reason and field.id in self._wrong:
+            self._reasons[field.id].say(self._wrong[field.id], "bad")
+        elif reason and not (quiet and field.is_begun(self._entries[field.id].value)):
             self._reasons[field.id].say(reason, "bad")
         else:
             self._reasons[field.id].say(self._told.get(field.id) or field.hint, "dim")
@@ -138,11 +142,13 @@ class Form(Modal[T]):
         if self.is_attached and values == self.values:
             await self.consider(values, right=not any(map(self._reason, self.fields.values())))
 
-    def tell(self, told: Mapping[str, str], said: str = "") -> None:
-        """Put sentences under right fields, and one, that is against all, under them."""
+    def tell(self, told: Mapping[str, str], said: str = "", field: str = "") -> None:
+        """Put sentences under right fields, and one that is against a field, or all, there."""
         self._told = told
-        for field in self.fields.values():
-            self._judge(field, quiet=True)
+        self._wrong = {field: said} if said and field in self.fields else {}
+        said = "" if self._wrong else said
+        for one in self.fields.values():
+            self._judge(one, quiet=True)
         self.said.say(said, "bad")
         self.said.display = bool(said)
 
@@ -221,7 +227,7 @@ class FormScreen(Form[str]):
         super().__init__(spec.title, spec.fields, spec.about)
         self.spec = spec
         self._busy = False
-        self._against: tuple[Values, str] = ({}, "")
+        self._against: tuple[Values, str, str] = ({}, "", "")
 
     def on_mount(self) -> None:
         """What was typed before comes back, where nothing else stands ready."""
@@ -238,9 +244,9 @@ class FormScreen(Form[str]):
         filled = {id: text or self.fields[id].stand_in for id, text in values.items()}
         return command_line(self.spec.draft(filled))
 
-    def tell(self, told: Mapping[str, str], said: str = "") -> None:
+    def tell(self, told: Mapping[str, str], said: str = "", field: str = "") -> None:
         """With the hints that depend on other fields."""
-        super().tell({**self.spec.hints(self.values), **told}, said)
+        super().tell({**self.spec.hints(self.values), **told}, said, field)
 
     def on_choice_changed(self) -> None:
         """Hints may be others."""
@@ -251,17 +257,17 @@ class FormScreen(Form[str]):
         """Plan ahead: what the plan says of the fields, or what is against it."""
         engine = self.sbc.feeds.engine
         if engine is None or not right or self.spec.heavy(values) or values == self._against[0]:
-            self.tell({}, self._against[1] if values == self._against[0] else "")
+            self.tell({}, *(self._against[1:] if values == self._against[0] else ()))
             return
-        said, told = "", dict[str, str]()
+        said, field, told = "", "", dict[str, str]()
         try:
             plan = await in_thread(lambda: engine.plan(self.spec.build(engine, values)))
             told = dict(self.spec.tells(plan))
             self.ENTER = "show the plan" if self.sbc.asks(plan) else "do it"
         except (SbcError, OSError) as error:
-            said = clean(str(error))
+            said, field = against(error)
         if self.is_attached and values == self.values and not self._busy:
-            self.tell(told, said)
+            self.tell(told, said, field)
             self._say_keys()
 
     def submit(self, values: Values) -> None:
@@ -276,10 +282,13 @@ class FormScreen(Form[str]):
 
         self.sbc.offer(build, refused=self._refused, done=self._done)
 
-    def _refused(self, reason: str) -> None:
+    def _refused(self, error: Exception) -> None:
         self._busy = False
-        self._against = (self.values, reason)
-        self.tell(self._told, clean(reason))
+        said, field = against(error)
+        self._against = (self.values, said, field)
+        self.tell(self._told, said, field)
+        if field in self._entries and self.is_attached:
+            self._entries[field].focus()
         self._say_keys()
 
     def _done(self, job: str | None) -> None:

@@ -69,7 +69,9 @@ class FormSpec:
             given = self.draft(values).model_dump(warnings=False)
             made: Request = self._kind(values).model_validate(given)
         except ValidationError as error:
-            raise BadInput(error.errors()[0]["msg"].removeprefix("Value error, ")) from None
+            first = error.errors()[0]
+            where = str(first["loc"][-1]) if first["loc"] else ""
+            raise BadInput(first["msg"].removeprefix("Value error, ")).of(where) from None
         return made
 
     def build(self, engine: Engine, values: Values) -> Request:

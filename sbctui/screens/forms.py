@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from sbctui import format as fmt
 from sbctui.engine import rules
-from sbctui.engine.errors import BadInput
+from sbctui.engine.errors import BadInput, against
 from sbctui.engine.model import requests as ask
 from sbctui.engine.model.addresses import (
     parse_alias,
@@ -149,7 +149,15 @@ def _file(text: str) -> str:
     path = Path(text).expanduser()
     if not path.exists():
         return f"there is no {shown(text)}"
-    return "" if os.access(path, os.R_OK) else f"{shown(text)} can't be read by this user"
+    if not os.access(path, os.R_OK):
+        return f"{shown(text)} can't be read by this user"
+    return "this is an archive of a node: leave this form, and import it" if _node(path) else ""
+
+
+def _node(path: Path) -> bool:
+    from sbctui.engine.archive.head import head_of
+
+    return head_of(path).node
 
 
 # ── the forms ─────────────────────────────────────────────────────────────────────────────
@@ -172,7 +180,8 @@ def create(site: Site) -> FormSpec:
         assert isinstance(request, ask.CreateRoot)
         if request.source is None:
             return request
-        found = engine.source(Path(request.source.path))
+        with against("from"):
+            found = engine.source(Path(request.source.path))
         return request.model_copy(update={"source": found})
 
     free = fmt.size(site.facts.free_bytes)
@@ -183,7 +192,8 @@ def create(site: Site) -> FormSpec:
             Field("size", "Size", _size(), "2G", hint=f"2G, 512M; sparse; {free} free",
                   stand_in="SIZE"),
             Field("from", "Filled from", look=_file, path=True,
-                  hint="a tar or a directory; empty: an empty disk"),
+                  picks="read",
+                  hint="an OS image, a tar or a directory; empty: an empty disk"),
             Field("notes", "Notes"),
         ),
         ask.CreateRoot,

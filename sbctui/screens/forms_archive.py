@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sbctui import format as fmt
 from sbctui.engine import rules
 from sbctui.engine.archive.address import ENDINGS
-from sbctui.engine.errors import BadInput
+from sbctui.engine.errors import BadInput, against
 from sbctui.engine.model import requests as ask
 from sbctui.engine.model.addresses import dashed, parse_mac, parse_name, shown, undashed
 from sbctui.engine.model.repository import IMAGES, OWN
@@ -95,9 +95,11 @@ def _finished(site: Site, engine: Engine, request: ask.Request) -> ask.Request:
     if isinstance(request, ask.ExportMany):
         folder = request.targets[0].file
         files = [_file(engine, folder, name, folder=True) for name in own.values()]
-        return request.model_copy(update={"targets": tuple(map(engine.target, files))})
-    file = _file(engine, request.target.file, own[request.name])
-    return request.model_copy(update={"target": engine.target(file)})
+        with against("target"):
+            return request.model_copy(update={"targets": tuple(map(engine.target, files))})
+    with against("target"):
+        file = _file(engine, request.target.file, own[request.name])
+        return request.model_copy(update={"target": engine.target(file)})
 
 
 def _said(values: Values, nodes: Sequence[Node]) -> str:
@@ -220,8 +222,9 @@ def take(site: Site, complete: Complete, archive: str = "", name: str = "") -> F
 
     def finish(engine: Engine, request: ask.Request) -> ask.Request:
         assert isinstance(request, ask.ImportRoot | ask.ImportLeaf)
-        place, leaf = engine.place(request.archive.place), isinstance(request, ask.ImportLeaf)
-        found = engine.archive(place, far=leaf)
+        with against("archive"):
+            place = engine.place(request.archive.place)
+            found = engine.archive(place, far=isinstance(request, ask.ImportLeaf))
         return request.model_copy(update={"archive": found})
 
     def base(text: str) -> str | None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, get_args
 
 from pydantic import ValidationError
 
+from sbctui.engine.errors import against
 from sbctui.engine.model import requests as ask
 from sbctui.engine.model.distribution import parse_rate, parse_receiver
 from sbctui.engine.model.repositories import Configured
@@ -124,7 +125,8 @@ def receive(name: str, folder: str, complete: Complete) -> FormSpec:
 
     def finish(engine: Engine, request: ask.Request) -> ask.Request:
         assert isinstance(request, ask.ReceiveImage)
-        return request.model_copy(update={"origin": engine.side_file(request.origin)})
+        with against("origin"):
+            return request.model_copy(update={"origin": engine.side_file(request.origin)})
 
     return FormSpec(
         "Receive an image",

@@ -37,6 +37,8 @@ def keys_for(screen: Acting, ids: Sequence[str]) -> Line:
 
 def _offer(screen: Acting, id: str) -> Offer:
     action = BY_NAME[id if "." in id else f"{screen.SCOPE}.{id}"]
+    if action.scope == "list" and not screen.has_rows():
+        return action, "there is nothing here"
     return action, screen.why_not(action.id) if action.scope == screen.SCOPE else None
 
 

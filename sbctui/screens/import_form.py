@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from textual.widget import Widget
 
 from sbctui.engine.errors import SbcError
+from sbctui.engine.model.addresses import dashed
 from sbctui.engine.model.text import clean
 from sbctui.format import Line, wrapped
 from sbctui.messages import in_thread
@@ -54,7 +55,7 @@ class ImportScreen(FormScreen):
         elif not place:
             self._show(None, "")
         if self._against_place:
-            self.tell({}, self._against_place)
+            self.tell({}, self._against_place, "archive")
             return
         await super().consider(values, right=right)
 
@@ -80,12 +81,18 @@ class ImportScreen(FormScreen):
     def _propose(self, found: Preview) -> None:
         """A name from the archive, or the board's MAC of a leaf's, while nobody typed another."""
         entry = self._entries[_NAMES]
-        manifest = found.manifest
         site = self.sbc.feeds.world.site
-        leaf = manifest is not None and manifest.kind == "leaf"
-        named = manifest.name if manifest else ""
+        leaf, named = _of(found)
         name = suggested_board(site, named) if site and leaf else ""
         if site and not name:
             name = suggested(site, found.place, "" if leaf else named)
         if isinstance(entry, Entry) and entry.value in ("", self._proposed) and name:
             entry.value = self._proposed = name
+
+
+def _of(found: Preview) -> tuple[bool, str]:
+    """Whether an archive is a leaf's, and the name of its node, as far as it tells."""
+    manifest, mac = found.manifest, found.head.leaf.mac
+    if manifest is not None:
+        return manifest.kind == "leaf", manifest.name
+    return mac is not None, dashed(mac) if mac else ""

@@ -138,6 +138,10 @@ class Learning(Learner[Found]):
         """Show what the filter lets through."""
         self.show_found()
 
+    def has_rows(self) -> bool:
+        """Whether any is shown."""
+        return bool(self.pane.rows.keys)
+
     def tell(self) -> None:
         """Draw the rows."""
         keys, draw = self.rows()

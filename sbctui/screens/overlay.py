@@ -62,6 +62,8 @@ class OverlayScreen(Learning["Look"]):
         """How many from where, and how many of them are to be laid."""
         if found.faults:
             return ((f" {clean(found.faults[0])} ", "bad"),)
+        if not found.rows:
+            return ((" none ", "dim"),)
         pending = found.pending
         state = f", {pending} to be laid" if pending else ", all on the disk"
         return ((f" {clean(counts(found))}{state} ", "warn" if pending else "good"),)

@@ -73,7 +73,7 @@ class ReportScreen(Form[str]):
     def _refuse(self, why: str) -> None:
         self._busy = False
         if self.is_attached:
-            self.tell({}, why)
+            self.tell({}, why, "path")
 
 
 def _named(text: str) -> str:

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING
 
 from sbctui.engine.errors import BadInput, SbcError
 from sbctui.engine.model.addresses import parse_ip, parse_network
-from sbctui.engine.model.text import clean
 from sbctui.format import Line
 from sbctui.messages import in_thread
-from sbctui.screens.fields import Field, Values
+from sbctui.screens.fields import Field, Values, against
 from sbctui.screens.form import Form
 
 if TYPE_CHECKING:
@@ -51,7 +50,7 @@ class StartScreen(Form[bool]):
         try:
             await in_thread(lambda: init_site(self._path, _settings(values), owner=owner))
         except (SbcError, OSError) as error:
-            self.tell({}, clean(str(error)))
+            self.tell({}, *against(error))
             return
         self.dismiss(True)
 
@@ -105,5 +104,6 @@ def _settings(values: Values) -> Settings:
     try:
         return Settings.model_validate({"network": network})
     except ValidationError as error:
-        message = error.errors()[0]["msg"].removeprefix("Value error, ")
-        raise BadInput(message) from None
+        one = error.errors()[0]
+        field = next((str(part) for part in one["loc"] if part in values), "")
+        raise BadInput(one["msg"].removeprefix("Value error, ")).of(field) from None

@@ -63,6 +63,10 @@ class TrashScreen(Sturdy, Acting, Screen[None]):
         """The keys that fit."""
         self.keys.show(keys_for(self, _KEYS))
 
+    def on_rows_marked(self, event: Rows.Marked) -> None:
+        """Some keys depend on marks."""
+        self.on_resize()
+
     def _entries(self) -> Mapping[str, tuple[Trashed, ...]]:
         """Each with what went with it."""
         site = self.world.site
@@ -91,7 +95,11 @@ class TrashScreen(Sturdy, Acting, Screen[None]):
         """Why not now, or None."""
         if action in ("restore", "purge", "undo", "mark_all") and not self._entries():
             return "the trash is empty, so nothing can be brought back or purged"
-        return None
+        return "nothing is marked" if action == "unmark" and not self.pane.rows.marks else None
+
+    def has_rows(self) -> bool:
+        """Whether anything is in it."""
+        return bool(self._entries())
 
     def copyable(self) -> tuple[str, str]:
         """The folders."""

@@ -21,6 +21,8 @@ from typing import Any
 
 import sbctui.engine.archive
 from sbctui.engine.archive.ahead import ahead
+from sbctui.engine.archive.head import head_of
+from sbctui.engine.archive.peek import manifest_of
 from sbctui.engine.archive.taking import take
 from sbctui.engine.errors import BadInput, NoSpace, Refused
 from sbctui.engine.files import remove_tree
@@ -37,8 +39,18 @@ _WORDS = (
 )  # fmt: skip
 
 
+def looked_at(data: bytes, top: Path) -> None:
+    """Look at both ends of an archive as before an import."""
+    file = top / "archive"
+    file.write_bytes(data)
+    manifest_of(file)
+    head_of(file)
+    file.unlink()
+
+
 def judge(data: bytes, top: Path) -> str:
     """Take an archive into a staging folder and see what comes of it, in a word or two."""
+    looked_at(data, top)
     staged = top / "staged"
     (staged / "boot").mkdir(parents=True)
     stop = threading.Event()

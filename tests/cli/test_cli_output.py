@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sbctui.cli import failing
+from sbctui.cli import failing, output
 from sbctui.cli.main import cli, run
 from tests.cli.program import MAC, Program, Terminal
 
@@ -31,6 +31,20 @@ def test_hostile_text_in_a_node_is_shown_as_escapes(sbctui: Program) -> None:
         assert not CONTROL.search(ran.err), words
     assert r"\x1b" in sbctui.ok("node", "show", "spare").out
     assert sbctui.ok("root", "list", "--json").out.isascii()
+
+
+def test_names_are_cut_only_where_that_makes_all_rows_fit(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "40")
+    output.table(("NAME", "SIZE"), [("n" * 60, "1G")])
+    output.table(("MAC", "NOW"), [(MAC, "a sentence that is longer than the whole line")])
+    cut, whole = (
+        line for line in capsys.readouterr().out.splitlines() if "~" in line or MAC in line
+    )
+    assert len(cut) <= 40
+    assert whole.startswith(MAC)
 
 
 def test_there_are_no_colours_even_on_a_terminal(sbctui: Program, home: Path) -> None:

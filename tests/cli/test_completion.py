@@ -69,6 +69,8 @@ def test_nouns_verbs_and_options_come_from_the_table(sbctui: Program) -> None:
         ("leaf attach ", []),
         ("node show ", ["debian12", "spare", "pi-01", "pi-02"]),
         ("leaf edit pi-01 --group ", ["room-b"]),
+        ("group set pi-01 pi-02 ", ["debian12", "spare", "pi-02", "room-b"]),
+        ("group set pi-01 ro", ["room-b"]),
         ("leaf edit pi-01 --group=r", ["--group=room-b"]),
         ("root list -o ", ["table", "json"]),
         ("completion ", ["bash", "zsh", "fish"]),

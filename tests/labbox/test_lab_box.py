@@ -51,6 +51,10 @@ def test_boards_boot_or_fail_as_they_are_meant_to(box: Box) -> None:
     assert box.boards()["3"]["stage"] == box.boards()["8"]["stage"] == "off"
 
 
+def test_a_new_lab_has_nothing_to_mend(box: Box) -> None:
+    assert box.ask("audit")["findings"] == []
+
+
 def test_the_site_sees_what_the_boards_do(box: Box) -> None:
     box.becomes("1", "up")
     box.becomes("7", "asks")

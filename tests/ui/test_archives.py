@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bz2
 import tarfile
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 
 from sbctui.engine.engine import Engine
 from sbctui.engine.model.addresses import dashed
-from sbctui.engine.model.requests import DeleteLeaves, ExportLeaf, ExportRoot
+from sbctui.engine.model.requests import DeleteLeaves, ExportLeaf, ExportRoot, Packing
 from sbctui.screens.import_form import ImportScreen
 from sbctui.screens.picker import PickScreen
 from tests.driver import Tui, open_tui
@@ -204,3 +205,41 @@ async def test_nobody_who_only_looks_exports(small_site: Path) -> None:
         await tui.expect("not possible", "opened with --read-only")
         await tui.press("m")
         await tui.expect("not possible")
+
+
+@pytest.mark.parametrize("packing", ["gzip", "xz", "none"])
+async def test_a_difference_is_told_before_it_is_taken(small_site: Path, packing: str) -> None:
+    mac = "dc:a6:32:0a:00:01"
+    file = small_site.parent / "diff"
+    request = ExportLeaf(
+        name=dashed(mac),
+        target=Engine(small_site).target(str(file)),
+        difference=True,
+        packing=Packing.model_validate({"compression": packing}),
+    )
+    do(small_site, request, DeleteLeaves(root="debian12", macs=(mac,)))
+    async with open_tui(small_site) as tui:
+        await tui.press("m")
+        await tui.type(str(file))
+        await tui.expect("over    the root debian12: only what differs is in it", mac)
+        await tui.press("enter")
+        await start(tui, "import the leaf pi-01 of debian12")
+        await tui.until(lambda: dashed(mac) in site(tui).nodes, "no leaf was made")
+
+
+async def test_a_difference_in_one_piece_is_told_by_its_beginning(small_site: Path) -> None:
+    mac = "dc:a6:32:0a:00:01"
+    file = small_site.parent / "diff"
+    request = ExportLeaf(
+        name=dashed(mac),
+        target=Engine(small_site).target(str(file)),
+        difference=True,
+        packing=Packing(compression="none"),
+    )
+    do(small_site, request, DeleteLeaves(root="debian12", macs=(mac,)))
+    file.write_bytes(bz2.compress(file.read_bytes()))
+    async with open_tui(small_site) as tui:
+        await tui.press("m")
+        await tui.type(str(file))
+        await tui.expect(f"an archive of the leaf of {mac}", "the root debian12: only what differs")
+        await tui.expect(f"--mac {mac}")

@@ -82,7 +82,7 @@ async def test_every_line_has_its_verdict_and_bad_ones_stay(small_site: Path) ->
 async def test_typed_lines_are_judged_and_enter_breaks_lines(small_site: Path) -> None:
     async with open_tui(small_site) as tui:
         await tui.press("b")
-        await tui.expect("Bulk leaves")
+        await tui.expect("Bulk leaves", "what becomes of each line stands here")
         await tui.type("dc:a6:32:00:00:[01-28]\ndc:a6:32:01:00:01\n")
         await tui.expect("40 boards, sbc-000001 to", "41 ok")
         await tui.press("up", "up")

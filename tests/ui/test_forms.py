@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from sbctui.engine.engine import Engine
-from sbctui.engine.model.requests import EditNode
+from sbctui.engine.model.requests import EditNode, ExportRoot
 from sbctui.engine.model.site import Seen, Session, Site
-from sbctui.screens.form import FormScreen
+from sbctui.screens.form import Form, FormScreen
 from sbctui.screens.plan import PlanScreen
 from tests.driver import Tui, open_tui
 from tests.ui.conftest import do
@@ -178,3 +178,69 @@ async def test_a_form_that_is_left_while_it_looks_is_not_asked_any_more(small_si
         await tui.press("escape")
         await tui.until(lambda: not form.is_attached, "it stays")
         assert form.values["unverified"] == "no"
+
+
+def said_under(tui: Tui, field: str) -> str:
+    """What stands under a field of the form on top."""
+    screen = tui.app.screen
+    assert isinstance(screen, Form)
+    said = screen._reasons[field]._said
+    return said[1][0] if said else ""
+
+
+async def expect_under(tui: Tui, field: str, words: str) -> None:
+    await tui.until(lambda: words in said_under(tui, field), f"{words!r} is not under {field}")
+    screen = tui.app.screen
+    assert isinstance(screen, Form)
+    assert not screen.said.display
+
+
+async def test_what_only_the_plan_finds_is_said_under_its_field(small_site: Path) -> None:
+    """A level that its compression has not, a file that is there, a folder that is not."""
+    (small_site.parent / "there.tar.zst").write_text("precious")
+    async with open_tui(small_site) as tui:
+        await tui.press("slash", *"golden", "enter", "x", "ctrl+u")
+        await tui.type(str(small_site.parent / "there.tar.zst"))
+        await expect_under(tui, "target", "is there already; name another file")
+        await tui.press("enter")
+        await tui.until(lambda: tui.app.focused.id == "target", "another field has the cursor")
+        await tui.press("tab", "tab", *"22", "enter")
+        await expect_under(tui, "level", "zstd has no level 22; give one from 1 to 19")
+        assert "already" not in said_under(tui, "target")
+        await tui.press("shift+tab", "shift+tab", "ctrl+u", *"/nowhere/x", "enter")
+        await expect_under(tui, "target", "there is no folder '/nowhere'")
+        await tui.press("ctrl+u")
+        await tui.type(str(small_site.parent / "free.tar.zst"))
+        await expect_under(tui, "level", "zstd has no level 22")
+        await tui.press("tab", "tab", "ctrl+u", *"3")
+        await expect_under(tui, "target", "free there")
+
+
+@pytest.mark.parametrize(
+    ("opening", "keys", "field", "words"),
+    [
+        ("n", ("n", "e", "w", "tab", "ctrl+u", *"64T"), "size", "this needs"),
+        ("m", tuple("/nowhere/a.tar"), "archive", "there is no '/nowhere/a.tar'"),
+        ("B", ("enter",), "arch", "say with --arch which it is"),
+    ],
+)
+async def test_other_forms_say_it_under_the_field_as_well(
+    small_site: Path, opening: str, keys: tuple[str, ...], field: str, words: str
+) -> None:
+    async with open_tui(small_site) as tui:
+        await tui.press("slash", *"golden", "enter", opening)
+        await tui.until(lambda: isinstance(tui.app.screen, Form), "no form")
+        await tui.press(*keys)
+        await expect_under(tui, field, words)
+
+
+async def test_an_archive_of_a_node_is_no_image_to_fill_a_root_from(small_site: Path) -> None:
+    file = small_site.parent / "golden.tar.zst"
+    do(small_site, ExportRoot(name="golden", target=Engine(small_site).target(str(file))))
+    async with open_tui(small_site) as tui:
+        await tui.press("n", *"again", "tab", "tab")
+        await tui.type(str(file))
+        await expect_under(tui, "from", "this is an archive of a node: leave this form, and")
+        await tui.press("enter")
+        await tui.settled()
+        assert isinstance(tui.app.screen, FormScreen)

@@ -90,7 +90,8 @@ async def test_faults_and_nothing_are_said(kitchen: Path) -> None:
             f"leaf:{specs(2)[1].mac.replace(':', '-')}"
         )
         await tui.press("f")
-        await tui.expect("nothing is laid over its disk", "(a Apply)")
+        await tui.expect("nothing is laid over its disk", "(a Apply)", "(enter Open)")
+        assert "all on the disk" not in tui.screen[0]
         await tui.press("e")
         await tui.expect("Edit pi-02", "Group")
         await tui.press("escape", "escape")

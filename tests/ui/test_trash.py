@@ -22,7 +22,7 @@ async def test_an_empty_trash_says_what_comes_there(small_site: Path) -> None:
     async with open_tui(small_site) as tui:
         await tui.press("t")
         await tui.expect("the trash is empty; what D deletes comes here for 14 days")
-        await tui.expect("(f Restore)", "(P Purge)", "(z Undo)")
+        await tui.expect("(f Restore)", "(P Purge)", "(z Undo)", "(enter Open)", "(space Mark)")
         await tui.press("P")
         await tui.expect("not possible", "the trash is empty, so nothing can be")
         await tui.press("escape")

@@ -23,6 +23,7 @@ from sbctui.engine.boot.loaders import LOADERS
 from sbctui.engine.boot.pi import CMDLINE as PI_CMDLINE
 from sbctui.engine.boot.pi import CONFIG as PI_CONFIG
 from sbctui.engine.boot.render import RENDERED
+from sbctui.engine.model.amounts import size
 from sbctui.engine.model.overlay import RECORD
 from sbctui.engine.model.text import clean
 
@@ -113,12 +114,12 @@ class Allowed:
             return "nothing"
         if parts in ([CONFIG], [MANIFEST]):
             if entry.real > MOST_CONFIG:
-                raise bad(entry.name, f"is larger than {MOST_CONFIG} bytes")
+                raise bad(entry.name, f"is larger than {size(MOST_CONFIG)}")
             return "config" if parts == [CONFIG] else "manifest"
         if parts not in ([DISK], [DIFFERENCE]):
             raise bad(entry.name, _STRANGE)
         if entry.real > MOST_DISK:
-            raise bad(entry.name, f"is larger than {MOST_DISK} bytes")
+            raise bad(entry.name, f"is larger than {size(MOST_DISK)}")
         if {DISK, DIFFERENCE} <= self._files:
             raise bad(entry.name, "is a second disk")
         return "disk"
@@ -132,7 +133,7 @@ class Allowed:
             raise bad(entry.name, f"is {entry.what}, and only files and folders may be there")
         self._boot += entry.real
         if self._boot > MOST_BOOT:
-            raise bad(entry.name, f"makes the boot files larger than {MOST_BOOT} bytes")
+            raise bad(entry.name, f"makes the boot files larger than {size(MOST_BOOT)}")
         return "nothing" if parts[1] in _ANEW else "boot"
 
     def _own_link(self, entry: Entry, parts: list[str]) -> bool:

@@ -72,9 +72,9 @@ def level_of(packing: Packing) -> int:
     lowest, highest, usual = _LEVELS[packing.compression]
     level = usual if packing.level is None else packing.level
     if packing.compression == "none" and level:
-        raise BadInput("without compression there is no level; leave it out")
+        raise BadInput("without compression there is no level; leave it out").of("level")
     if not lowest <= level <= highest:
         raise BadInput(
             f"{packing.compression} has no level {level}; give one from {lowest} to {highest}"
-        )
+        ).of("level")
     return level

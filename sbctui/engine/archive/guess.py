@@ -17,6 +17,7 @@ from sbctui.engine.model.addresses import (
     parse_name,
     undashed,
 )
+from sbctui.engine.model.amounts import exact
 from sbctui.engine.model.node import HOST_KEY, SCHEMA, DiskSpec
 from sbctui.engine.model.settings import Personalise
 from sbctui.engine.model.text import clean, legible
@@ -121,7 +122,7 @@ def _size(found: dict[str, Any], size: int) -> tuple[str, ...]:
     disk = found.get("disk")
     named = disk.get("size") if isinstance(disk, dict) else None
     if named is None and found:
-        return (f"{CONFIG} says no size of the disk: it has {size} bytes",)
+        return (f"{CONFIG} says no size of the disk: it has {exact(size)}",)
     if named is not None and named != size:
-        return (f"{CONFIG} says another size of the disk than the {size} bytes it has",)
+        return (f"{CONFIG} says another size of the disk than the {exact(size)} it has",)
     return ()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -13,20 +12,13 @@ from pathlib import Path
 from sbctui.engine.archive.address import kind_of
 from sbctui.engine.archive.ahead import Ahead, ahead
 from sbctui.engine.archive.fetch import beginning, fetched
-from sbctui.engine.archive.format import CONFIG, DISK, MOST_CONFIG, BadArchive
-from sbctui.engine.archive.guess import leaf_says
+from sbctui.engine.archive.head import Head, head_in
 from sbctui.engine.archive.manifest import Manifest, MemberSum
 from sbctui.engine.archive.peek import manifest_of
 from sbctui.engine.archive.places import incoming
 from sbctui.engine.archive.reading import Reading, require_manifest
-from sbctui.engine.archive.stream import Read
-from sbctui.engine.archive.tarread import TarReader
 from sbctui.engine.disks.port import Report
-from sbctui.engine.errors import SbcError
 from sbctui.engine.model.requests import Incoming
-
-_FIRST = 64
-"""Members among which a node's archive has its config or disk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,48 +48,25 @@ def looked_at(site: Path, place: str, *, far: bool = False) -> Incoming:
     if kind_of(found.place) != "file":
         if not far:
             return found
-        head = io.BytesIO(beginning(found.place))
-        return found.model_copy(update=_says(head.read1, found.place))
+        start = io.BytesIO(beginning(found.place))
+        return found.model_copy(update=_says(head_in(start.read1, found.place)))
     manifest = manifest_of(Path(found.place))
     update: dict[str, object] = {}
+    if manifest is None or manifest.kind == "leaf":
+        with suppress(OSError), open(found.place, "rb") as file:
+            update = _says(head_in(file.read1, found.place))
     if manifest is not None:
         disk = manifest.disk
         base = disk.base.root if disk.base else ""
-        update = {"disk": disk.size, "data": disk.data, "base": base}
-    if manifest is None or manifest.kind == "leaf":
-        with suppress(OSError), open(found.place, "rb") as file:
-            update |= _says(file.read1, found.place)
+        update |= {"disk": disk.size, "data": disk.data, "base": base}
     return found.model_copy(update=update)
 
 
-def _says(read: Read, place: str) -> dict[str, object]:
-    """Of a leaf's archive: whose it was, and of which root. Raises BadArchive where none begins."""
-    try:
-        says = leaf_says(_config_in(read))
-    except BadArchive as error:
-        raise error.within(place="" if kind_of(place) == "stream" else place) from None
-    return {"mac": says.mac, "alias": says.alias, "parent": says.parent}
-
-
-def _config_in(read: Read) -> bytes | None:
-    """The config among the first members of an archive; None where it is not there.
-
-    Raises BadArchive where not even the first can be read.
-    """
-    with ahead(read, threading.Event()) as stream:
-        tar = TarReader(stream)
-        entry = tar.next()
-        with suppress(SbcError, OSError):
-            for _ in range(_FIRST):
-                if entry is None or entry.name.split("/")[-1] == DISK:
-                    return None
-                parts = _parts(entry.name)
-                if len(parts) <= 2 and parts[-1:] == [CONFIG]:
-                    if entry.what != "file" or entry.size > MOST_CONFIG:
-                        return None
-                    return b"".join(bytes(memory[a:b]) for memory, a, b in tar.pieces())
-                entry = tar.next()
-    return None
+def _says(head: Head) -> dict[str, object]:
+    """Of a leaf's archive: whose it was, of which root, and whether it differs from that only."""
+    says = head.leaf
+    base = says.parent if head.difference else ""
+    return {"mac": says.mac, "alias": says.alias, "parent": says.parent, "base": base}
 
 
 def listed(site: Path, place: str, stop: threading.Event, report: Report) -> Contents:
@@ -152,32 +121,3 @@ def _open(found: Incoming, stop: threading.Event, report: Report) -> Iterator[Ah
 
         with ahead(counted, stop) as stream:
             yield stream
-
-
-def is_archive(path: Path) -> bool:
-    """Whether a file is an archive of a node, and no image or root file system.
-
-    Only its beginning is read. Raises OSError.
-    """
-    if not os.path.isfile(path):
-        return False
-    stop = threading.Event()
-    with suppress(SbcError), _first_members(path, stop) as tar:
-        for _ in range(_FIRST):
-            entry = tar.next()
-            if entry is None:
-                return False
-            parts = _parts(entry.name)
-            if len(parts) <= 2 and parts and parts[-1] in (CONFIG, DISK):
-                return True
-    return False
-
-
-@contextmanager
-def _first_members(path: Path, stop: threading.Event) -> Iterator[TarReader]:
-    with fetched(str(path), stop=stop) as read, ahead(read, stop) as stream:
-        yield TarReader(stream)
-
-
-def _parts(name: str) -> list[str]:
-    return [part for part in name.split("/") if part not in ("", ".")]

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 from sbctui.engine.archive.format import MOST_DISK, MOST_RANGES, bad
 from sbctui.engine.archive.ranges import Ranges
+from sbctui.engine.model.amounts import size as told
 
 _REPEATED = ("GNU.sparse.offset", "GNU.sparse.numbytes")
 _HARMLESS = ("comment", "mtime", "charset", "hdrcharset")
@@ -53,7 +54,7 @@ def decimal(text: str, name: str) -> int:
         raise bad(name, "has a number that is none")
     value = int(text)
     if value > MOST_DISK:
-        raise bad(name, f"says that it has {value} bytes, more than any disk")
+        raise bad(name, f"says that it has {told(value)}, more than any disk")
     return value
 
 
@@ -75,7 +76,7 @@ def old_sparse(records: Records, name: str) -> tuple[Ranges, int] | None:
 def checked(ranges: Iterable[tuple[int, int]], real: int, name: str) -> Ranges:
     """(offset, size) of ranges of a file of ``real`` bytes. Raises BadArchive where they lie."""
     if real > MOST_DISK:
-        raise bad(name, f"says that it has {real} bytes, more than any disk")
+        raise bad(name, f"says that it has {told(real)}, more than any disk")
     found = Ranges()
     last = 0
     for number, (start, size) in enumerate(ranges):

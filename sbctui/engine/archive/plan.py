@@ -7,11 +7,12 @@ from pathlib import Path
 from sbctui.engine import rules
 from sbctui.engine.archive.address import STREAM, addressed, image_at, kind_of
 from sbctui.engine.archive.format import level_of
-from sbctui.engine.errors import NoSpace, Refused
+from sbctui.engine.errors import NoSpace, Refused, against
 from sbctui.engine.model import requests as ask
 from sbctui.engine.model.amounts import size
 from sbctui.engine.model.node import DiskSpec, NodeConfig, StoreKind
 from sbctui.engine.model.site import Node, Site
+from sbctui.engine.model.text import clean
 from sbctui.engine.nodes.making import NODE_BYTES, NODE_INODES, listing, made, plan, refresh
 from sbctui.engine.plan import (
     Action,
@@ -51,7 +52,9 @@ def export(request: ask.ExportRoot | ask.ExportLeaf, site: Site) -> Plan:
     target = request.target
     if target.there and not request.replace:
         there = addressed(site.path, target.file)
-        raise Refused(f"{there} is there already; name another file, or replace it (--replace)")
+        raise Refused(f"{there} is there already; name another file, or replace it (--replace)").of(
+            "target"
+        )
     way = _Way(site, node)
     if way.staged:
         rules.require(rules.free_name(site, way.staged))
@@ -151,7 +154,7 @@ def _fits(request: ask.ExportRoot | ask.ExportLeaf, node: Node) -> None:
         raise NoSpace(
             f"this needs up to {size(most)} and {target.file} has {size(target.free)} free; "
             "compress it, or make room"
-        )
+        ).of("target")
 
 
 def _detail(request: ask.ExportRoot | ask.ExportLeaf, node: Node, base: str) -> str:
@@ -185,7 +188,8 @@ def take(request: ask.ImportRoot, site: Site) -> Plan:
     incoming = request.archive
     base = request.base or incoming.base
     if base:
-        rules.require(rules.can_clone(site, rules.root(site, base).name))
+        with against("base"):
+            rules.require(rules.can_clone(site, rules.root(site, base).name))
     needs = NODE_BYTES + (incoming.data or incoming.bytes)
     if base and site.nodes[base].disk is not None:
         disk = site.nodes[base].disk
@@ -232,6 +236,8 @@ def archive_notes(request: ask.ImportRoot | ask.ImportLeaf) -> tuple[str, ...]:
     notes = []
     if request.unverified:
         notes.append("an archive without hashes is taken too: nobody can tell whether it is whole")
+    if incoming.base:
+        notes.append(f"it holds only what differs from the disk of the root {clean(incoming.base)}")
     if incoming.place.startswith("http:"):
         notes.append("http is not encrypted: whoever is in between may change the archive")
     if kind_of(incoming.place) != "file":

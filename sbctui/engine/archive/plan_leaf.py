@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sbctui.engine import rules
 from sbctui.engine.archive.plan import archive_notes, from_where
-from sbctui.engine.errors import NoSuchNode, Refused
+from sbctui.engine.errors import NoSuchNode, Refused, against
 from sbctui.engine.model import requests as ask
 from sbctui.engine.model.addresses import dashed
 from sbctui.engine.model.node import DiskSpec, NodeConfig
@@ -29,8 +29,10 @@ from sbctui.engine.repository.overlay_places import places_of
 def take_leaf(request: ask.ImportLeaf, site: Site) -> Plan:
     """A leaf out of an archive. Raises Refused, NoSuchNode, NoSpace, BadInput."""
     rules.require(rules.can_import(site))
-    mac, root = _board(request), _root(request, site)
-    rules.require(rules.can_create_leaves(site, root.name))
+    mac = _board(request)
+    with against("base"):
+        root = _root(request, site)
+        rules.require(rules.can_create_leaves(site, root.name))
     if mac not in root.config.children or mac in site.by_mac:
         rules.require(_taken(site, mac))
     rules.require(rules.free_name(site, dashed(mac)))

@@ -16,6 +16,7 @@ from sbctui.engine.disks.target import new_disk
 from sbctui.engine.errors import NoSpace
 from sbctui.engine.files import Owner, hit, sync_tree
 from sbctui.engine.model.addresses import shown
+from sbctui.engine.model.amounts import size
 
 _FILE_MODE, _FOLDER_MODE = 0o644, 0o750
 _SPARSEST = 50
@@ -85,8 +86,8 @@ class _Taker:
     def _room(self, member: Member, needs: int) -> None:
         if needs > self._free or not self._inodes:
             raise NoSpace(
-                f"the member {shown(member.entry.name)} takes {needs} bytes and {self._free} are "
-                "free; make room"
+                f"the member {shown(member.entry.name)} takes {size(needs)} and "
+                f"{size(self._free)} is free; make room"
             )
         self._free -= needs
 
@@ -94,8 +95,8 @@ class _Taker:
         entry = member.entry
         if entry.real > _SPARSEST * self._free:
             raise NoSpace(
-                f"the member {shown(entry.name)} is a disk of {entry.real} bytes and {self._free} "
-                "are free, too few for it; make room"
+                f"the member {shown(entry.name)} is a disk of {size(entry.real)} and "
+                f"{size(self._free)} is free, too little for it; make room"
             )
         self._room(member, entry.data)
         zeros = member.name == DIFFERENCE

@@ -9,6 +9,7 @@ import struct
 from dataclasses import dataclass
 
 from sbctui.engine.archive.format import MOST_DISK, BadArchive, bad
+from sbctui.engine.model.amounts import size
 
 _KINDS = {
     b"0": "file",
@@ -98,7 +99,7 @@ def number(field: bytes, name: str) -> int:
             raise bad(name, "has a damaged header")
         value = int(digits or b"0", 8)
     if value > MOST_DISK:
-        raise bad(name, f"says that it has {value} bytes, more than any disk")
+        raise bad(name, f"says that it has {size(value)}, more than any disk")
     return value
 
 

@@ -16,6 +16,7 @@ from sbctui.engine.audit.making import (
 )
 from sbctui.engine.audit.parents import base_stands
 from sbctui.engine.model.addresses import undashed
+from sbctui.engine.model.amounts import exact
 from sbctui.engine.model.node import NodeConfig
 from sbctui.engine.model.site import Broken, Node, Site, Trashed
 from sbctui.engine.nodes.making import to_trash_stray
@@ -100,7 +101,7 @@ def _resizing(node: Node, size: int) -> Finding:
         "resize-pending",
         "half-made",
         node.name,
-        f"{node.name} is in the middle of a resize to {size} bytes",
+        f"{node.name} is in the middle of a resize to {exact(size)}",
         "The resize was begun and not finished; going on is safe at any point of it.",
         proof=f"{config_path(node.name)}: disk.resize_to is {size}",
         since=changed(node),
@@ -110,7 +111,7 @@ def _resizing(node: Node, size: int) -> Finding:
         ResizeDisk(name=node.name, size=size),
         UpdateConfig(name=node.name, before=node.config, after=_with_size(node.config, size)),
     )
-    return fixed(found, f"finish it: {size} bytes", *actions, node=node.name, safe=True)
+    return fixed(found, f"finish it: {exact(size)}", *actions, node=node.name, safe=True)
 
 
 def _with_size(config: NodeConfig, size: int) -> NodeConfig:
@@ -140,11 +141,11 @@ def _other_size(site: Site, node: Node, apparent: int) -> Finding:
         "disk-size",
         "missing",
         node.name,
-        f"the disk of {node.name} is {word} than stated: {apparent} bytes, not {stated}",
+        f"the disk of {node.name} is {word} than stated: {exact(apparent)}, not {exact(stated)}",
         "It was changed by something else than sbctui."
         if apparent > stated
         else "Its end is cut off: what stood there is lost, and its file system is damaged.",
-        proof=f"{_disk_path(node)}: {apparent} bytes; {config_path(node.name)}: size is {stated}",
+        proof=f"{_disk_path(node)}: {exact(apparent)}; {config_path(node.name)}: size is {stated}",
         bytes=allocated(node),
         since=node.disk.mtime if node.disk else 0.0,
         nodes=(node.name, *standing(site, node.name)),
@@ -162,7 +163,7 @@ def _other_size(site: Site, node: Node, apparent: int) -> Finding:
         return found.model_copy(update={"unfixable": reason})
     after = _with_size(node.config, apparent)
     action = UpdateConfig(name=node.name, before=node.config, after=after)
-    return fixed(found, f"state its size as {apparent} bytes", action, node=node.name, safe=True)
+    return fixed(found, f"state its size as {exact(apparent)}", action, node=node.name, safe=True)
 
 
 def standing(site: Site, root: str) -> tuple[str, ...]:
@@ -232,10 +233,11 @@ def _base_resized(base: Node, on_it: list[Node]) -> Finding:
         f"the disk of {base.name} changed its size under {leaves(len(on_it))}",
         "A root's disk may not change while overlays stand on it: what they took over from it "
         "is not what they were made on.",
-        proof=f"{_disk_path(base)}: {base.config.disk.size} bytes; its leaves were made on {was}",
+        proof=f"{_disk_path(base)}: {exact(base.config.disk.size)}; its leaves were made on "
+        f"{exact(was)}",
         since=base.disk.mtime if base.disk else 0.0,
         nodes=(base.name, *(n.name for n in on_it)),
-        unfixable=f"put {_disk_path(base)} back from a copy of {was} bytes, or make the leaves "
+        unfixable=f"put {_disk_path(base)} back from a copy of {exact(was)}, or make the leaves "
         "again",
     )
 

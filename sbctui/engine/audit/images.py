@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from sbctui.engine.audit.drift import Drift
 from sbctui.engine.audit.finding import Finding
 from sbctui.engine.audit.making import finding, fixed
+from sbctui.engine.model.amounts import exact
 from sbctui.engine.model.distribution import MADE
 from sbctui.engine.model.site import Site
 from sbctui.engine.plan import IndexRepository, MakeSideFiles
@@ -25,7 +26,7 @@ def side_files(site: Site, drift: Drift) -> Iterator[Finding]:
             f"{address} has no {lacking}",
             "It changed, or was put there by hand: who fetches it by its side files gets nothing, "
             "or can't verify it.",
-            proof=f"{one.path}: {one.size} bytes, written at {one.mtime_ns} ns; "
+            proof=f"{one.path}: {exact(one.size)}, written at {one.mtime_ns} ns; "
             f"not right: {', '.join(one.lacking)}",
             since=one.mtime_ns / 1e9,
         )

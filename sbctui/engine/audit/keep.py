@@ -8,6 +8,7 @@ from datetime import date, timedelta
 from sbctui.engine.audit.finding import Finding, Kept
 from sbctui.engine.errors import BadInput, NoSuchNode, Refused
 from sbctui.engine.model.addresses import shown
+from sbctui.engine.model.amounts import size
 from sbctui.engine.model.pins import PINS, Pin, day
 from sbctui.engine.model.requests import KeepFindings, UnkeepFindings
 from sbctui.engine.model.site import Site
@@ -38,7 +39,7 @@ def _told(one: Finding, pin: Pin, today: date) -> Finding:
         was = f'it was kept as "{clean(pin.title)}", and says something else now'
         return one.model_copy(update={"lapsed": f"{was}: {_note(pin)}"})
     if one.bytes > 2 * pin.bytes + _GROWTH:
-        was = f"it was kept when it took {pin.bytes} bytes, and takes {one.bytes} now"
+        was = f"it was kept when it took {size(pin.bytes)}, and takes {size(one.bytes)} now"
         return one.model_copy(update={"lapsed": f"{was}: {_note(pin)}"})
     kept = Kept(note=_note(pin), until=pin.until, made=pin.made, by=clean(pin.by))
     return one.model_copy(update={"kept": kept})

@@ -24,6 +24,7 @@ from sbctui.engine.audit.overlay_observe import laid_over, overlays_of
 from sbctui.engine.derive import derive
 from sbctui.engine.errors import BadInput, SbcError
 from sbctui.engine.files import is_held
+from sbctui.engine.model.amounts import exact
 from sbctui.engine.model.distribution import ImageFile
 from sbctui.engine.model.overlay import RECORD
 from sbctui.engine.model.site import BOOT, CONFIG, Node, Site, Stray
@@ -202,7 +203,7 @@ def _image(site: Site, node: Node) -> str:
     if magic != b"QFI\xfb":
         return "is no qcow2 image"
     stated = node.config.disk.size
-    return "" if size == stated else f"is for a disk of {size} bytes, not {stated}"
+    return "" if size == stated else f"is for a disk of {exact(size)}, not {exact(stated)}"
 
 
 def _in_nodes(site: Site) -> Iterator[Stray]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from sbctui.engine.boards.reasons import blamed, reason
+from sbctui.engine.model.amounts import size
 from sbctui.engine.model.boots import (
     STAGES,
     Boot,
@@ -120,6 +121,5 @@ def _detail(boot: Boot, name: StageName) -> str:
         return boot.ip
     if name == "files":
         sent = [file for file in boot.files if file.outcome == "sent"]
-        size = sum(file.size or 0 for file in sent)
-        return f"{len(sent)}, {size} bytes" if sent else ""
+        return f"{len(sent)}, {size(sum(file.size or 0 for file in sent))}" if sent else ""
     return f"{boot.connections} connections" if name == "disk" and boot.connections > 1 else ""

@@ -59,7 +59,7 @@ def initramfs_lacks(
     try:
         contents = _contents(place.folder / system.initramfs, stop)
     except BadInput as error:
-        why = "it can't be used as an initramfs"
+        why = f"{system.initramfs} can't be used as an initramfs"
         yield Lack("initramfs", system.initramfs, why, f"{error}")
         return
     remedy = remedy_for(place, root)

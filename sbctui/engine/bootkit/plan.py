@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sbctui.engine import rules
 from sbctui.engine.bootkit.arch import ARCHITECTURES, RISCV, VERSION, is_riscv, of_boot
-from sbctui.engine.errors import BadInput, Refused
+from sbctui.engine.errors import BadInput, Refused, against
 from sbctui.engine.model import requests as ask
 from sbctui.engine.model.addresses import shown
 from sbctui.engine.model.site import Node, Site
@@ -16,9 +16,10 @@ def build(site: Site, request: ask.BuildBootkit) -> Plan:
     """Raises BadInput, Refused, NoSuchNode, NoSpace."""
     root = rules.root(site, request.root) if request.root else None
     if request.kernel and not VERSION.fullmatch(request.kernel):
-        raise BadInput(f"{shown(request.kernel)} can't be a kernel's version")
+        raise BadInput(f"{shown(request.kernel)} can't be a kernel's version").of("kernel")
     rules.require(rules.can_build_bootkit(site))
-    arch = _architecture(request, root)
+    with against("arch"):
+        arch = _architecture(request, root)
     kernel = request.kernel or ("" if root else ARCHITECTURES[arch].kernel)
     of = f" of {root.name}" if root else ""
     title = (

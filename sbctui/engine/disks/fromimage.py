@@ -20,6 +20,7 @@ from sbctui.engine.disks.tools import check_room, complaint
 from sbctui.engine.errors import BadInput, Refused
 from sbctui.engine.files import Owner, fsync_file, hit, make_dir, remove_tree
 from sbctui.engine.model.addresses import shown
+from sbctui.engine.model.amounts import size as told
 from sbctui.engine.model.requests import Source
 
 
@@ -42,8 +43,8 @@ def make_from_image(
     assert source.layout is not None
     if source.layout.root.size > size:
         raise Refused(
-            f"the root of {shown(source.path)} has {source.layout.root.size} bytes, more than a "
-            f"disk of {size}; give a larger --size"
+            f"the root of {shown(source.path)} has {told(source.layout.root.size)}, more than a "
+            f"disk of {told(size)}; give a larger --size"
         )
     with _scratch(disk.parent / ".unpack") as scratch:
         fat = scratch / "fat"

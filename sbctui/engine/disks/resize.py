@@ -14,6 +14,7 @@ from sbctui.engine.disks.repair import repair
 from sbctui.engine.disks.tools import check
 from sbctui.engine.errors import Cancelled, Refused, from_os
 from sbctui.engine.files import fsync_file, hit
+from sbctui.engine.model.amounts import exact
 
 
 def resize(
@@ -28,7 +29,7 @@ def resize(
     before = path.stat().st_size
     if size < before:
         raise Refused(
-            f"the disk has {before} bytes and can't shrink to {size}; "
+            f"the disk has {exact(before)} and can't shrink to {exact(size)}; "
             "make a smaller root and copy the files over"
         )
     if stop.is_set():

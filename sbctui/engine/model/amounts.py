@@ -5,6 +5,11 @@ from __future__ import annotations
 _UNITS = "BKMGTP"
 
 
+def exact(count: int) -> str:
+    """The same with the number of bytes where that says more: ``16M (16777217 bytes)``."""
+    return f"{size(count)} ({count} bytes)" if count >= 1000 else f"{count} bytes"
+
+
 def size(count: float) -> str:
     """Bytes in binary units, at most five characters: ``0``, ``912B``, ``4.8G``, ``541G``."""
     if count <= 0:

@@ -9,7 +9,7 @@ from functools import cached_property
 from ipaddress import IPv4Address
 
 from sbctui.engine import rules
-from sbctui.engine.errors import Refused
+from sbctui.engine.errors import Refused, against
 from sbctui.engine.model.node import IpRule
 from sbctui.engine.model.settings import Lot, Pool
 from sbctui.engine.model.site import Site
@@ -58,7 +58,8 @@ class Addresses:
         but: str = "",
     ) -> Chosen:
         """The address for a root name or alias (empty: rules 1 and 4 only). Raises Refused."""
-        chosen = self._pick(name, explicit, resolved, but)
+        with against("ip"):
+            chosen = self._pick(name, explicit, resolved, but)
         self.given.add(chosen.ip)
         return chosen
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 
 from sbctui.engine import rules
-from sbctui.engine.errors import Refused
+from sbctui.engine.errors import Refused, against
 from sbctui.engine.model import requests as ask
 from sbctui.engine.model.amounts import size as told
 from sbctui.engine.model.node import DiskSpec, NodeConfig, StoreKind
@@ -46,11 +46,12 @@ def create(site: Site, request: ask.CreateRoot) -> Plan:
     source = request.source
     if source and source.bytes > request.size:
         raise Refused(
-            f"{source.path} holds {source.bytes} bytes, more than a disk of {request.size}; "
+            f"{source.path} holds {told(source.bytes)}, more than a disk of {told(request.size)}; "
             "give a larger --size"
-        )
+        ).of("size")
     needs = NODE_BYTES + request.size // 50 + _filling(source)
-    rules.enough_space(site, needs, NODE_INODES + (source.inodes if source else 0))
+    with against("size"):
+        rules.enough_space(site, needs, NODE_INODES + (source.inodes if source else 0))
     config = NodeConfig(
         kind="root",
         name=request.name,
@@ -264,7 +265,8 @@ def resize(site: Site, request: ask.ResizeRoot) -> Plan:
             f"{node.name} has {told(config.disk.size)} and a disk can only grow; give a larger size"
         )
     needs = (request.size - config.disk.size) // 50
-    rules.enough_space(site, needs)
+    with against("size"):
+        rules.enough_space(site, needs)
     pending = _with_disk(config, resize_to=request.size)
     grown = _with_disk(config, size=request.size)
     unit = Unit(

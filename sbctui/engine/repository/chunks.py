@@ -21,6 +21,7 @@ from pathlib import Path
 from sbctui.engine.archive.seektable import read_frames
 from sbctui.engine.errors import BadInput, Cancelled
 from sbctui.engine.files import Owner, write_atomic
+from sbctui.engine.model.amounts import exact
 from sbctui.engine.model.text import clean
 
 ENDING = ".chunks"
@@ -72,7 +73,7 @@ def parse(data: bytes, of: str) -> Chunks:
             raise BadInput(f"the chunks of {clean(of)} don't follow each other at byte {end}")
         end += one.size
     if end != size:
-        raise BadInput(f"the chunks of {clean(of)} cover {end} bytes and not its whole")
+        raise BadInput(f"the chunks of {clean(of)} cover {exact(end)} and not its whole")
     return Chunks(size, sha256, chunks)
 
 

@@ -7,7 +7,7 @@ import threading
 from functools import singledispatch
 from pathlib import Path
 
-from sbctui.engine.errors import BadInput, Refused, SbcError, from_os
+from sbctui.engine.errors import BadInput, Refused, SbcError, against, from_os
 from sbctui.engine.model import requests as ask
 from sbctui.engine.model.repository import IMAGES, OWN, parse_address, parse_path
 from sbctui.engine.model.site import Site
@@ -117,7 +117,14 @@ def _older(folder: Path) -> list[tuple[str, int]]:
 
 @_gathered.register
 def _(request: ask.UpdateCache, here: Here) -> ask.Request:
-    cache, root = here.cache(request.cache)
+    with against("cache"):
+        cache, root = here.cache(request.cache)
+    with against("from"):
+        return _followed_by(request, here, cache, root)
+
+
+def _followed_by(request: ask.UpdateCache, here: Here, cache: str, root: Path) -> ask.UpdateCache:
+    """With what there is to follow. Raises Refused, NoSuchNode, SbcError."""
     name = here.name(request.repository)
     if name == cache:
         raise Refused(f"a cache can't follow itself; name another repository than {name}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sbctui.engine.errors import NoSuchNode
+from sbctui.engine.errors import NoSuchNode, against
 from sbctui.engine.model.distribution import (
     Distribution,
     ImageFile,
@@ -51,15 +51,19 @@ def _received(site: Site, request: ReceiveImage) -> dict[str, object]:
     """Where it comes to, and what is there. Raises NoCache, Refused, like ``offered``."""
     if not request.cache:
         path = image_path(site.path, request.image)
-        offer = offered(path, request.origin, request.by)
+        with against("origin"):
+            offer = offered(path, request.origin, request.by)
         return {"found": _there(site.path, request.image), "offer": offer}
     here = Here(site.path, site.settings)
-    name, root = here.cache(request.cache)
+    with against("image"):
+        name, root = here.cache(request.cache)
     path, one = root / IMAGES / request.image, here.known[name]
+    with against("origin"):
+        offer = offered(path, request.origin, request.by)
     return {
         "cache": name,
         "found": _cached(path, request.image),
-        "offer": offered(path, request.origin, request.by),
+        "offer": offer,
         "room": free_bytes(root),
         "drop": one.full == "lru",
         "backup": one.backup,

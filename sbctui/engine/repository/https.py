@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from urllib.parse import quote
 
 from sbctui.engine.errors import NoSuchNode, SbcError, ToolFailed
+from sbctui.engine.model.amounts import size
 from sbctui.engine.model.repository import INDEX
 from sbctui.engine.model.text import clean
 from sbctui.engine.repository.attributes import Attributes
@@ -61,7 +62,7 @@ class HttpsSource:
         with self._curl([(path, "")]) as curl:
             data = curl.read(most + 1)
             if len(data) > most:
-                raise SbcError(f"{self.name}:{clean(path)} is longer than {most} bytes")
+                raise SbcError(f"{self.name}:{clean(path)} is longer than {size(most)}")
             try:
                 self._end(curl, path)
             except NoSuchNode:

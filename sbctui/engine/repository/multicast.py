@@ -12,6 +12,7 @@ from pathlib import Path
 from sbctui.engine import streams
 from sbctui.engine.context import Context
 from sbctui.engine.errors import PartlyDone, SbcError, ServiceFailed
+from sbctui.engine.model.amounts import size
 from sbctui.engine.model.distribution import JOINED, VERIFIED, Lab, Offer
 from sbctui.engine.model.text import clean
 from sbctui.engine.repository.mcastfile import BLOCK, Channel, channel
@@ -154,7 +155,7 @@ def receive(
                 continue
             done += len(data)
             if done > offer.size:
-                raise ServiceFailed(f"more than the {offer.size} bytes of the image came")
+                raise ServiceFailed(f"more than the {size(offer.size)} of the image came")
             write(data)
             whole.update(data)
             report(done, offer.size)
@@ -168,7 +169,7 @@ def _short(done: int, offer: Offer, wait: int, log: ReceiverLog) -> SbcError:
     if log.sender is None:
         return ServiceFailed(f"no sender was heard within {wait} s; see: sbctui repo send")
     return ServiceFailed(
-        f"{log.sender} stopped sending after {done} of {offer.size} bytes; receive it again"
+        f"{log.sender} stopped sending after {size(done)} of {size(offer.size)}; receive it again"
     )
 
 

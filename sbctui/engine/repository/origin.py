@@ -10,6 +10,7 @@ from pathlib import Path
 from sbctui.engine import streams
 from sbctui.engine.errors import BadInput, NoSuchNode, ToolFailed
 from sbctui.engine.model.addresses import shown
+from sbctui.engine.model.amounts import size
 from sbctui.engine.model.distribution import Offer
 from sbctui.engine.model.text import clean
 from sbctui.engine.repository import mcastfile, torrentfile
@@ -67,7 +68,7 @@ def _printed(argv: list[str], most: int, where: str) -> bytes:
     with open(os.devnull, "rb") as null, streams.output(argv, stdin=null) as output:
         data = output.read(most + 1)
         if len(data) > most:
-            raise BadInput(f"{shown(where)} is longer than {most} bytes, so it is no side file")
+            raise BadInput(f"{shown(where)} is longer than {size(most)}, so it is no side file")
         if output.failed:
             raise ToolFailed(argv[0], output.failed, clean(f"{where}: {output.complaint}"))
     return data
@@ -83,5 +84,5 @@ def _read(where: str, most: int, *, here: bool) -> bytes:
     except IsADirectoryError:
         raise BadInput(f"{clean(where)} is a folder") from None
     if len(data) > most:
-        raise BadInput(f"{clean(where)} is longer than {most} bytes, so it is no side file")
+        raise BadInput(f"{clean(where)} is longer than {size(most)}, so it is no side file")
     return data

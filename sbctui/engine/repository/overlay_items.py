@@ -11,6 +11,7 @@ from dataclasses import replace
 from hashlib import sha256
 
 from sbctui.engine.errors import BadInput, Refused
+from sbctui.engine.model.amounts import size
 from sbctui.engine.model.overlay import Item, Place, not_hidden, parse_path
 from sbctui.engine.model.text import clean
 from sbctui.engine.model.xattrs import mode_of, parse, unasked
@@ -59,7 +60,7 @@ def table_in(folder: int, place: Place) -> Table:
     finally:
         os.close(fd)
     if len(data) > LARGEST:
-        raise BadInput(f"{where} is longer than {LARGEST} bytes")
+        raise BadInput(f"{where} is longer than {size(LARGEST)}")
     return parse_table(data, where)
 
 

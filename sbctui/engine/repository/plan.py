@@ -54,7 +54,7 @@ def _(request: ask.AddRepository, site: Site) -> Plan:
     """Written only when it is not so already."""
     name, one = parse_repository(request.name), request.repository
     if name == OWN or (name == CACHE and one.kind != "cache"):
-        raise Refused(f"the name {name} is taken by an alias; choose another")
+        raise Refused(f"the name {name} is taken by an alias; choose another").of("name")
     rules.require(rules.can_change_settings(site))
     before = site.settings.repositories.get(name)
     title = f"add the repository {name}" if before is None else f"change the repository {name}"

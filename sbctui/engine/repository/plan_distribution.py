@@ -107,7 +107,7 @@ def _(request: ask.ReceiveImage, site: Site) -> Plan:
     lab = _lab(request.lab, request.interface)
     rules.require(rules.can_distribute(site))
     if request.offer is None:
-        raise Refused("it is not known what is offered; name a side file with --from")
+        raise Refused("it is not known what is offered; name a side file with --from").of("origin")
     if request.seeder and request.by != "torrent":
         raise Refused("a multicast does not leave its network; receive from there by --torrent")
     where = f", from {request.seeder}" if request.seeder else ""
@@ -120,7 +120,7 @@ def _(request: ask.ReceiveImage, site: Site) -> Plan:
     if found and not maybe and not request.replace and not request.cache:
         raise Refused(
             f"there is {request.address} with other contents; let it be replaced with --replace"
-        )
+        ).of("image")
     _room(site, request, offer.size)
     unit = Unit(
         title=title, detail=f"sha256 {offer.sha256[:16]}…", actions=(_action(request, lab),)
@@ -185,7 +185,9 @@ def _missing(found: Iterable[ImageFile]) -> list[Unit]:
 
 def _lab(lab: Lab | None, named: str) -> Lab:
     if lab is None:
-        raise Refused(f"{named} has no IPv4 address; see: ip address" if named else _NO_LAB)
+        raise Refused(f"{named} has no IPv4 address; see: ip address" if named else _NO_LAB).of(
+            "interface"
+        )
     return lab
 
 

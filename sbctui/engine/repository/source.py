@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from sbctui.engine.errors import Cancelled, NoSuchNode, SbcError, from_os
+from sbctui.engine.model.amounts import size
 from sbctui.engine.model.text import clean
 from sbctui.engine.repository import attributes, chunks, tree
 from sbctui.engine.repository.attributes import Attributes
@@ -93,7 +94,7 @@ class FolderSource:
         try:
             with tree.opened(self.root, path) as fd:
                 if os.fstat(fd).st_size > most:
-                    raise SbcError(f"{self.name}:{clean(path)} is longer than {most} bytes")
+                    raise SbcError(f"{self.name}:{clean(path)} is longer than {size(most)}")
                 return chunks.read_at(fd, 0, most)
         except (FileNotFoundError, NotADirectoryError):
             return None

@@ -12,6 +12,7 @@ from typing import Any
 from sbctui.engine import streams
 from sbctui.engine.context import Context
 from sbctui.engine.errors import ServiceFailed
+from sbctui.engine.model.amounts import size
 from sbctui.engine.model.distribution import VERIFIED, Lab, Offer
 from sbctui.engine.model.text import clean
 from sbctui.engine.repository.aria2 import Aria2, running
@@ -184,7 +185,7 @@ def receive(
                 return
             if now - moved >= wait:
                 raise ServiceFailed(
-                    f"nothing came for {wait} s, {done} of {torrent.size} bytes are here; "
+                    f"nothing came for {wait} s, {size(done)} of {size(torrent.size)} are here; "
                     "is it seeded, on this network? see: sbctui repo seed"
                 )
             if now - max(moved, announced) >= _AGAIN and status["connections"] == "0":

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from hashlib import sha1
 
 from sbctui.engine.errors import BadInput
+from sbctui.engine.model.amounts import exact
 from sbctui.engine.model.distribution import Offer
 from sbctui.engine.model.repository import is_image, parse_part
 from sbctui.engine.model.text import clean
@@ -91,7 +92,7 @@ def _parsed(whole: Mapping[bytes, Value], info: Mapping[bytes, Value]) -> Torren
     if not (isinstance(name, bytes) and isinstance(pieces, bytes) and isinstance(comment, bytes)):
         raise BadInput("its name, hashes or comment are no strings")
     if not 0 < piece <= _LARGEST or piece & (piece - 1):
-        raise BadInput(f"its pieces have {piece} bytes")
+        raise BadInput(f"its pieces have {exact(piece)}")
     if len(pieces) != -(-size // piece) * _SHA1:
         raise BadInput("it has not one hash for each piece")
     if not comment.startswith(_SIGN):

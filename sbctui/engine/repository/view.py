@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sbctui.engine.archive.address import image_at, kind_of
-from sbctui.engine.archive.look import is_archive
+from sbctui.engine.archive.head import NOTHING, Head, head_of
 from sbctui.engine.archive.manifest import Manifest
 from sbctui.engine.archive.peek import manifest_of
 from sbctui.engine.archive.places import incoming
@@ -209,15 +209,15 @@ def _choice(one: os.DirEntry[str]) -> Choice:
 class Preview:
     """An archive before it is taken, without reading it all.
 
-    ``manifest`` is what it says of itself at its end; ``node``: it begins as a node's archive
-    does. Both tell nothing of what comes from another machine (``far``). ``offer`` is the image
-    that a side file is for, which is received ``by`` multicast or torrent.
+    ``manifest`` is what it says of itself at its end, and where that can't be found ``head`` what
+    its first members tell. Both tell nothing of what comes from another machine (``far``).
+    ``offer`` is the image that a side file is for, which is received ``by`` multicast or torrent.
     """
 
     place: str
     bytes: int = 0
     manifest: Manifest | None = None
-    node: bool = False
+    head: Head = NOTHING
     far: bool = False
     offer: Offer | None = None
     by: str = ""
@@ -237,7 +237,7 @@ def preview(here: Here, text: str) -> Preview:
             return Preview(found.place, found.bytes, offer=offered(path, str(path), by), by=by)
     try:
         manifest = manifest_of(path)
-        node = manifest is not None or is_archive(path)
+        head = Head(node=True) if manifest is not None else head_of(path)
     except OSError as error:
         raise from_os(error, f"reading {shown(text)}") from error
-    return Preview(found.place, found.bytes, manifest, node)
+    return Preview(found.place, found.bytes, manifest, head)

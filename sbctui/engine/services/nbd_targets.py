@@ -10,6 +10,7 @@ from pathlib import Path
 
 from sbctui.engine.errors import BadInput
 from sbctui.engine.model.addresses import shown, undashed
+from sbctui.engine.model.amounts import exact
 from sbctui.engine.model.text import clean
 from sbctui.engine.services.exportfile import SUFFIX, exports_dir, read_export
 from sbctui.engine.services.port import Target
@@ -83,7 +84,7 @@ class DerivedExports:
                 self._seen[export] = known
                 return known[1]
             if facts.st_size > _BYTES:
-                raise BadInput(f"{facts.st_size} bytes are no export")
+                raise BadInput(f"{exact(facts.st_size)} are no export")
             found = read_export(Path(entry.path).read_bytes(), export, self._site)
         except OSError as error:
             return error.strerror or "unreadable"

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from sbctui.engine.errors import ServiceFailed
+from sbctui.engine.model.amounts import exact
 from sbctui.engine.room import require_room
 from sbctui.engine.services.qmp import QmpError
 from sbctui.engine.services.storage_marks import GRAIN, grains, mark
@@ -149,7 +150,7 @@ def _reserve(target: Path, size: int, ranges: list[tuple[int, int]]) -> None:
     try:
         facts = os.fstat(fd)
         if not stat.S_ISREG(facts.st_mode) or facts.st_size != size or facts.st_blocks:
-            raise ServiceFailed(f"{target.name} is no empty file of {size} bytes")
+            raise ServiceFailed(f"{target.name} is no empty file of {exact(size)}")
         wanted = sum(end - start for start, end in ranges)
         require_room(target.parent, wanted, "the copy")
         for start, end in ranges:
