@@ -264,3 +264,10 @@ def test_the_committed_locks_have_hashes_and_name_no_package_index() -> None:
         text = (REPO / lock).read_text()
         assert text.count("==") <= text.count("--hash=sha256:")
         assert "://" not in text
+
+
+def test_the_tests_of_a_file_run_in_one_worker(request: pytest.FixtureRequest) -> None:
+    """They share what is slow to make, and some of it there may be only once."""
+    if not request.config.getoption("loadgroup", False):
+        pytest.skip("one process, or no --dist loadgroup")
+    assert request.node.nodeid.endswith("@test_run_script")
