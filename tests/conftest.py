@@ -20,6 +20,8 @@ for _name in ("NO_COLOR", "FORCE_COLOR", "TEXTUAL_THEME", "SBCTUI_SITE", "XDG_RU
 os.environ.update(TEXTUAL_ANIMATIONS="none", TZ="UTC", LC_ALL="C.UTF-8")
 time.tzset()
 signal.signal(signal.SIGHUP, signal.SIG_DFL)  # programs inherit it where a runner ignores it
+_NAME = 60
+"""Characters of a parameter that stands in a test's name as it is."""
 settings.register_profile("here", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("here")
 
@@ -41,6 +43,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for report in terminalreporter.stats.get("rerun", ()):
         terminalreporter.section(f"RERUN {report.nodeid}")
         terminalreporter.line(report.longreprtext)
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Test data of some length is no name."""
+    long = isinstance(val, (str, bytes)) and len(val) > _NAME
+    return f"{argname} of {len(val)}" if long else None
 
 
 @pytest.hookimpl(tryfirst=True)
