@@ -8,6 +8,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -160,8 +161,16 @@ def dead(tmp_path: Path) -> Iterator[Path]:
             yield point
         finally:
             server.send_signal(signal.SIGCONT)
-            server.terminate()
-            server.wait()
+            _ended(server)
+
+
+def _ended(server: subprocess.Popen[bytes]) -> None:
+    """Told again until it is: a TERM just before it begins to wait is lost on it."""
+    while True:
+        server.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            server.wait(1)
+            return
 
 
 @pytest.mark.lab
