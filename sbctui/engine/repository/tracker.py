@@ -10,11 +10,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from ipaddress import IPv4Address
 from time import monotonic
 from urllib.parse import parse_qsl
 
+from sbctui.engine.bounded import BoundedServer
 from sbctui.engine.repository.bencode import Value, encode
 
 PATH = "/announce"
@@ -86,28 +87,10 @@ class _Handler(BaseHTTPRequestHandler):
         """Nobody reads it."""
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    allow_reuse_address = True
-
+class _Server(BoundedServer):
     def __init__(self, address: tuple[str, int], swarm: Swarm) -> None:
         self.swarm = swarm
-        self._room = threading.BoundedSemaphore(_AT_ONCE)
-        super().__init__(address, _Handler)
-
-    def process_request(self, request: object, client_address: object) -> None:
-        """In a thread of its own, while there are not too many."""
-        if self._room.acquire(blocking=False):
-            super().process_request(request, client_address)  # type: ignore[arg-type]
-        else:
-            self.shutdown_request(request)  # type: ignore[arg-type]
-
-    def process_request_thread(self, request: object, client_address: object) -> None:
-        """One client, to its end."""
-        try:
-            super().process_request_thread(request, client_address)  # type: ignore[arg-type]
-        finally:
-            self._room.release()
+        super().__init__(address, _Handler, threading.Semaphore(_AT_ONCE))
 
     def handle_error(self, request: object, client_address: object) -> None:
         """A client that goes away is no fault of ours."""

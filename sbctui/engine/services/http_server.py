@@ -12,7 +12,6 @@ import argparse
 import os
 import signal
 import socket
-import socketserver
 import sys
 import threading
 import time
@@ -22,6 +21,7 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from urllib.parse import quote
 
+from sbctui.engine.bounded import BoundedServer
 from sbctui.engine.services.gate_log import say, say_refused, set_up
 from sbctui.engine.services.http_tree import board_at, is_missing, opened, parts_of
 
@@ -33,32 +33,14 @@ IDLE = 30.0
 """Seconds of silence after which a connection is closed."""
 
 
-class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
+class Server(BoundedServer):
     """One address. ``places`` are shared by all addresses, so that they are bounded together."""
 
-    daemon_threads = True
-    block_on_close = False
-    allow_reuse_address = True
     request_queue_size = AT_ONCE
 
     def __init__(self, address: str, root: Path, places: threading.Semaphore) -> None:
         self.root = root
-        self._places = places
-        super().__init__((address, PORT), Answer)
-
-    def process_request(self, request: object, client_address: object) -> None:
-        """Answer it in a thread of its own, if there is a place."""
-        if not self._places.acquire(blocking=False):
-            self.shutdown_request(request)  # type: ignore[arg-type]
-            return
-        super().process_request(request, client_address)  # type: ignore[arg-type]
-
-    def process_request_thread(self, request: object, client_address: object) -> None:
-        """The thread; its place is free afterwards."""
-        try:
-            super().process_request_thread(request, client_address)  # type: ignore[arg-type]
-        finally:
-            self._places.release()
+        super().__init__((address, PORT), Answer, places)
 
     def handle_error(self, request: object, client_address: object) -> None:
         """One bounded line; nothing of one connection concerns another."""
