@@ -207,39 +207,39 @@ async def test_nobody_who_only_looks_exports(small_site: Path) -> None:
         await tui.expect("not possible")
 
 
-@pytest.mark.parametrize("packing", ["gzip", "xz", "none"])
-async def test_a_difference_is_told_before_it_is_taken(small_site: Path, packing: str) -> None:
-    mac = "dc:a6:32:0a:00:01"
-    file = small_site.parent / "diff"
+MAC = "dc:a6:32:0a:00:01"
+
+
+def difference(site: Path, packing: str) -> Path:
+    """The board's leaf as a difference to its root; the leaf itself is gone."""
+    file = site.parent / "diff"
     request = ExportLeaf(
-        name=dashed(mac),
-        target=Engine(small_site).target(str(file)),
+        name=dashed(MAC),
+        target=Engine(site).target(str(file)),
         difference=True,
         packing=Packing.model_validate({"compression": packing}),
     )
-    do(small_site, request, DeleteLeaves(root="debian12", macs=(mac,)))
+    do(site, request, DeleteLeaves(root="debian12", macs=(MAC,)))
+    return file
+
+
+@pytest.mark.parametrize("packing", ["gzip", "xz", "none"])
+async def test_a_difference_is_told_before_it_is_taken(small_site: Path, packing: str) -> None:
+    file = difference(small_site, packing)
     async with open_tui(small_site) as tui:
         await tui.press("m")
         await tui.type(str(file))
-        await tui.expect("over    the root debian12: only what differs is in it", mac)
+        await tui.expect("over    the root debian12: only what differs is in it", MAC)
         await tui.press("enter")
         await start(tui, "import the leaf pi-01 of debian12")
-        await tui.until(lambda: dashed(mac) in site(tui).nodes, "no leaf was made")
+        await tui.until(lambda: dashed(MAC) in site(tui).nodes, "no leaf was made")
 
 
 async def test_a_difference_in_one_piece_is_told_by_its_beginning(small_site: Path) -> None:
-    mac = "dc:a6:32:0a:00:01"
-    file = small_site.parent / "diff"
-    request = ExportLeaf(
-        name=dashed(mac),
-        target=Engine(small_site).target(str(file)),
-        difference=True,
-        packing=Packing(compression="none"),
-    )
-    do(small_site, request, DeleteLeaves(root="debian12", macs=(mac,)))
+    file = difference(small_site, "none")
     file.write_bytes(bz2.compress(file.read_bytes()))
     async with open_tui(small_site) as tui:
         await tui.press("m")
         await tui.type(str(file))
-        await tui.expect(f"an archive of the leaf of {mac}", "the root debian12: only what differs")
-        await tui.expect(f"--mac {mac}")
+        await tui.expect(f"an archive of the leaf of {MAC}", "the root debian12: only what differs")
+        await tui.expect(f"--mac {MAC}")
